@@ -89,5 +89,5 @@ FORCE:
 
 # $(call if_changed,command-that-writes-to-stdout): rewrite $@ only when the
 # content differs, so that dependants are not rebuilt for nothing.
-if_changed = mkdir -p $(@D); $(1) > $@.tmp; \
+if_changed = mkdir -p $(@D); { $(1); } > $@.tmp; \
 	if cmp -s $@.tmp $@; then rm -f $@.tmp; else mv $@.tmp $@; fi
