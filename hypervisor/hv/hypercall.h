@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Hypercall ABI (TLFS "Hypercall Interface"): control word, parameter copy,
+ * rep accounting. Handlers see a copied input and a private output buffer and
+ * never touch the caller's memory, so no caller can change what was checked.
+ *
+ * The table in hypercall.c lists every call: code, shape, handler. A handler
+ * file knows no register and no VMCB.
+ */
+#ifndef HYPERVISOR_HV_HYPERCALL_H
+#define HYPERVISOR_HV_HYPERCALL_H
+
+#include "abi/hv/hypercall.h"
+#include "base/base.h"
+
+struct partition;
+
+struct hvcall {
+	struct partition *caller;
+	uint16_t code;
+	const void *in;			/* header, then variable header, then rep elements */
+	uint32_t in_size;		/* bytes valid at @in */
+	uint32_t varhead;		/* qwords of variable header (0 if none) */
+	void *out;			/* zeroed page-sized buffer */
+	uint32_t out_size;		/* simple calls: bytes to copy back on success; rep calls: the fixed part */
+	uint32_t rep_start;		/* first element to do */
+	uint32_t rep_count;		/* total elements */
+	uint32_t reps_done;		/* handler: absolute index reached */
+};
+
+/*
+ * Handler: do the call or nothing of it (rep calls: whole elements up to
+ * reps_done). HV_STATUS_INSUFFICIENT_MEMORY makes the root deposit and repeat
+ * the same call, so it must leave no trace.
+ */
+typedef enum hv_status (*hvcall_fn)(struct hvcall *c);
+
+struct hvcall_desc {
+	uint16_t code;
+	uint16_t in_fixed;		/* bytes */
+	uint16_t in_rep;		/* bytes per element */
+	uint16_t out_fixed;
+	uint16_t out_rep;
+	uint8_t is_rep : 1;
+	uint8_t has_varhead : 1;
+	hvcall_fn fn;
+	const char *name;
+};
+
+/*
+ * One hypercall by the root at CPL 0, registers as the ABI names them;
+ * returns the result for RAX. Called by svm/ through the exit table on the
+ * calling CPU with no lock held.
+ */
+struct hvcall_regs {
+	uint64_t control;		/* rcx */
+	uint64_t input;			/* rdx */
+	uint64_t output;		/* r8 */
+};
+uint64_t hypercall_root(struct hvcall_regs *r);
+/* The same for a guest VP (few calls allowed). */
+struct vp;
+uint64_t hypercall_guest(struct vp *vp, struct hvcall_regs *r);
+
+/* Partition ids: SELF or 1 is the root. NULL if unknown. */
+#define ROOT_PARTITION_ID 1
+
+#endif

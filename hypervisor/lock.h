@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Spin locks. The hypervisor runs with GIF clear and is never interrupted, so
+ * a lock is only ever waited for by another processor. A waiter that might
+ * itself be waited for by a TLB shoot-down must not hold this processor "in
+ * guest" (see hv/gpa.c). Lock order: docs/ARCHITECTURE.md, "Lock order".
+ */
+#ifndef HYPERVISOR_LOCK_H
+#define HYPERVISOR_LOCK_H
+
+#include "base/base.h"
+
+struct lock {
+	volatile uint32_t held;
+};
+
+static inline void cpu_relax(void)
+{
+	__asm__ volatile("pause" ::: "memory");
+}
+
+static inline void lock_take(struct lock *l)
+{
+	while (__atomic_exchange_n(&l->held, 1, __ATOMIC_ACQUIRE))
+		while (l->held)
+			cpu_relax();
+}
+
+static inline void lock_drop(struct lock *l)
+{
+	__atomic_store_n(&l->held, 0, __ATOMIC_RELEASE);
+}
+
+#endif

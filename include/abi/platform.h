@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The machine a guest sees: address map, ports, interrupt lines. One place,
+ * used by the VMM's devices, its ACPI tables and the tests' bare guests.
+ */
+#ifndef ABI_PLATFORM_H
+#define ABI_PLATFORM_H
+
+/* Guest physical map. RAM: 0 … PLATFORM_LOW_RAM_MAX, then from 4 GiB. */
+#define PLATFORM_LOW_RAM_MAX	0xc0000000ULL
+#define PLATFORM_ECAM_BASE	0xe0000000ULL	/* one bus: 1 MiB */
+#define PLATFORM_ECAM_SIZE	0x00100000ULL
+#define PLATFORM_PCI32_BASE	0xd0000000ULL	/* 32-bit BARs */
+#define PLATFORM_PCI32_SIZE	0x10000000ULL
+#define PLATFORM_PCI64_BASE	0x8000000000ULL	/* 64-bit BARs: 512 GiB … */
+#define PLATFORM_PCI64_SIZE	0x1000000000ULL
+#define PLATFORM_IOAPIC_BASE	0xfec00000ULL
+#define PLATFORM_LAPIC_BASE	0xfee00000ULL
+
+/* Ports */
+#define PLATFORM_PORT_COM1	0x3f8
+#define PLATFORM_PORT_RTC	0x70
+#define PLATFORM_PORT_PM	0x600	/* sleep control, status, reset, power button */
+#define PLATFORM_PORT_DEBUG	0x402	/* bytes to the VMM's log */
+
+/* Interrupt lines (GSI = IOAPIC pin) */
+#define PLATFORM_GSI_COUNT	24
+#define PLATFORM_GSI_COM1	4
+#define PLATFORM_GSI_RTC	8
+#define PLATFORM_GSI_SCI	9
+
+#endif

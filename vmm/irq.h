@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Interrupts as devices see them. Three ways into the guest:
+ *   lines     a device raises or lowers a GSI of the IOAPIC (irq_line_set)
+ *   messages  a device sends an MSI now (irq_msi_send)
+ *   routes    an MSI bound to an eventfd that the kernel delivers without us
+ *             (irqfd): irq_route_*, used by MSI-X tables
+ * Implemented by irq.c over mshv.c; devices never see the hypervisor.
+ */
+#ifndef VMM_IRQ_H
+#define VMM_IRQ_H
+
+#include "base/base.h"
+
+struct irq;		/* the VM's interrupt wiring */
+
+/* Any thread. @level: state of the wire after the call. */
+void irq_line_set(struct irq *q, unsigned int gsi, bool level);
+
+/* Send an MSI (address/data as the guest programmed them). Any thread. */
+int irq_msi_send(struct irq *q, uint64_t addr, uint32_t data);
+
+/*
+ * A route: eventfd -> MSI. alloc returns an id >= 0 or -errno and creates the
+ * eventfd; set (re)programs or, with @masked, detaches it (signals made while
+ * masked stay pending in the eventfd counter and are delivered at unmask);
+ * fire is what a device calls to interrupt (write to the eventfd).
+ */
+int irq_route_alloc(struct irq *q);
+int irq_route_fd(struct irq *q, int route);
+int irq_route_set(struct irq *q, int route, uint64_t addr, uint32_t data, bool masked);
+void irq_route_fire(struct irq *q, int route);
+/* MSI-X pending bit: was it fired while masked? */
+bool irq_route_pending(struct irq *q, int route);
+
+/*
+ * Doorbells: guest writes of @len bytes (0: any) at MMIO @addr signal @fd
+ * inside the kernel (ioeventfd). Returns 0 or -errno; on failure, or where
+ * the hypervisor cannot match, the write arrives at the bus range instead, so
+ * the range's write callback must do the same work.
+ */
+int irq_doorbell_set(struct irq *q, uint64_t addr, unsigned int len, int fd, bool on);
+
+#endif

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The device thread: one epoll loop for every file descriptor devices wait
+ * for (console input, eventfds of queues, completions, signals, timers).
+ * Callbacks run on the loop's thread, one at a time.
+ */
+#ifndef VMM_LOOP_H
+#define VMM_LOOP_H
+
+#include <stdint.h>
+
+struct loop;
+
+struct loop_source {
+	int fd;
+	/* @events: EPOLLIN … as epoll_wait reported them. */
+	void (*ready)(struct loop_source *s, uint32_t events);
+	void *arg;
+};
+
+struct loop *loop_create(void);
+void loop_destroy(struct loop *l);
+
+/* @s must stay valid until removed. Any thread. 0 or -errno. */
+int loop_add(struct loop *l, struct loop_source *s, uint32_t events);
+int loop_modify(struct loop *l, struct loop_source *s, uint32_t events);
+void loop_remove(struct loop *l, struct loop_source *s);
+
+/* Run until loop_stop; returns 0 or -errno. */
+int loop_run(struct loop *l);
+/* Any thread, and async-signal-safe. */
+void loop_stop(struct loop *l);
+
+#endif
