@@ -12,8 +12,20 @@
 #include "vmm/loop.h"
 #include "vmm/memory.h"
 
-struct vm_config;
+struct console;
 struct pci_host;
+struct pm;
+struct vm_config;
+
+/* Why a machine stops. The first reason given counts. */
+enum vm_end {
+	VM_END_NONE,		/* it runs */
+	VM_END_POWER_OFF,
+	VM_END_RESET,
+	VM_END_CRASH,		/* a state no processor can leave */
+	VM_END_KILLED,		/* the user's wish, the guest not asked */
+	VM_END_INTERNAL,	/* the VMM or the host failed */
+};
 
 /* The machine's side that devices may use; filled by vm.c. */
 struct machine {
@@ -24,8 +36,10 @@ struct machine {
 	struct irq *irq;
 	struct loop *loop;
 	struct pci_host *pci;
-	/* Ask the VM to end; @why is one of enum vm_end. Any thread. */
-	void (*end)(struct machine *m, int why);
+	struct console *console;	/* the guest's serial port, our side */
+	struct pm *pm;			/* power button */
+	/* Ask the VM to end. Any thread; returns at once, the caller goes on. */
+	void (*end)(struct machine *m, enum vm_end why);
 };
 
 #endif

@@ -24,6 +24,10 @@ void loop_destroy(struct loop *l);
 /* @s must stay valid until removed. Any thread. 0 or -errno. */
 int loop_add(struct loop *l, struct loop_source *s, uint32_t events);
 int loop_modify(struct loop *l, struct loop_source *s, uint32_t events);
+/*
+ * On the loop's thread: never called again. On another thread: a call may
+ * still be under way or come once more, so @s must outlive the loop.
+ */
 void loop_remove(struct loop *l, struct loop_source *s);
 
 /* Run until loop_stop; returns 0 or -errno. */

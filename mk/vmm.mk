@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: MIT
+# The virtual machine monitor: out/vmm/vmm, static musl.
+
+vmm_src := $(sort $(wildcard vmm/*.c vmm/*/*.c))
+vmm_dir := $(O)/vmm
+vmm_obj := $(vmm_src:vmm/%.c=$(vmm_dir)/obj/%.o)
+
+# VP threads need little stack; see VCPU_STACK_BYTES.
+vmm_cflags := $(CFLAGS_MUSL) -Wframe-larger-than=8192
+
+$(vmm_dir)/vmm: $(vmm_obj) $(TP_LIBS) mk/vmm.mk
+	$(call say,LD,$@)$(CC_MUSL) $(LDFLAGS_MUSL) -o $@ $(vmm_obj) -lZydis -lZycore
+
+$(vmm_dir)/obj/%.o: vmm/%.c | $(TP_LIBS) $(KERNEL_HEADERS_STAMP)
+	$(call say,CC,$@)mkdir -p $(@D) && $(CC_MUSL) $(vmm_cflags) $(DEPFLAGS) -c $< -o $@
+
+# ACPI: the address map comes from include/abi/platform.h, so that devices and
+# tables cannot disagree; ASL knows no integer suffixes.
+vmm_dsdt := $(vmm_dir)/dsdt.h
+
+$(vmm_dsdt): vmm/acpi/dsdt.asl include/abi/platform.h
+	$(call say,IASL,$@)mkdir -p $(@D) && \
+	$(CC_MUSL) -E -P -x assembler-with-cpp $(INC_ALL) $< | \
+		sed 's/\(0x[0-9a-fA-F]*\)ULL/\1/g' >$(vmm_dir)/dsdt.dsl && \
+	$(IASL) -ve -tc -p $(vmm_dir)/dsdt $(vmm_dir)/dsdt.dsl >$(vmm_dir)/iasl.log 2>&1 || \
+		{ cat $(vmm_dir)/iasl.log; exit 1; }; \
+	sed -n '/^unsigned char/,$$p' $(vmm_dir)/dsdt.hex | \
+		sed 's/^unsigned char .*/static const unsigned char dsdt_aml[] = {/' >$@
+
+$(vmm_dir)/obj/acpi/tables.o: $(vmm_dsdt)
+$(vmm_dir)/obj/acpi/tables.o: vmm_cflags += -I$(vmm_dir)
+
+-include $(vmm_obj:.o=.d)
+
+.PHONY: vmm
+vmm: $(vmm_dir)/vmm

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: MIT */
+#include "vmm/config.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+	OPT_KERNEL = 1, OPT_INITRD, OPT_CMDLINE, OPT_MEMORY, OPT_CPUS, OPT_DISK,
+	OPT_NAME, OPT_MSHV, OPT_GRACE, OPT_LOG, OPT_HELP,
+};
+
+static const struct option options[] = {
+	{ "kernel", required_argument, NULL, OPT_KERNEL },
+	{ "initrd", required_argument, NULL, OPT_INITRD },
+	{ "cmdline", required_argument, NULL, OPT_CMDLINE },
+	{ "memory", required_argument, NULL, OPT_MEMORY },
+	{ "cpus", required_argument, NULL, OPT_CPUS },
+	{ "disk", required_argument, NULL, OPT_DISK },
+	{ "name", required_argument, NULL, OPT_NAME },
+	{ "mshv", required_argument, NULL, OPT_MSHV },
+	{ "grace", required_argument, NULL, OPT_GRACE },
+	{ "log", required_argument, NULL, OPT_LOG },
+	{ "help", no_argument, NULL, OPT_HELP },
+	{ NULL, 0, NULL, 0 },
+};
+
+#define GRACE_MAX_S 86400
+
+void config_usage(void)
+{
+	fputs("usage: vmm --kernel FILE [option]...\n"
+	      "Run one guest on the Microsoft hypervisor interface (/dev/mshv).\n"
+	      "\n"
+	      "  --kernel FILE    bzImage (64-bit boot protocol) or PVH ELF kernel\n"
+	      "  --initrd FILE    initial RAM disk\n"
+	      "  --cmdline TEXT   kernel command line (default: console=ttyS0)\n"
+	      "  --memory SIZE    bytes, or with suffix K, M, G (default: 64M)\n"
+	      "  --cpus N         virtual processors, 1 to 64 (default: 1)\n"
+	      "  --disk path=FILE[,readonly=on][,serial=TEXT]\n"
+	      "                   raw disk image or block device; up to 8 times\n"
+	      "  --name NAME      for messages (default: guest)\n"
+	      "  --mshv FILE      hypervisor device (default: /dev/mshv)\n"
+	      "  --grace SECONDS  from SIGTERM (power button) to the end (default: 10)\n"
+	      "  --log LEVEL      error, warn, info or debug (default: info)\n"
+	      "  --help           this text\n"
+	      "\n"
+	      "The guest's serial port is standard input and output; on a terminal,\n"
+	      "Ctrl-A x ends the guest and Ctrl-A Ctrl-A sends a Ctrl-A.\n"
+	      "Exit code: 0 powered off, 1 internal error, 2 wrong options,\n"
+	      "3 unusable configuration, 4 host cannot run it, 10 reset requested,\n"
+	      "11 crashed, 12 killed.\n", stdout);
+}
+
+/* Decimal with an optional K, M or G. */
+static int parse_size(const char *text, uint64_t *out)
+{
+	unsigned long long v;
+	unsigned int shift = 0;
+	char *end;
+
+	if (!isdigit((unsigned char)*text))
+		return -EINVAL;
+	errno = 0;
+	v = strtoull(text, &end, 10);
+	if (errno)
+		return -ERANGE;
+	switch (*end) {
+	case 'K': case 'k': shift = 10; end++; break;
+	case 'M': case 'm': shift = 20; end++; break;
+	case 'G': case 'g': shift = 30; end++; break;
+	default: break;
+	}
+	if (*end)
+		return -EINVAL;
+	if (v > (UINT64_MAX >> shift))
+		return -ERANGE;
+	*out = (uint64_t)v << shift;
+	return 0;
+}
+
+static int parse_count(const char *text, unsigned int max, unsigned int *out)
+{
+	uint64_t v;
+
+	if (!isdigit((unsigned char)text[strlen(text) - (*text != 0)]) ||
+	    parse_size(text, &v) || v > max)
+		return -EINVAL;
+	*out = (unsigned int)v;
+	return 0;
+}
+
+static bool wrong(const char *what, const char *value)
+{
+	log_error("wrong option (%s: \"%s\")", what, value);
+	return false;
+}
+
+static bool parse_switch(const char *text, bool *out)
+{
+	*out = strcmp(text, "on") == 0;
+	return *out || strcmp(text, "off") == 0;
+}
+
+static bool parse_disk_item(struct disk_config *d, const char *key,
+			    const char *value)
+{
+	if (strcmp(key, "path") == 0) {
+		d->path = value;
+		return *value || wrong("--disk path", value);
+	}
+	if (strcmp(key, "readonly") == 0)
+		return parse_switch(value, &d->readonly) ||
+		       wrong("--disk readonly, on or off", value);
+	if (strcmp(key, "serial") == 0) {
+		d->serial = value;
+		return strlen(value) <= DISK_SERIAL_MAX ||
+		       wrong("--disk serial, up to 20 bytes", value);
+	}
+	return wrong("--disk, unknown key", key);
+}
+
+/* key=value,key=value…; cut in place. */
+static bool parse_disk(struct vm_config *c, char *text)
+{
+	struct disk_config *d;
+	char *item, *value;
+
+	if (c->disk_count == VMMCTL_DISKS_MAX)
+		return wrong("--disk, at most 8", text);
+	d = &c->disk[c->disk_count++];
+	while ((item = strsep(&text, ",")) != NULL) {
+		value = strchr(item, '=');
+		if (!value)
+			return wrong("--disk, not key=value", item);
+		*value++ = '\0';
+		if (!parse_disk_item(d, item, value))
+			return false;
+	}
+	return d->path || wrong("--disk, path is missing", "");
+}
+
+static bool parse_option(struct vm_config *c, int opt, char *arg)
+{
+	switch (opt) {
+	case OPT_KERNEL:
+		c->kernel = arg;
+		return true;
+	case OPT_INITRD:
+		c->initrd = arg;
+		return true;
+	case OPT_CMDLINE:
+		if (strlen(arg) > VMMCTL_CMDLINE_MAX)
+			return wrong("--cmdline, at most 2047 bytes", "too long");
+		c->cmdline = arg;
+		return true;
+	case OPT_MEMORY:
+		if (parse_size(arg, &c->memory) ||
+		    c->memory < VMMCTL_MEMORY_MIN ||
+		    c->memory % VMMCTL_MEMORY_STEP)
+			return wrong("--memory, from 2M in whole pages", arg);
+		return true;
+	case OPT_CPUS:
+		if (parse_count(arg, VMMCTL_CPUS_MAX, &c->cpus) || !c->cpus)
+			return wrong("--cpus, 1 to 64", arg);
+		return true;
+	case OPT_DISK:
+		return parse_disk(c, arg);
+	case OPT_NAME:
+		if (!*arg || strlen(arg) > VMMCTL_NAME_MAX)
+			return wrong("--name, 1 to 31 bytes", arg);
+		c->name = arg;
+		return true;
+	case OPT_MSHV:
+		c->mshv = arg;
+		return true;
+	case OPT_GRACE:
+		if (parse_count(arg, GRACE_MAX_S, &c->grace_s))
+			return wrong("--grace, 0 to 86400 seconds", arg);
+		return true;
+	case OPT_LOG:
+		if (log_parse_level(arg, &c->log_level))
+			return wrong("--log, error, warn, info or debug", arg);
+		return true;
+	default:
+		return false;
+	}
+}
+
+enum config_result config_parse(struct vm_config *c, int argc, char **argv)
+{
+	int opt;
+
+	*c = (struct vm_config){
+		.name = "guest",
+		.cmdline = "console=ttyS0",
+		.mshv = "/dev/mshv",
+		.memory = UINT64_C(64) << 20,
+		.cpus = 1,
+		.grace_s = VMMCTL_GRACE_S,
+		.log_level = LOG_INFO,
+	};
+	optind = 1;
+	opterr = 0;
+	while ((opt = getopt_long(argc, argv, ":", options, NULL)) != -1) {
+		if (opt == OPT_HELP)
+			return CONFIG_HELP;
+		if (opt == ':') {
+			wrong("value is missing", argv[optind - 1]);
+			return CONFIG_WRONG;
+		}
+		if (opt == '?') {
+			wrong("unknown", argv[optind - 1]);
+			return CONFIG_WRONG;
+		}
+		if (!parse_option(c, opt, optarg))
+			return CONFIG_WRONG;
+	}
+	if (optind < argc) {
+		wrong("not an option", argv[optind]);
+		return CONFIG_WRONG;
+	}
+	if (!c->kernel) {
+		log_error("wrong option (--kernel is missing)");
+		return CONFIG_WRONG;
+	}
+	return CONFIG_RUN;
+}

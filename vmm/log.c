@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+#include "vmm/log.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Long enough for a register line; what is longer is cut, never split. */
+#define LINE_MAX_BYTES 320
+
+static enum log_level threshold = LOG_INFO;
+
+static const char *const level_name[] = {
+	[LOG_ERROR] = "error", [LOG_WARN] = "warn",
+	[LOG_INFO] = "info", [LOG_DEBUG] = "debug",
+};
+
+void log_set_level(enum log_level level)
+{
+	threshold = level;
+}
+
+int log_parse_level(const char *name, enum log_level *level)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(level_name); i++) {
+		if (strcmp(name, level_name[i]) == 0) {
+			*level = (enum log_level)i;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
+bool log_enabled(enum log_level level)
+{
+	return level <= threshold;
+}
+
+void log_print(enum log_level level, const char *fmt, ...)
+{
+	char line[LINE_MAX_BYTES] = "vmm: ";
+	const size_t prefix = 5;
+	int saved_errno = errno;
+	ssize_t done;
+	va_list ap;
+	int n;
+
+	if (!log_enabled(level))
+		return;
+	va_start(ap, fmt);
+	n = vsnprintf(line + prefix, sizeof(line) - prefix - 1, fmt, ap);
+	va_end(ap);
+	if (n < 0)
+		n = 0;
+	n = MIN(n + (int)prefix, (int)sizeof(line) - 2);
+	line[n++] = '\n';
+	/* Nobody to tell when standard error is gone. */
+	done = write(STDERR_FILENO, line, (size_t)n);
+	(void)done;
+	errno = saved_errno;
+}
+
+void check_failed(const char *what, const char *file, int line)
+{
+	log_error("internal error (%s, %s:%d)", what, file, line);
+	abort();
+}

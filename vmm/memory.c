@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+#include "vmm/memory.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "abi/platform.h"
+
+#define HIGH_RAM_BASE (UINT64_C(4) << 30)
+
+/*
+ * One mapping, aligned to 2 MiB so that the kernel can back it with huge pages
+ * and the hypervisor can use large entries. Memory is only taken when touched.
+ */
+static uint8_t *map_ram(uint64_t size)
+{
+	uint64_t span = size + LARGE_PAGE_SIZE;
+	uintptr_t start, aligned;
+	void *p;
+
+	p = mmap(NULL, span, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (p == MAP_FAILED)
+		return NULL;
+	start = (uintptr_t)p;
+	aligned = ALIGN_UP(start, LARGE_PAGE_SIZE);
+	if (aligned > start)
+		munmap(p, aligned - start);
+	if (start + span > aligned + size)
+		munmap((uint8_t *)p + (aligned - start) + size,
+		       start + span - aligned - size);
+	return (uint8_t *)p + (aligned - start);
+}
+
+int memory_init(struct memory *m, uint64_t size)
+{
+	uint64_t low = MIN(size, PLATFORM_LOW_RAM_MAX);
+	uint8_t *host;
+
+	*m = (struct memory){ .total = size };
+	if (!size || !IS_ALIGNED(size, PAGE_SIZE))
+		return -EINVAL;
+	if (size > PLATFORM_PCI64_BASE - HIGH_RAM_BASE)
+		return -E2BIG;
+	host = map_ram(size);
+	if (!host)
+		return -ENOMEM;
+	/* Advice only: kernels without huge pages refuse, which is fine. */
+	madvise(host, size, MADV_HUGEPAGE);
+	madvise(host, size, MADV_DONTDUMP);
+	m->region[0] = (struct mem_region){ 0, low, host };
+	m->region_count = 1;
+	if (size > low) {
+		m->region[1] = (struct mem_region){ HIGH_RAM_BASE, size - low,
+						    host + low };
+		m->region_count = 2;
+	}
+	return 0;
+}
+
+void memory_destroy(struct memory *m)
+{
+	if (m->region_count)
+		munmap(m->region[0].host, m->total);
+	*m = (struct memory){ 0 };
+}
+
+void *memory_at(const struct memory *m, gpa_t a, uint64_t len)
+{
+	for (unsigned int i = 0; i < m->region_count; i++) {
+		const struct mem_region *r = &m->region[i];
+
+		if (a.v >= r->start && a.v - r->start < r->size &&
+		    len <= r->size - (a.v - r->start))
+			return r->host + (a.v - r->start);
+	}
+	return NULL;
+}
+
+int memory_read(const struct memory *m, gpa_t a, void *dst, uint64_t len)
+{
+	const void *src = memory_at(m, a, len);
+
+	if (!src)
+		return -EFAULT;
+	memcpy(dst, src, len);
+	return 0;
+}
+
+int memory_write(const struct memory *m, gpa_t a, const void *src, uint64_t len)
+{
+	void *dst = memory_at(m, a, len);
+
+	if (!dst)
+		return -EFAULT;
+	memcpy(dst, src, len);
+	return 0;
+}
