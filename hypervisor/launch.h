@@ -11,6 +11,12 @@
 
 #define HV_CPUS_MAX		64
 #define HV_RUNTIME_RANGES_MAX	64
+#define HV_RAM_RANGES_MAX	128
+
+/* Private pages: tables and per-CPU state; below 4 GiB (a starting AP loads CR3 in 32 bits). */
+#define HV_POOL_SIZE		(UINT64_C(8) << 20)
+
+struct mshv_launch_return;		/* abi/mshv_efi.h */
 
 struct boot_processor {
 	uint32_t apic_id;
@@ -27,6 +33,14 @@ struct boot_info {
 	struct boot_range pool;		/* private pages, page aligned */
 	uint64_t trampoline;		/* one page below 640 KiB for AP start-up */
 	uint64_t ram_top;		/* first byte above the memory map's highest range */
+
+	/*
+	 * RAM by the firmware's memory map, whatever its use (all types but
+	 * reserved, MMIO and unusable), sorted, neighbours merged; what may be
+	 * a hypercall page or guest memory. Excludes nothing of ours.
+	 */
+	unsigned int ram_count;
+	struct boot_range ram[HV_RAM_RANGES_MAX];
 
 	unsigned int processor_count;	/* enabled in the MADT, in MADT order */
 	struct boot_processor processor[HV_CPUS_MAX];
@@ -57,19 +71,24 @@ enum launch_status {
 	LAUNCH_SVM,			/* a processor refused SVM */
 };
 
-/*
- * launch.S: save the caller in a launch_context on the stack and call
- * hv_launch. Returns to its caller twice-looking-like-once: on success as
- * the root partition's first virtual processor with RAX = LAUNCH_OK, on
- * failure on the bare machine with the status. Called by efi/ with interrupts
- * in any state; after ExitBootServices only.
- */
-uint64_t hv_launch_enter(struct boot_info *info);
+/* Filled by efi/, read by hv_launch; in the image, so ours alone after the launch. */
+extern struct boot_info boot_info;
 
 /*
- * main.c: the launch, step by step, on the bootstrap processor. Does not
- * return on success (world.S resumes @ctx inside the root partition).
+ * launch.S: goes into the launch protocol's table as launch_hv, for what calls
+ * it must not lie in the hypervisor's memory: the root continues right behind
+ * the call. Saves the caller in a launch_context and calls hv_launch. Returns
+ * once: as the root partition's first virtual processor with
+ * ret->launch_status = LAUNCH_OK, or on the bare machine with the reason.
+ * Interrupts in any state; after ExitBootServices only.
  */
-uint64_t hv_launch(struct boot_info *info, struct launch_context *ctx);
+void hv_launch_enter(void *context, struct mshv_launch_return *ret);
+
+/*
+ * main.c: the launch, step by step, on the bootstrap processor. Returns the
+ * reason of a failure; on success it does not return (svm/root.c continues
+ * @ctx inside the root partition).
+ */
+enum launch_status hv_launch(struct launch_context *ctx, struct mshv_launch_return *ret);
 
 #endif
