@@ -24,7 +24,7 @@ bool conf_parse_size(const char *text, uint64_t *bytes);
 bool conf_parse_u64(const char *text, uint64_t *value);
 
 /* Longest text conf_format_size() writes, with its end: 2^64-1 has 20 digits. */
-#define CONF_SIZE_TEXT	22
+#define CONF_SIZE_TEXT 22
 
 /*
  * Write bytes the way conf_parse_size() reads it, with the largest unit that

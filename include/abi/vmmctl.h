@@ -44,18 +44,18 @@
 #ifndef ABI_VMMCTL_H
 #define ABI_VMMCTL_H
 
-#define VMMCTL_VERSION		1
-#define VMMCTL_PATH		"/sbin/vmm"
+#define VMMCTL_VERSION	     1
+#define VMMCTL_PATH	     "/sbin/vmm"
 
-#define VMMCTL_NAME_MAX		31
-#define VMMCTL_PATH_MAX		255
-#define VMMCTL_CMDLINE_MAX	2047
-#define VMMCTL_CPUS_MAX		64
-#define VMMCTL_DISKS_MAX	8
-#define VMMCTL_MEMORY_STEP	4096
-#define VMMCTL_MEMORY_MIN	(2 * 1024 * 1024)
-#define VMMCTL_GRACE_S		10
-#define VMMCTL_KILL_MARGIN_S	2
+#define VMMCTL_NAME_MAX	     31
+#define VMMCTL_PATH_MAX	     255
+#define VMMCTL_CMDLINE_MAX   2047
+#define VMMCTL_CPUS_MAX	     64
+#define VMMCTL_DISKS_MAX     8
+#define VMMCTL_MEMORY_STEP   4096
+#define VMMCTL_MEMORY_MIN    (2 * 1024 * 1024)
+#define VMMCTL_GRACE_S	     10
+#define VMMCTL_KILL_MARGIN_S 2
 
 /*
  * Why a vmm ended.  The numbers stay as they are once released; 1 and everything
@@ -64,29 +64,29 @@
  */
 enum vmmctl_exit {
 	/* The guest switched itself off (ACPI S5), or did so when asked to. */
-	VMMCTL_POWERED_OFF	= 0,
+	VMMCTL_POWERED_OFF = 0,
 	/* The vmm failed while the guest ran: our fault or the host's. */
-	VMMCTL_INTERNAL		= 1,
+	VMMCTL_INTERNAL = 1,
 	/* Wrong command line: usage was printed. */
-	VMMCTL_USAGE		= 2,
+	VMMCTL_USAGE = 2,
 	/*
 	 * Could not start, and never will with this configuration: no such
 	 * file, not a kernel, initrd does not fit into the memory.
 	 */
-	VMMCTL_BAD_CONFIG	= 3,
+	VMMCTL_BAD_CONFIG = 3,
 	/*
 	 * Could not start here and now: /dev/mshv refused, no memory left, a
 	 * file was busy.  A later try may work.
 	 */
-	VMMCTL_BAD_HOST		= 4,
+	VMMCTL_BAD_HOST = 4,
 	/* The guest asked for a reset (keyboard controller, ACPI, 0xCF9). */
-	VMMCTL_RESET		= 10,
+	VMMCTL_RESET = 10,
 	/* Triple fault or another state no processor can leave. */
-	VMMCTL_CRASHED		= 11,
+	VMMCTL_CRASHED = 11,
 	/* SIGTERM came and the guest did not go within VMMCTL_GRACE_S. */
-	VMMCTL_KILLED		= 12,
+	VMMCTL_KILLED = 12,
 	/* The program could not be executed at all (written by init's child). */
-	VMMCTL_NO_EXEC		= 127,
+	VMMCTL_NO_EXEC = 127,
 };
 
 #endif

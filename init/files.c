@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+#include "init/files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char *why(int error)
+{
+	switch (error) {
+	case ENOENT:
+	case ENOTDIR:
+		return "does not exist";
+	case EACCES:
+	case EPERM:
+		return "must not be opened (permissions)";
+	case EROFS:
+		return "is on a read-only file system";
+	default:
+		return strerror(error);
+	}
+}
+
+const char *files_check(const char *root, const char *path, enum manifest_file use)
+{
+	int flags = use == MANIFEST_DISK ? O_RDWR : O_RDONLY;
+	const char *verdict = NULL;
+	char full[4096];
+	struct stat st;
+	int n, fd;
+
+	n = snprintf(full, sizeof(full), "%s%s", root, path);
+	if (n < 0 || (size_t)n >= sizeof(full))
+		return "has too long a path";
+	/* Not blocking: somebody may have put a FIFO there. */
+	fd = open(full, flags | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (fd < 0)
+		return errno == EISDIR ? "is a directory" : why(errno);
+	if (fstat(fd, &st) != 0)
+		verdict = why(errno);
+	else if (S_ISDIR(st.st_mode))
+		verdict = "is a directory";
+	else if (S_ISBLK(st.st_mode) && use != MANIFEST_FILE)
+		verdict = NULL;
+	else if (!S_ISREG(st.st_mode))
+		verdict = "is neither a file nor a disk";
+	else if (st.st_size == 0)
+		verdict = "is empty";
+	close(fd);
+	return verdict;
+}
+
+const char *files_read(const char *path, char *buffer, size_t size, size_t *length)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	const char *verdict = NULL;
+	size_t used = 0;
+
+	*length = 0;
+	if (fd < 0)
+		return why(errno);
+	while (used < size) {
+		ssize_t n = read(fd, buffer + used, size - used);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			verdict = errno == EISDIR ? "is a directory" : why(errno);
+		if (n <= 0)
+			break;
+		used += (size_t)n;
+	}
+	close(fd);
+	*length = used;
+	return verdict;
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The manifest: which guests this machine runs.  docs/manifest.md is the
+ * operator's description; the tables in manifest.c are what is true.
+ *
+ * Used by init at start-up and by manifest-check when an image is built, so
+ * that both refuse the same things in the same words.  Everything about the
+ * outside comes in through struct manifest_env; the parser itself opens
+ * nothing.  It allocates (libyaml does) and frees all of it before it returns:
+ * the result lives in struct manifest alone.
+ */
+#ifndef INIT_MANIFEST_H
+#define INIT_MANIFEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "include/abi/vmmctl.h"
+#include "init/policy.h"
+
+#define MANIFEST_VERSION    1
+#define MANIFEST_SIZE_MAX   65536
+#define MANIFEST_GUESTS_MAX 64
+/* All names, paths and command lines together. */
+#define MANIFEST_TEXT_MAX   65536
+/* Longest line given to manifest_env.report(), with its end. */
+#define MANIFEST_LINE_MAX   512
+#define MANIFEST_NOBODY	    (-1)
+
+struct manifest_disk {
+	const char *path;
+	bool readonly;
+};
+
+struct manifest_guest {
+	const char *name;
+	const char *kernel;
+	const char *initrd;  /* NULL: none */
+	const char *cmdline; /* NULL: none */
+	uint64_t memory_bytes;
+	uint32_t cpus;
+	uint32_t disk_count;
+	struct manifest_disk disks[VMMCTL_DISKS_MAX];
+	enum restart_policy restart;
+};
+
+struct manifest {
+	const char *host_name;
+	enum idle_policy on_idle;
+	/* Index of the guest that reads what is typed, or MANIFEST_NOBODY. */
+	int console;
+	unsigned int guest_count;
+	/* Guests that are in the file but were refused. */
+	unsigned int refused_count;
+	struct manifest_guest guests[MANIFEST_GUESTS_MAX];
+	/* Every string above points into this. */
+	size_t text_used;
+	char text[MANIFEST_TEXT_MAX];
+};
+
+enum manifest_file {
+	MANIFEST_FILE, /* a kernel or an initrd */
+	MANIFEST_DISK, /* read and written */
+	MANIFEST_DISK_READONLY,
+};
+
+struct manifest_env {
+	/* Name of the file in messages. */
+	const char *file;
+	/* What all guests together may have; 0: not known, not checked. */
+	uint64_t memory_bytes;
+	/* NULL if the file will do, else why not ("does not exist"). */
+	const char *(*check_file)(void *context, const char *path, enum manifest_file use);
+	/* One message, "FILE:LINE:COLUMN: ...", without line end. */
+	void (*report)(void *context, const char *line);
+	void *context;
+};
+
+enum manifest_result {
+	MANIFEST_GOOD,
+	/* Something was reported; what is in *out is sound and can be used. */
+	MANIFEST_FLAWED,
+	/*
+	 * Not to be used: not readable, not YAML, no list of guests, or a list
+	 * in which every single guest was refused.
+	 */
+	MANIFEST_UNUSABLE,
+};
+
+/* Read size bytes at text.  *out is overwritten whatever comes back. */
+enum manifest_result manifest_parse(struct manifest *out, const char *text, size_t size,
+				    const struct manifest_env *env);
+
+#endif

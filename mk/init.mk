@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: MIT
+# init (PID 1) and manifest-check, which shares init's parser.  Both are static
+# musl programs; manifest-check runs on the build host.
+#
+#   $(O)/init/init            goes into the image as /init
+#   $(O)/init/manifest-check  run by tools/mkimage.sh, or by hand
+
+INIT           := $(O)/init/init
+MANIFEST_CHECK := $(O)/init/manifest-check
+
+manifest_src := init/manifest.c init/schema.c init/policy.c init/files.c lib/conf.c
+manifest_check_src := init/manifest-check.c $(manifest_src)
+
+# mk/thirdparty.mk, read after this file, defines how it is made.
+init_yaml := $(O)/thirdparty/lib/libyaml.a
+
+init_obj = $(patsubst %.c,$(O)/init/obj/%.o,$(1))
+
+$(O)/init/obj/%.o: %.c mk/init.mk mk/common.mk | $(init_yaml)
+	$(call say,CC,$<)mkdir -p $(@D) && \
+	$(CC_MUSL) $(CFLAGS_MUSL) $(DEPFLAGS) -c $< -o $@
+
+$(MANIFEST_CHECK): $(call init_obj,$(manifest_check_src)) $(init_yaml)
+	$(call say,LD,$@)$(CC_MUSL) $(LDFLAGS_MUSL) $(filter %.o,$^) -lyaml -o $@
+
+.PHONY: manifest-check
+manifest-check: $(MANIFEST_CHECK)
+
+-include $(patsubst %.o,%.d,$(call init_obj,$(manifest_check_src)))
