@@ -2,46 +2,7 @@
 #include "lib/pe.h"
 
 #include "lib/mem.h"
-
-/* "MS-DOS Stub", "Signature" */
-#define DOS_HEADER_SIZE		64
-#define DOS_PE_OFFSET		0x3c
-
-/* "COFF File Header", offsets from the signature */
-#define COFF_MACHINE		4
-#define COFF_SECTION_COUNT	6
-#define COFF_OPTIONAL_SIZE	20
-#define COFF_CHARACTERISTICS	22
-#define COFF_END		24
-
-#define MACHINE_AMD64		0x8664
-#define FLAG_RELOCS_STRIPPED	0x0001
-#define FLAG_EXECUTABLE		0x0002
-
-/* "Optional Header", PE32+, offsets from its start */
-#define OPT_MAGIC		0
-#define OPT_ENTRY		16
-#define OPT_IMAGE_BASE		24
-#define OPT_IMAGE_SIZE		56
-#define OPT_HEADER_SIZE		60
-#define OPT_DIRECTORY_COUNT	108
-#define OPT_DIRECTORIES		112
-
-#define MAGIC_PE32_PLUS		0x20b
-#define DIRECTORY_RELOCATIONS	5
-
-/* "Section Table" */
-#define SECTION_SIZE		40
-#define SECTION_NAME_SIZE	8
-#define SECTION_VIRTUAL_SIZE	8
-#define SECTION_ADDRESS		12
-#define SECTION_RAW_SIZE	16
-#define SECTION_RAW_OFFSET	20
-
-/* "The .reloc Section" */
-#define RELOC_BLOCK_HEADER	8
-#define RELOC_ABSOLUTE		0
-#define RELOC_DIR64		10
+#include "lib/pe_format.h"
 
 struct section {
 	uint32_t address; /* offset in memory */
@@ -79,16 +40,16 @@ static bool inside(uint64_t offset, uint64_t length, uint64_t size)
 
 static const uint8_t *section_header(const struct pe_image *pe, uint32_t i)
 {
-	return pe->data + pe->section_table + (size_t)i * SECTION_SIZE;
+	return pe->data + pe->section_table + (size_t)i * PE_SECTION_SIZE;
 }
 
 static struct section read_section(const uint8_t *header)
 {
 	struct section section = {
-		.address = get32(header + SECTION_ADDRESS),
-		.memory_size = get32(header + SECTION_VIRTUAL_SIZE),
-		.file_offset = get32(header + SECTION_RAW_OFFSET),
-		.file_size = get32(header + SECTION_RAW_SIZE),
+		.address = get32(header + PE_SECTION_ADDRESS),
+		.memory_size = get32(header + PE_SECTION_VIRTUAL_SIZE),
+		.file_offset = get32(header + PE_SECTION_RAW_OFFSET),
+		.file_size = get32(header + PE_SECTION_RAW_SIZE),
 	};
 
 	/* A virtual size of 0 means "as in the file" to every loader. */
@@ -121,21 +82,21 @@ static const char *read_optional_header(struct pe_image *pe, const uint8_t *opt,
 {
 	const uint8_t *directory;
 
-	if (size < OPT_DIRECTORIES)
+	if (size < PE_OPT_DIRECTORIES)
 		return "optional header too short";
-	if (get16(opt + OPT_MAGIC) != MAGIC_PE32_PLUS)
+	if (get16(opt + PE_OPT_MAGIC) != PE_MAGIC_PE32_PLUS)
 		return "not PE32+";
 
-	pe->preferred_base = get64(opt + OPT_IMAGE_BASE);
-	pe->image_size = get32(opt + OPT_IMAGE_SIZE);
-	pe->header_size = get32(opt + OPT_HEADER_SIZE);
-	pe->entry = get32(opt + OPT_ENTRY);
+	pe->preferred_base = get64(opt + PE_OPT_IMAGE_BASE);
+	pe->image_size = get32(opt + PE_OPT_IMAGE_SIZE);
+	pe->header_size = get32(opt + PE_OPT_HEADER_SIZE);
+	pe->entry = get32(opt + PE_OPT_ENTRY);
 
-	if (get32(opt + OPT_DIRECTORY_COUNT) <= DIRECTORY_RELOCATIONS)
+	if (get32(opt + PE_OPT_DIRECTORY_COUNT) <= PE_DIRECTORY_RELOCATIONS)
 		return NULL;
-	if (size < OPT_DIRECTORIES + (DIRECTORY_RELOCATIONS + 1) * 8)
+	if (size < PE_OPT_DIRECTORIES + (PE_DIRECTORY_RELOCATIONS + 1) * 8)
 		return "optional header too short";
-	directory = opt + OPT_DIRECTORIES + DIRECTORY_RELOCATIONS * 8;
+	directory = opt + PE_OPT_DIRECTORIES + PE_DIRECTORY_RELOCATIONS * 8;
 	pe->relocations = get32(directory);
 	pe->relocations_size = get32(directory + 4);
 	if (!inside(pe->relocations, pe->relocations_size, pe->image_size))
@@ -155,34 +116,34 @@ const char *pe_open(struct pe_image *pe, const void *data, size_t size,
 	/* Every offset below then fits 32 bits without overflow. */
 	if (size > INT32_MAX)
 		return "larger than 2 GiB";
-	if (size < DOS_HEADER_SIZE || pe->data[0] != 'M' || pe->data[1] != 'Z')
+	if (size < PE_DOS_HEADER_SIZE || pe->data[0] != 'M' || pe->data[1] != 'Z')
 		return "no MZ signature";
-	start = get32(pe->data + DOS_PE_OFFSET);
-	if (!inside(start, COFF_END, size))
+	start = get32(pe->data + PE_DOS_PE_OFFSET);
+	if (!inside(start, PE_COFF_END, size))
 		return "PE header outside the file";
 	coff = pe->data + start;
 	if (memcmp(coff, "PE\0\0", 4) != 0)
 		return "no PE signature";
-	if (get16(coff + COFF_MACHINE) != MACHINE_AMD64)
+	if (get16(coff + PE_COFF_MACHINE) != PE_MACHINE_AMD64)
 		return "not for x86-64";
-	characteristics = get16(coff + COFF_CHARACTERISTICS);
-	if ((characteristics & FLAG_EXECUTABLE) == 0)
+	characteristics = get16(coff + PE_COFF_CHARACTERISTICS);
+	if ((characteristics & PE_FLAG_EXECUTABLE) == 0)
 		return "not an executable image";
-	pe->fixed = (characteristics & FLAG_RELOCS_STRIPPED) != 0;
+	pe->fixed = (characteristics & PE_FLAG_RELOCS_STRIPPED) != 0;
 
-	optional_size = get16(coff + COFF_OPTIONAL_SIZE);
-	if (!inside((uint64_t)start + COFF_END, optional_size, size))
+	optional_size = get16(coff + PE_COFF_OPTIONAL_SIZE);
+	if (!inside((uint64_t)start + PE_COFF_END, optional_size, size))
 		return "optional header outside the file";
-	reason = read_optional_header(pe, coff + COFF_END, optional_size);
+	reason = read_optional_header(pe, coff + PE_COFF_END, optional_size);
 	if (reason != NULL)
 		return reason;
 
-	pe->section_table = start + COFF_END + optional_size;
-	pe->section_count = get16(coff + COFF_SECTION_COUNT);
+	pe->section_table = start + PE_COFF_END + optional_size;
+	pe->section_count = get16(coff + PE_COFF_SECTION_COUNT);
 	if (pe->header_size > size || pe->header_size > pe->image_size)
 		return "headers larger than the image";
 	if (!inside(pe->section_table,
-		    (uint64_t)pe->section_count * SECTION_SIZE,
+		    (uint64_t)pe->section_count * PE_SECTION_SIZE,
 		    pe->header_size))
 		return "section table outside the headers";
 	if (pe->entry >= pe->image_size)
@@ -202,11 +163,11 @@ static bool name_is(const uint8_t *field, const char *name)
 {
 	size_t i;
 
-	for (i = 0; i < SECTION_NAME_SIZE && name[i] != '\0'; i++) {
+	for (i = 0; i < PE_SECTION_NAME_SIZE && name[i] != '\0'; i++) {
 		if (field[i] != (uint8_t)name[i])
 			return false;
 	}
-	return i == SECTION_NAME_SIZE ? name[i] == '\0' : field[i] == 0;
+	return i == PE_SECTION_NAME_SIZE ? name[i] == '\0' : field[i] == 0;
 }
 
 bool pe_find_section(const struct pe_image *pe, const char *name,
@@ -249,14 +210,14 @@ static const char *relocate_block(const struct pe_image *pe, uint8_t *image,
 {
 	uint32_t page = get32(block);
 
-	for (uint32_t i = RELOC_BLOCK_HEADER; i + 2 <= size; i += 2) {
+	for (uint32_t i = PE_RELOC_BLOCK_HEADER; i + 2 <= size; i += 2) {
 		uint16_t entry = get16(block + i);
 		uint64_t at = (uint64_t)page + (entry & 0xfff);
 
 		switch (entry >> 12) {
-		case RELOC_ABSOLUTE: /* padding */
+		case PE_RELOC_ABSOLUTE: /* padding */
 			break;
-		case RELOC_DIR64:
+		case PE_RELOC_DIR64:
 			if (!inside(at, 8, pe->image_size))
 				return "relocation outside the image";
 			put64(image + at, get64(image + at) + delta);
@@ -283,12 +244,12 @@ const char *pe_relocate(const struct pe_image *pe, void *to, uint64_t base)
 	 * A hostile image can relocate its own relocations: every block is
 	 * measured and checked when it is reached, and at only grows.
 	 */
-	while (pe->relocations_size - at >= RELOC_BLOCK_HEADER) {
+	while (pe->relocations_size - at >= PE_RELOC_BLOCK_HEADER) {
 		const uint8_t *block = image + pe->relocations + at;
 		uint32_t size = get32(block + 4);
 		const char *reason;
 
-		if (size < RELOC_BLOCK_HEADER ||
+		if (size < PE_RELOC_BLOCK_HEADER ||
 		    size > pe->relocations_size - at)
 			return "relocation block of impossible size";
 		reason = relocate_block(pe, image, block, size, delta);
