@@ -63,7 +63,7 @@ INC_ALL := -Iinclude -I.
 # mk/kernel.mk installs the kernel's user headers and touches the stamp; objects
 # that include <linux/...> depend on it order-only ("| $(KERNEL_HEADERS_STAMP)").
 KERNEL_HEADERS := $(O)/kernel/headers
-KERNEL_HEADERS_STAMP := $(KERNEL_HEADERS)/.installed
+KERNEL_HEADERS_STAMP := $(KERNEL_HEADERS)/.done
 CFLAGS_MUSL := -std=gnu17 $(OPT_SMALL) -g $(REPRO) $(WARN) $(INC_ALL) \
 	-D_GNU_SOURCE -isystem $(O)/thirdparty/include \
 	-isystem $(KERNEL_HEADERS)/include \

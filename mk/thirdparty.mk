@@ -22,7 +22,7 @@ $(TP)/src/%/.unpacked: $(O)/src/%.tar.gz
 .PRECIOUS: $(TP)/src/%/.unpacked
 
 # libyaml: only what reading needs; the emitter and dumper stay out.
-yaml_src := api parser reader scanner
+yaml_src := api loader parser reader scanner
 yaml_def := -DYAML_VERSION_MAJOR=0 -DYAML_VERSION_MINOR=2 -DYAML_VERSION_PATCH=5 \
 	-DYAML_VERSION_STRING='"0.2.5"'
 yaml_dir := $(TP)/src/libyaml
@@ -65,26 +65,30 @@ $(eval $(call tp_library,$(TP)/host,$(tp_host),,Zycore,$(zycore_dir),$(zycore_sr
 
 BB := $(O)/busybox
 BUSYBOX := $(BB)/busybox
-bb_make = $(MAKE) --no-print-directory -C $(BB)/src O=$(abspath $(BB)/build) \
+bb_args = --no-print-directory -C $(BB)/src O=$(abspath $(BB)/build) \
 	CC=$(CC_MUSL) HOSTCC=gcc SKIP_STRIP=y
 
 $(BB)/src/.unpacked: $(SRC_BUSYBOX)
 	$(call say,UNPACK,busybox)rm -rf $(@D) && mkdir -p $(@D) && \
 	tar -xf $< -C $(@D) --strip-components=1 && touch $@
 
-# allnoconfig plus our fragment; an option busybox dropped (renamed, a missing
-# dependency) stops the build instead of vanishing.
+# Exactly our fragment: first with busybox's defaults for what it does not
+# mention, then with every "y" it does not mention turned off.  An option that
+# busybox drops (renamed, a missing dependency) stops the build.
 $(BB)/build/.config: $(BB)/src/.unpacked initramfs/busybox.config
 	$(call say,CONFIG,busybox)mkdir -p $(@D) && \
-	$(bb_make) KCONFIG_ALLCONFIG=$(abspath initramfs/busybox.config) allnoconfig >$(BB)/config.log 2>&1 && \
-	sed -n 's/^\(CONFIG_[A-Z0-9_]*=.*\)/\1/p' initramfs/busybox.config | while read -r want; do \
-		grep -qxF "$$want" $@ || { echo "busybox: $$want was dropped by its configuration" >&2; exit 1; }; \
-	done
+	grep '^CONFIG_' initramfs/busybox.config | sort >$(BB)/wanted && cp $(BB)/wanted $@ && \
+	{ yes '' | timeout 120 $(MAKE) $(bb_args) oldconfig && \
+	grep -vxFf $(BB)/wanted $@ | sed 's/^\(CONFIG_[A-Z0-9_]*\)=y$$/# \1 is not set/' >$@.off && \
+	cat $(BB)/wanted $@.off >$@ && rm $@.off && \
+	yes '' | timeout 120 $(MAKE) $(bb_args) oldconfig; } >$(BB)/config.log 2>&1 || \
+		{ tail -n 20 $(BB)/config.log; exit 1; }
+	@! grep -vxFf $@ $(BB)/wanted || { echo 'busybox: its configuration dropped the lines above' >&2; exit 1; }
 
 # Busybox asks the compiler for its libraries by trial links; musl has them all
 # in libc, so the quiet log only matters when something fails.
 $(BUSYBOX): $(BB)/build/.config $(KERNEL_HEADERS_STAMP)
-	$(call say,BUILD,busybox)$(bb_make) \
+	$(call say,BUILD,busybox)$(MAKE) $(bb_args) \
 		CONFIG_EXTRA_CFLAGS="-isystem $(abspath $(KERNEL_HEADERS))/include $(filter-out -Wdate-time,$(REPRO)) -ffile-prefix-map=$(abspath $(BB))=busybox" \
 		busybox_unstripped >$(BB)/build.log 2>&1 || { tail -n 20 $(BB)/build.log; exit 1; } && \
 	$(STRIP) -o $@ $(BB)/build/busybox_unstripped
