@@ -15,6 +15,13 @@ void log_serial_off(void);	/* root starts: COM1 is its own from now on */
 
 void log_line(const char *fmt, ...) __printf(1, 2);
 
+/*
+ * For panic.c alone: a line without the lock, on the serial port too, and the
+ * last @bytes of the ring on the serial port (the debug port has had them).
+ */
+void log_panic_line(const char *fmt, ...) __printf(1, 2);
+void log_replay(unsigned int bytes);
+
 /* Print cause, registers, VMCB summary and the last log lines on debug port and serial; stop the machine. */
 __noreturn void panic(const char *fmt, ...) __printf(1, 2);
 

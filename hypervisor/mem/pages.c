@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+#include "hypervisor/mem/pages.h"
+
+#include "hypervisor/launch.h"
+#include "hypervisor/lock.h"
+#include "hypervisor/log.h"
+#include "lib/mem.h"
+
+/*
+ * Fresh pages are cut off the pool's front, so that pages_alloc() finds
+ * neighbours; freed pages form a list and are used first.
+ */
+struct free_page {
+	struct free_page *next;
+};
+
+static struct lock pages_lock;
+static uint64_t pool_next, pool_end;
+static struct free_page *free_list;
+static unsigned int free_count;
+
+void pages_init(uint64_t base, uint64_t size)
+{
+	pool_next = ALIGN_UP(base, PAGE_SIZE);
+	pool_end = ALIGN_DOWN(base + size, PAGE_SIZE);
+	free_list = NULL;
+	free_count = 0;
+}
+
+void *pages_alloc(unsigned int count)
+{
+	void *pages = NULL;
+
+	lock_take(&pages_lock);
+	if (count == 1 && free_list) {
+		pages = free_list;
+		free_list = free_list->next;
+		free_count--;
+	} else if (count <= (pool_end - pool_next) >> PAGE_SHIFT) {
+		pages = phys_to_virt(pool_next);
+		pool_next += count * PAGE_SIZE;
+	}
+	lock_drop(&pages_lock);
+	if (pages)
+		memset(pages, 0, count * PAGE_SIZE);
+	return pages;
+}
+
+void *page_alloc(void)
+{
+	return pages_alloc(1);
+}
+
+void page_free(void *page)
+{
+	struct free_page *f = page;
+
+	CHECK(IS_ALIGNED(virt_to_phys(page), PAGE_SIZE));
+	lock_take(&pages_lock);
+	f->next = free_list;
+	free_list = f;
+	free_count++;
+	lock_drop(&pages_lock);
+}
+
+unsigned int pages_free_count(void)
+{
+	return free_count + (unsigned int)((pool_end - pool_next) >> PAGE_SHIFT);
+}
+
+static bool overlaps(const struct boot_range *r, uint64_t pa, uint64_t size)
+{
+	return pa < r->base + r->size && r->base < pa + size;
+}
+
+bool phys_is_root_ram(uint64_t pa, uint64_t size)
+{
+	if (size == 0 || pa + size < pa)
+		return false;
+	if (overlaps(&boot_info.image, pa, size) || overlaps(&boot_info.pool, pa, size))
+		return false;
+	for (unsigned int i = 0; i < boot_info.ram_count; i++) {
+		const struct boot_range *r = &boot_info.ram[i];
+
+		if (pa >= r->base && pa - r->base < r->size && size <= r->size - (pa - r->base))
+			return true;
+	}
+	return false;
+}
