@@ -1,0 +1,255 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# Builds the root and guest kernels and the headers user space is compiled
+# with, or takes them from the cache. What is in the cache is found by a hash
+# of everything that goes in: tarball, patches, fragments, tools, this script.
+set -eu
+
+usage()
+{
+	cat >&2 <<EOF
+usage: tools/kernel.sh -t TARBALL -o DIR headers
+       tools/kernel.sh -t TARBALL -o DIR root|guest FRAGMENT...
+
+headers  DIR/include           (make headers_install)
+root     DIR/bzImage, DIR/vmlinux, DIR/System.map, DIR/config
+guest    the same, of the sample guest's kernel
+
+environment: CACHE=path  where sources and results are kept
+             V=1         show the kernel's own build output
+             JOBS=n      parallel compilers
+EOF
+	exit 2
+}
+
+# How many steps a build prints, for the percentage only.
+steps_root=2050
+steps_guest=1000
+
+tarball='' out=''
+while getopts t:o: opt; do
+	case $opt in
+	t) tarball=$OPTARG ;;
+	o) out=$OPTARG ;;
+	*) usage ;;
+	esac
+done
+shift $((OPTIND - 1))
+[ -n "$tarball" ] && [ -n "$out" ] && [ $# -ge 1 ] || usage
+what=$1
+shift
+
+top=$(cd "$(dirname "$0")/.." && pwd)
+tarball=$(realpath "$tarball")
+mkdir -p "$out"
+out=$(realpath "$out")
+cd "$top"
+
+cache=${CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/rootstock}/kernel
+jobs=${JOBS:-$(nproc)}
+verbose=${V:-0}
+mkdir -p "$cache"
+cache=$(realpath "$cache")
+
+# Nothing of the caller's make or compiler settings may reach the kernel.
+unset MAKEFLAGS MAKELEVEL MFLAGS GNUMAKEFLAGS V O CC LD CFLAGS LDFLAGS ARCH \
+	CROSS_COMPILE KCFLAGS KCPPFLAGS KAFLAGS INSTALL_HDR_PATH || true
+
+# What a kernel tells about its birth. Paths do not get in: sources are named
+# relative to the source tree, and there is no debug information.
+export KBUILD_BUILD_TIMESTAMP='Thu Jan  1 00:00:00 UTC 2026'
+export KBUILD_BUILD_USER=rootstock
+export KBUILD_BUILD_HOST=rootstock
+export KBUILD_BUILD_VERSION=1
+export LC_ALL=C TZ=UTC
+
+start=$(date +%s)
+
+elapsed()
+{
+	seconds=$(($(date +%s) - start))
+	printf '%d:%02d' $((seconds / 60)) $((seconds % 60))
+}
+
+say()
+{
+	printf '  %-8s %s (%s)\n' KERNEL "$1" "$(elapsed)"
+}
+
+die()
+{
+	echo "kernel: $*" >&2
+	exit 1
+}
+
+hash_of()
+{
+	sha256sum | cut -c1-16
+}
+
+# Large files are not hashed on every run: a stamp keeps the result beside
+# size and time.
+tarball_hash()
+{
+	stamp=$cache/tarball-$(stat -c '%n %s %Y' "$tarball" | hash_of)
+	[ -s "$stamp" ] || sha256sum "$tarball" | cut -d' ' -f1 >"$stamp"
+	cat "$stamp"
+}
+
+source_key=$({
+	tarball_hash
+	cat kernel-config/patches/*.patch
+} | hash_of)
+src=$cache/src-$source_key
+
+# One process at a time works on one thing in the cache.
+lock()
+{
+	exec 9>"$cache/$1.lock"
+	flock -n 9 || {
+		say "waiting for another build of $1"
+		flock 9
+	}
+}
+
+unpack()
+{
+	[ -e "$src/.patched" ] && return
+	lock source
+	[ -e "$src/.patched" ] && return
+
+	# Only one unpacked source is worth its 2 GB, and its builds with it.
+	rm -rf "$cache"/src-* "$cache"/build-*
+	mkdir "$src"
+	tar -xf "$tarball" -C "$src" --strip-components=1
+	say 'unpacked'
+	for patch in kernel-config/patches/*.patch; do
+		patch -s -p1 -F0 --no-backup-if-mismatch -d "$src" <"$patch" ||
+			die "$patch does not apply to $tarball"
+	done
+	touch "$src/.patched"
+	exec 9>&-
+}
+
+# progress PID LOG TOTAL: one line that is rewritten on a terminal; elsewhere
+# one every half minute.
+progress()
+{
+	last=0
+	while kill -0 "$1" 2>/dev/null; do
+		sleep 1
+		done_count=$(grep -c '^  [A-Z]' "$2" 2>/dev/null || true)
+		percent=$((done_count * 100 / $3))
+		[ "$percent" -lt 100 ] || percent=99
+		line=$(printf '  %-8s %s: %2d %%, %d files (%s)' KERNEL \
+			"$what" "$percent" "$done_count" "$(elapsed)")
+		if [ -t 1 ]; then
+			printf '\r%s' "$line"
+		elif [ $(($(date +%s) - last)) -ge 30 ]; then
+			last=$(date +%s)
+			[ "$done_count" -eq 0 ] || echo "$line"
+		fi
+	done
+	[ ! -t 1 ] || printf '\r\033[K'
+}
+
+# run_make TOTAL ARGUMENT...: in the kernel's source, quiet unless V=1.
+run_make()
+{
+	total=$1
+	shift
+	log=$build/make.log
+	if [ "$verbose" = 1 ]; then
+		make -C "$src" O="$build" -j"$jobs" V=1 "$@"
+		return
+	fi
+	make -C "$src" O="$build" -j"$jobs" "$@" >"$log" 2>&1 9>&- &
+	make_pid=$!
+	trap 'kill "$make_pid" 2>/dev/null; exit 130' INT TERM
+	progress "$make_pid" "$log" "$total"
+	if ! wait "$make_pid"; then
+		grep -nE 'rror|\*\*\*|undefined' "$log" | head -n 20 >&2
+		die "build failed, see $log"
+	fi
+	trap - INT TERM
+	if grep -q 'warning:' "$log"; then
+		grep 'warning:' "$log" | head -n 5 >&2
+		die "build warns, see $log"
+	fi
+}
+
+# deliver DIR FILE...: from the cache to where the caller wants them.
+deliver()
+{
+	from=$1
+	shift
+	for file; do
+		cp "$from/$file" "$out/$file.tmp"
+		mv "$out/$file.tmp" "$out/$file"
+	done
+}
+
+headers()
+{
+	result=$cache/headers-$source_key
+	if [ ! -d "$result" ]; then
+		unpack
+		lock headers
+		build=$cache/build-headers
+		if [ ! -d "$result" ]; then
+			rm -rf "$result.tmp" "$build"
+			mkdir -p "$build"
+			run_make 1000 headers_install INSTALL_HDR_PATH="$result.tmp"
+			mv "$result.tmp" "$result"
+			rm -rf "$build"
+		fi
+		say 'headers'
+	fi
+	rm -rf "$out/include"
+	cp -r "$result/include" "$out/include"
+}
+
+kernel()
+{
+	key=$({
+		echo "$source_key $what"
+		cat "$@" kernel-config/required.list tools/kconfig.sh tools/kernel.sh
+		gcc --version | head -n 1
+		ld --version | head -n 1
+		zstd --version
+	} | hash_of)
+	result=$cache/$what-$key
+	if [ ! -d "$result" ]; then
+		unpack
+		lock "$what"
+	fi
+	if [ ! -d "$result" ]; then
+		build=$cache/build-$what
+		tools/kconfig.sh -s "$src" -b "$build" \
+			-r kernel-config/required.list -k "$what" "$@"
+		eval "run_make \"\$steps_$what\" bzImage"
+		rm -rf "$result.tmp"
+		mkdir "$result.tmp"
+		cp "$build/arch/x86/boot/bzImage" "$build/vmlinux" \
+			"$build/System.map" "$result.tmp"
+		cp "$build/.config" "$result.tmp/config"
+		mv "$result.tmp" "$result"
+		say "$what: built, $(stat -c %s "$result/bzImage") bytes"
+	fi
+	deliver "$result" vmlinux System.map config bzImage
+}
+
+case $what in
+headers)
+	[ $# -eq 0 ] || usage
+	headers
+	;;
+root | guest)
+	[ $# -ge 1 ] || usage
+	kernel "$@"
+	;;
+*)
+	usage
+	;;
+esac
