@@ -34,7 +34,7 @@ start=$(date +%s)
 
 [ $# -ge 1 ] || usage
 if [ "$1" = --list ]; then
-	grep -v '^#' "$lock" | awk '{ print $1, $4 }'
+	grep -v '^#' "$lock" | awk '{ print $1, $4, $7 }'
 	exit
 fi
 if [ $# -ne 3 ] || [ "$2" != -o ]; then
