@@ -41,4 +41,36 @@ bool irq_route_pending(struct irq *q, int route);
  */
 int irq_doorbell_set(struct irq *q, uint64_t addr, unsigned int len, int fd, bool on);
 
+/* --- for the controller of the lines (dev/ioapic.c) --- */
+
+/* What reaches a local APIC. */
+struct irq_message {
+	uint8_t vector;
+	uint8_t mode;		/* delivery mode, as in an MSI's data: 0 fixed … */
+	bool logical;
+	bool level;
+	uint32_t dest;
+};
+
+int irq_send(struct irq *q, const struct irq_message *m);
+
+struct irq_lines_ops {
+	/* Any thread. @gsi is whatever a device said; check it. */
+	void (*set)(void *lines, unsigned int gsi, bool level);
+	/* A local APIC finished a level-triggered vector. VP threads. */
+	void (*eoi)(void *lines, uint8_t vector);
+};
+
+/* Once, before the first VP runs. */
+void irq_attach_lines(struct irq *q, const struct irq_lines_ops *ops, void *lines);
+
+/* --- for vm.c and exit.c --- */
+
+struct mshv_partition;
+
+/* NULL: no memory. */
+struct irq *irq_create(struct mshv_partition *p);
+void irq_destroy(struct irq *q);
+void irq_eoi(struct irq *q, uint8_t vector);
+
 #endif

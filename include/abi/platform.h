@@ -23,6 +23,21 @@
 #define PLATFORM_PORT_PM	0x600	/* sleep control, status, reset, power button */
 #define PLATFORM_PORT_DEBUG	0x402	/* bytes to the VMM's log */
 
+/*
+ * PLATFORM_PORT_PM, a byte each. Sleep control and status: ACPI "Sleep Control
+ * Register", "Sleep Status Register". Events: reading tells which are pending
+ * and clears them.
+ */
+#define PLATFORM_PM_SLEEP_CONTROL	0
+#define PLATFORM_PM_SLEEP_STATUS	1
+#define PLATFORM_PM_RESET		2	/* write PLATFORM_PM_RESET_VALUE */
+#define PLATFORM_PM_EVENTS		3
+#define PLATFORM_PM_PORTS		4
+
+#define PLATFORM_PM_RESET_VALUE		0x5a
+#define PLATFORM_PM_SLEEP_S5		5	/* SLP_TYP of the soft-off state */
+#define PLATFORM_PM_EVENT_POWER_BUTTON	0x01
+
 /* Interrupt lines (GSI = IOAPIC pin) */
 #define PLATFORM_GSI_COUNT	24
 #define PLATFORM_GSI_COM1	4

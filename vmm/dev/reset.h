@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The two ways to reset a PC that need no ACPI: the keyboard controller's
+ * pulse (0xfe to port 0x64) and the chipset's reset control (port 0xcf9).
+ * There is no keyboard behind the controller.
+ */
+#ifndef VMM_DEV_RESET_H
+#define VMM_DEV_RESET_H
+
+struct machine;
+
+int reset_create(struct machine *m);
+
+#endif

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: MIT */
+/* 16550A at PLATFORM_PORT_COM1, wired to the console. */
+#ifndef VMM_DEV_SERIAL_H
+#define VMM_DEV_SERIAL_H
+
+struct machine;
+
+int serial_create(struct machine *m);
+
+#endif
