@@ -27,6 +27,8 @@ struct cpu {
 	struct root_vp *root;
 	struct synic *synic;
 
+	void *hvcall_in, *hvcall_out;	/* parameter copies, one page each */
+
 	/* Guest VP inside DISPATCH_VP on this CPU; NULL otherwise. */
 	struct vp *current;
 

@@ -4,7 +4,7 @@
  * rep accounting. Handlers see a copied input and a private output buffer and
  * never touch the caller's memory, so no caller can change what was checked.
  *
- * The table in hypercall.c lists every call: code, shape, handler. A handler
+ * The table in calltable.c lists every call: code, shape, handler. A handler
  * file knows no register and no VMCB.
  */
 #ifndef HYPERVISOR_HV_HYPERCALL_H
@@ -16,12 +16,12 @@
 struct partition;
 
 struct hvcall {
-	struct partition *caller;
+	struct partition *caller;	/* NULL: the root */
 	uint16_t code;
 	const void *in;			/* header, then variable header, then rep elements */
 	uint32_t in_size;		/* bytes valid at @in */
 	uint32_t varhead;		/* qwords of variable header (0 if none) */
-	void *out;			/* zeroed page-sized buffer */
+	void *out;			/* page-sized buffer, zeroed as far as the call's output reaches */
 	uint32_t out_size;		/* simple calls: bytes to copy back on success; rep calls: the fixed part */
 	uint32_t rep_start;		/* first element to do */
 	uint32_t rep_count;		/* total elements */
@@ -47,6 +47,10 @@ struct hvcall_desc {
 	const char *name;
 };
 
+/* calltable.c; sorted by nothing, searched by code. */
+extern const struct hvcall_desc hvcall_table[];
+extern const unsigned int hvcall_table_size;
+
 /*
  * One hypercall by the root at CPL 0, registers as the ABI names them;
  * returns the result for RAX. Called by svm/ through the exit table on the
@@ -56,7 +60,10 @@ struct hvcall_regs {
 	uint64_t control;		/* rcx */
 	uint64_t input;			/* rdx */
 	uint64_t output;		/* r8 */
+	bool fault;			/* OUT: parameters not in the caller's memory: inject #GP */
 };
+/* The ABI itself, with page-sized buffers of the calling CPU. */
+uint64_t hypercall_execute(struct partition *caller, struct hvcall_regs *r, void *in, void *out);
 uint64_t hypercall_root(struct hvcall_regs *r);
 /* The same for a guest VP (few calls allowed). */
 struct vp;
