@@ -70,17 +70,17 @@ static efi_status_t enter(struct boot *boot, const struct pe_image *pe,
 	efi_status_t status;
 
 	status = entry(boot->image, boot->system, &info);
+	if (efi_failed(status))
+		return boot_failed(status, "hypervisor did not start its work");
+	/* What it could not do is told by the protocol, not by the entry. */
 	protocol = find_protocol(boot);
-	if (protocol != NULL) {
-		print_messages(protocol);
-		if (!efi_failed(status))
-			status = protocol->get_loader_init_status();
-	} else if (!efi_failed(status)) {
-		status = EFI_NOT_STARTED;
-	}
+	if (protocol == NULL)
+		return boot_failed(EFI_NOT_FOUND,
+				   "hypervisor published no launch protocol");
+	print_messages(protocol);
+	status = protocol->get_loader_init_status();
 	if (efi_failed(status)) {
-		if (protocol != NULL)
-			unpublish(boot, protocol);
+		unpublish(boot, protocol);
 		return boot_failed(status, "hypervisor did not get ready");
 	}
 	return EFI_SUCCESS;

@@ -85,6 +85,14 @@ extern struct boot_info boot_info;
 void hv_launch_enter(void *context, struct mshv_launch_return *ret);
 
 /*
+ * efi/message.c: one line for the user, to be fetched through the protocol's
+ * get_next_log_msg: by the launcher while firmware lives, by Linux's stub
+ * after a failed launch. No firmware is used; bootstrap processor only.
+ */
+void launch_message(const char *format, ...) __printf(1, 2);
+const uint16_t *launch_message_next(uint64_t *cursor);
+
+/*
  * main.c: the launch, step by step, on the bootstrap processor. Returns the
  * reason of a failure; on success it does not return (svm/root.c continues
  * @ctx inside the root partition).

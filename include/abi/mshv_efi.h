@@ -107,7 +107,9 @@ _Static_assert(sizeof(struct mshv_loader_protocol) == 48, "six entries");
  *   EFI_STATUS EFIAPI entry(EFI_HANDLE, EFI_SYSTEM_TABLE *,
  *                           struct hvloader_info *);
  *
- * as Microsoft's HvLoader.efi does.  Valid only during the call.
+ * as Microsoft's HvLoader.efi does.  Valid only during the call.  An entry that
+ * returns an error has published nothing and its image is freed; success means
+ * that the protocol is there, whose get_loader_init_status tells the rest.
  */
 struct hvloader_info {
 	uint32_t version; /* HVLOADER_INFO_VERSION */
