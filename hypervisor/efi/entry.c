@@ -14,7 +14,7 @@
 
 struct boot_info boot_info;
 
-efi_status_t EFIAPI hv_efi_entry(efi_handle_t handle,
+efi_status_t EFIAPI efi_main(efi_handle_t handle,
 				 struct efi_system_table *system,
 				 const struct hvloader_info *loader);
 
@@ -48,7 +48,7 @@ static efi_status_t prepare(struct efi_system_table *system)
 	return status;
 }
 
-efi_status_t EFIAPI hv_efi_entry(efi_handle_t handle __maybe_unused,
+efi_status_t EFIAPI efi_main(efi_handle_t handle __maybe_unused,
 				 struct efi_system_table *system,
 				 const struct hvloader_info *loader)
 {
