@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MIT */
+#include "init/rescue.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "init/check.h"
+#include "init/files.h"
+#include "init/log.h"
+#include "init/shutdown.h"
+#include "init/sys.h"
+
+#define SHELL_PATH "/bin/busybox"
+#define NO_SHELL   127
+
+static bool is_allowed = true;
+
+void rescue_allow(bool allowed)
+{
+	is_allowed = allowed;
+}
+
+bool rescue_is_allowed(void)
+{
+	return is_allowed;
+}
+
+/*
+ * The terminal behind /dev/console: only that can be a controlling terminal,
+ * without which there is neither job control nor ctrl-c.
+ */
+static int open_terminal(void)
+{
+	char path[64 + 5] = "/dev/";
+	char names[64];
+	size_t length;
+	char *name;
+
+	if (!files_read("/sys/class/tty/console/active", names, sizeof(names) - 1, &length)) {
+		names[length] = '\0';
+		names[strcspn(names, "\n")] = '\0';
+		/* With more than one console, the last is /dev/console. */
+		name = strrchr(names, ' ');
+		strcat(path, name ? name + 1 : names);
+		if (path[5]) {
+			int fd = open(path, O_RDWR);
+
+			if (fd >= 0)
+				return fd;
+		}
+	}
+	return open("/dev/console", O_RDWR);
+}
+
+/* In the child. */
+static _Noreturn void become_shell(void)
+{
+	static const char *const arguments[] = { "sh", NULL };
+	static const char *const environment[] = {
+		"HOME=/", "PATH=/sbin:/bin:/usr/sbin:/usr/bin", "PS1=rescue# ", "TERM=vt100", NULL,
+	};
+	int fd;
+
+	setsid();
+	fd = open_terminal();
+	if (fd >= 0) {
+		/* Steal it: a shell that was killed may not have let go yet. */
+		ioctl(fd, TIOCSCTTY, 1);
+		dup2(fd, STDIN_FILENO);
+		dup2(fd, STDOUT_FILENO);
+		dup2(fd, STDERR_FILENO);
+		if (fd > STDERR_FILENO)
+			close(fd);
+	}
+	sys_signals_child();
+	execve(SHELL_PATH, (char *const *)(uintptr_t)arguments,
+	       (char *const *)(uintptr_t)environment);
+	_exit(NO_SHELL);
+}
+
+static _Noreturn void end_machine(enum sys_ending ending)
+{
+	shutdown_machine(ending, NULL);
+}
+
+static void obey_signals(void)
+{
+	unsigned int signals = sys_signals_take();
+
+	if (signals & SYS_POWEROFF)
+		end_machine(SYS_END_POWEROFF);
+	if (signals & SYS_REBOOT)
+		end_machine(SYS_END_REBOOT);
+	if (signals & SYS_HALT)
+		end_machine(SYS_END_HALT);
+}
+
+/* Run a shell until it ends; false if there is none to run. */
+static bool run_shell(void)
+{
+	pid_t shell = fork();
+	int status = 0;
+	pid_t pid;
+
+	if (shell == 0)
+		become_shell();
+	if (shell < 0) {
+		log_event("no rescue shell (%s)", strerror(errno));
+		return false;
+	}
+	for (;;) {
+		while ((pid = sys_reap(&status))) {
+			if (pid != shell)
+				continue;
+			if (WIFEXITED(status) && WEXITSTATUS(status) == NO_SHELL) {
+				log_event("no rescue shell (%s cannot be executed)", SHELL_PATH);
+				return false;
+			}
+			return true;
+		}
+		obey_signals();
+		sys_poll(NULL, 0, -1);
+	}
+}
+
+/* Nothing left but to wait for somebody with ctrl-alt-del. */
+static _Noreturn void wait_for_signals(void)
+{
+	int status;
+
+	log_event("waiting (ctrl-alt-del restarts the machine)");
+	for (;;) {
+		sys_poll(NULL, 0, -1);
+		while (sys_reap(&status))
+			;
+		obey_signals();
+	}
+}
+
+_Noreturn void rescue_shell(void)
+{
+	static char name[] = "/init";
+	static char *const arguments[] = { name, NULL };
+
+	log_to(NULL);
+	log_event("rescue shell (\"exit\" starts over, \"reboot\" and \"poweroff\" end)");
+	if (!run_shell())
+		wait_for_signals();
+	log_event("starting over");
+	execv("/proc/self/exe", arguments);
+	log_event("cannot start over (%s)", strerror(errno));
+	end_machine(SYS_END_REBOOT);
+}
+
+_Noreturn void rescue_panic(const char *what)
+{
+	static bool again;
+
+	/* A child of ours that did not reach execve(): only itself is broken. */
+	if (getpid() != 1)
+		_exit(NO_SHELL);
+	if (again)
+		sys_end(SYS_END_REBOOT);
+	again = true;
+
+	log_to(NULL);
+	log_event("broken: %s (please report this)", what);
+	if (is_allowed) {
+		log_event("rescue shell (guests go on; \"exit\" restarts the machine)");
+		run_shell();
+	}
+	end_machine(SYS_END_REBOOT);
+}
+
+_Noreturn void check_failed(const char *file, int line, const char *what)
+{
+	char text[160];
+
+	snprintf(text, sizeof(text), "%s:%d: CHECK(%s) failed", file, line, what);
+	rescue_panic(text);
+}

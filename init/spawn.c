@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+#include "init/spawn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "include/base/base.h"
+#include "init/check.h"
+#include "init/sys.h"
+
+enum { READ_END, WRITE_END, ENDS };
+
+/* argv of a vmm; lives in the child only, so it may be large. */
+struct arguments {
+	const char *word[14 + 2 * VMMCTL_DISKS_MAX + 1];
+	unsigned int count;
+	char memory[24];
+	char cpus[16];
+	char disk[VMMCTL_DISKS_MAX][VMMCTL_PATH_MAX + 32];
+};
+
+static void add(struct arguments *args, const char *option, const char *value)
+{
+	CHECK(args->count + 3 <= ARRAY_SIZE(args->word));
+	args->word[args->count++] = option;
+	args->word[args->count++] = value;
+	args->word[args->count] = NULL;
+}
+
+static void compose(struct arguments *args, const struct manifest_guest *guest)
+{
+	uint32_t i;
+
+	args->word[0] = VMMCTL_PATH;
+	args->count = 1;
+	add(args, "--name", guest->name);
+	add(args, "--kernel", guest->kernel);
+	if (guest->initrd)
+		add(args, "--initrd", guest->initrd);
+	if (guest->cmdline)
+		add(args, "--cmdline", guest->cmdline);
+	snprintf(args->memory, sizeof(args->memory), "%" PRIu64, guest->memory_bytes);
+	add(args, "--memory", args->memory);
+	snprintf(args->cpus, sizeof(args->cpus), "%" PRIu32, guest->cpus);
+	add(args, "--cpus", args->cpus);
+	for (i = 0; i < guest->disk_count; i++) {
+		snprintf(args->disk[i], sizeof(args->disk[i]), "path=%s%s", guest->disks[i].path,
+			 guest->disks[i].readonly ? ",readonly=on" : "");
+		add(args, "--disk", args->disk[i]);
+	}
+}
+
+/* In the child.  Descriptors 0 to 2 are open in init, so no pipe is one of them. */
+static _Noreturn void become_vmm(const struct manifest_guest *guest, int in, int out, int err)
+{
+	static char *const no_environment[] = { NULL };
+	struct arguments args;
+	char line[80];
+	int n;
+
+	setsid();
+	dup2(in, STDIN_FILENO);
+	dup2(out, STDOUT_FILENO);
+	dup2(err, STDERR_FILENO);
+	/* Every other descriptor of init closes itself on execve(). */
+	umask(077);
+	if (chdir("/") != 0)
+		_exit(VMMCTL_NO_EXEC);
+	compose(&args, guest);
+	sys_signals_child();
+	/* execve() takes char **, for historical reasons, and writes nothing. */
+	execve(VMMCTL_PATH, (char *const *)(uintptr_t)args.word, no_environment);
+	n = snprintf(line, sizeof(line), "vmm: cannot be executed (%s)\n", strerror(errno));
+	if (write(STDERR_FILENO, line, (size_t)n) < 0)
+		_exit(VMMCTL_NO_EXEC);
+	_exit(VMMCTL_NO_EXEC);
+}
+
+static void close_pipe(int pipe_fd[ENDS])
+{
+	close(pipe_fd[READ_END]);
+	close(pipe_fd[WRITE_END]);
+}
+
+/* Our end does not block; the vmm's does, as programs expect. */
+static int open_pipe(int pipe_fd[ENDS], int our_end)
+{
+	if (pipe2(pipe_fd, O_CLOEXEC) != 0)
+		return -errno;
+	if (fcntl(pipe_fd[our_end], F_SETFL, O_NONBLOCK) == 0)
+		return 0;
+	close_pipe(pipe_fd);
+	return -errno;
+}
+
+/* Standard input: a pipe to write to, or nothing at all. */
+static int open_input(int in[ENDS], bool console)
+{
+	if (console)
+		return open_pipe(in, WRITE_END);
+	in[WRITE_END] = -1;
+	in[READ_END] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	return in[READ_END] < 0 ? -errno : 0;
+}
+
+pid_t spawn_vmm(const struct manifest_guest *guest, bool console, struct spawn_pipes *pipes)
+{
+	int in[ENDS], out[ENDS], err[ENDS];
+	int result;
+	pid_t pid;
+
+	result = open_input(in, console);
+	if (result < 0)
+		return result;
+	result = open_pipe(out, READ_END);
+	if (result < 0)
+		goto close_in;
+	result = open_pipe(err, READ_END);
+	if (result < 0)
+		goto close_out;
+
+	pid = fork();
+	if (pid == 0)
+		become_vmm(guest, in[READ_END], out[WRITE_END], err[WRITE_END]);
+	if (pid < 0) {
+		result = -errno;
+		goto close_err;
+	}
+	close(in[READ_END]);
+	close(out[WRITE_END]);
+	close(err[WRITE_END]);
+	pipes->in = in[WRITE_END];
+	pipes->out = out[READ_END];
+	pipes->err = err[READ_END];
+	return pid;
+
+close_err:
+	close_pipe(err);
+close_out:
+	close_pipe(out);
+close_in:
+	close(in[READ_END]);
+	if (in[WRITE_END] >= 0)
+		close(in[WRITE_END]);
+	return result;
+}
