@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * virtio-blk: a disk image as a PCI function. One request queue; discard,
+ * write-zeroes, flush; write-through if the driver does not know flush.
+ */
+#ifndef VMM_VIRTIO_BLK_H
+#define VMM_VIRTIO_BLK_H
+
+struct disk_config;
+struct machine;
+struct virtio_blk;
+
+/*
+ * Open the image @c names and add the device to @m, before the first VP runs.
+ * NULL after an error, which has been logged.
+ */
+struct virtio_blk *virtio_blk_create(struct machine *m, const struct disk_config *c);
+
+/*
+ * After the last VP and the device thread have ended. Waits for requests in
+ * flight, so that what the guest saw written is.
+ */
+void virtio_blk_destroy(struct virtio_blk *b);
+
+#endif

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * virtio over PCI, the modern interface: one PCI function per virtio device.
+ *
+ *   BAR 0, 16 KiB     0x0000 common configuration
+ *                     0x1000 ISR status
+ *                     0x2000 device configuration
+ *                     0x3000 notifications, 4 bytes per queue
+ *   BAR 2, 4 KiB      MSI-X: vectors 0 ... queue_count, the driver says which
+ *                     is for what
+ *
+ * Notifications come as an eventfd the kernel signals when the guest stores to
+ * the queue's address (doorbell), or as a write to BAR 0 that signals the same
+ * eventfd; the device thread waits for it. Interrupts go out through irq
+ * routes. So in the steady state no guest access reaches a VP thread.
+ *
+ * INTx is not offered (docs: PCI devices of this machine have MSI-X only).
+ * Without MSI-X a driver can poll; the ISR register works then.
+ *
+ * Locks: pci_device.lock, then virtio_device.lock. The latter protects
+ * everything in struct virtio_pci but pci.
+ */
+#ifndef VMM_VIRTIO_PCI_H
+#define VMM_VIRTIO_PCI_H
+
+#include "abi/virtio/pci.h"
+#include "vmm/dev/pci.h"
+#include "vmm/loop.h"
+#include "vmm/virtio/device.h"
+
+struct machine;
+
+struct virtio_pci_queue {
+	struct loop_source kick;	/* arg: this */
+	struct virtio_pci *transport;
+	uint16_t vector;
+	bool doorbell;			/* registered at the present address */
+};
+
+struct virtio_pci {
+	struct pci_device pci;
+	struct machine *machine;
+	struct virtio_device *device;
+
+	/* registers */
+	uint32_t device_feature_select;
+	uint32_t driver_feature_select;
+	uint16_t queue_select;
+	uint16_t config_vector;
+	uint8_t isr;
+
+	unsigned int cfg_cap;		/* PCI configuration access capability */
+	bool bar_mapped;
+	uint64_t bar_base;
+	unsigned int queue_count;	/* of those below, set up */
+	struct virtio_pci_queue queue[VIRTIO_QUEUES_MAX];
+};
+
+/*
+ * Put @v, initialised, behind a new PCI function of @m. Before the first VP
+ * runs. 0 or -errno, then nothing is left behind but *v.
+ */
+int virtio_pci_attach(struct virtio_pci *p, struct machine *m, struct virtio_device *v);
+
+/* After the last VP and the device thread have ended. */
+void virtio_pci_detach(struct virtio_pci *p);
+
+#endif
