@@ -85,6 +85,21 @@ SANITIZE    := -fsanitize=address,undefined -fno-sanitize-recover=all \
 CFLAGS_HOST := -std=gnu17 -O1 -g $(filter-out -fno-record-gcc-switches,$(REPRO)) \
 	$(WARN) $(INC_ALL) -D_GNU_SOURCE
 
+# Where parts meet.  Prerequisites are expanded while makefiles are being read,
+# so names that several of them use are set here, before all of them.
+TP             := $(O)/thirdparty
+TP_LIBS        := $(TP)/lib/libyaml.a $(TP)/lib/libZydis.a $(TP)/lib/libZycore.a
+TP_HOST_LIBS   := $(TP)/host/lib/libyaml.a $(TP)/host/lib/libZydis.a \
+		  $(TP)/host/lib/libZycore.a
+BUSYBOX        := $(O)/busybox/busybox
+LAUNCHER       := $(O)/boot/launcher.efi
+HYPERVISOR     := $(O)/hypervisor/hypervisor.efi
+KERNEL         := $(O)/kernel/bzImage
+GUEST_KERNEL   := $(O)/guest/bzImage
+INIT           := $(O)/init/init
+MANIFEST_CHECK := $(O)/init/manifest-check
+VMM            := $(O)/vmm/vmm
+
 # FORCE makes a rule run every time; use with files that only change when
 # their content does (see "if_changed" below).
 .PHONY: FORCE

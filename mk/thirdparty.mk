@@ -7,11 +7,6 @@
 #   $(TP_LIBS), $(TP_HOST_LIBS)         what to depend on
 #   $(O)/busybox/busybox                static, musl, initramfs/busybox.config
 
-TP := $(O)/thirdparty
-TP_LIBS      := $(TP)/lib/libyaml.a $(TP)/lib/libZydis.a $(TP)/lib/libZycore.a
-TP_HOST_LIBS := $(TP)/host/lib/libyaml.a $(TP)/host/lib/libZydis.a \
-		$(TP)/host/lib/libZycore.a
-
 # Sources are unpacked once; the headers are copied where -isystem finds them.
 $(TP)/src/%/.unpacked: $(O)/src/%.tar.gz
 	$(call say,UNPACK,$*)rm -rf $(@D) && mkdir -p $(@D) $(TP)/include && \
@@ -64,7 +59,6 @@ $(eval $(call tp_library,$(TP)/host,$(tp_host),,Zycore,$(zycore_dir),$(zycore_sr
 # --- busybox -----------------------------------------------------------------
 
 BB := $(O)/busybox
-BUSYBOX := $(BB)/busybox
 bb_args = --no-print-directory -C $(BB)/src O=$(abspath $(BB)/build) \
 	CC=$(CC_MUSL) HOSTCC=gcc SKIP_STRIP=y
 
