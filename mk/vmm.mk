@@ -22,10 +22,11 @@ $(vmm_dsdt): vmm/acpi/dsdt.asl include/abi/platform.h
 	$(call say,IASL,$@)mkdir -p $(@D) && \
 	$(CC_MUSL) -E -P -x assembler-with-cpp $(INC_ALL) $< | \
 		sed 's/\(0x[0-9a-fA-F]*\)ULL/\1/g' >$(vmm_dir)/dsdt.dsl && \
-	$(IASL) -ve -tc -p $(vmm_dir)/dsdt $(vmm_dir)/dsdt.dsl >$(vmm_dir)/iasl.log 2>&1 || \
+	$(IASL) -ve -p $(vmm_dir)/dsdt $(vmm_dir)/dsdt.dsl >$(vmm_dir)/iasl.log 2>&1 || \
 		{ cat $(vmm_dir)/iasl.log; exit 1; }; \
-	sed -n '/^unsigned char/,$$p' $(vmm_dir)/dsdt.hex | \
-		sed 's/^unsigned char .*/static const unsigned char dsdt_aml[] = {/' >$@
+	{ echo 'static const unsigned char dsdt_aml[] = {'; \
+	  od -An -v -tx1 $(vmm_dir)/dsdt.aml | sed 's/ \(..\)/0x\1,/g'; \
+	  echo '};'; } >$@
 
 $(vmm_dir)/obj/acpi/tables.o: $(vmm_dsdt)
 $(vmm_dir)/obj/acpi/tables.o: vmm_cflags += -I$(vmm_dir)
