@@ -1,13 +1,53 @@
 # SPDX-License-Identifier: MIT
-# Rootstock.  "make help" says what there is; every rule lives in mk/*.mk.
+# Rootstock.  This file is the front door; what the commands do is in mk/*.mk.
+#
+## make run             build everything, start it in QEMU, two guests, console here
+## make run MANIFEST=file ADD="src:dest ..."    the same with your own guests
+## make check           every test; the last line counts them
+## make check T=name    one test (make check T=list names them)
+## make image           out/rootstock.efi and out/rootstock.img
+## make debug           like run, but stopped, with gdb's port open
+## make doctor          what this machine lacks, and why; changes nothing
+## make size            sizes of the image's parts
+## make bench           start-up times in virtual time
+## make fuzz F=name TIME=seconds    one fuzz target for longer
+## make repro           build twice, in two places; the images must be equal
+## make lint            shellcheck, layers, headers
+## make format          clang-format over our C
+## make clean           remove out/ (downloads stay in the cache)
+##
+## V=1 shows every command   O=dir builds elsewhere   ACCEL=kvm with nested SVM
+## KERNEL_TARBALL=, BUSYBOX_TARBALL=path   sources by hand (tools/sources.lock)
+
 .DEFAULT_GOAL := help
 
 include mk/common.mk
 include $(sort $(filter-out mk/common.mk,$(wildcard mk/*.mk)))
 
-.PHONY: help clean
+.PHONY: help doctor clean
 help:
-	@sed -n 's/^## //p' Makefile
+	@sed -n 's/^## \{0,1\}//p' Makefile
+
+doctor:
+	@tools/deps.sh doctor
 
 clean:
 	$(Q)rm -rf $(O)
+
+# Commands that need the machine's packages: those come first, then the work, in
+# a make of its own because its rules look for tools while being read.
+needs_image := build
+needs_size  := build
+needs_run   := build run
+needs_debug := build run debug
+needs_bench := build run
+needs_repro := build
+needs_check := build run check
+needs_fuzz  := build check
+needs_lint  := lint
+
+front := image size run debug bench repro check fuzz lint
+.PHONY: $(front)
+$(front):
+	$(Q)O=$(O) tools/deps.sh ensure $(needs_$@)
+	$(Q)$(MAKE) --no-print-directory $(if $(filter run debug,$@),,-j$(JOBS)) do-$@

@@ -11,7 +11,7 @@ usage()
 usage: tools/deps.sh ensure GROUP...   install what these groups miss
        tools/deps.sh doctor            report on everything, change nothing
 
-GROUP is build, run, check or debug (tools/packages).  Installing needs root or
+GROUP is build, run, check, debug or lint (tools/packages).  Installing needs root or
 sudo; on anything but Debian 12 or 13 "ensure" only lists what is missing.
 EOF
 	exit 2
@@ -110,7 +110,7 @@ doctor()
 	*) echo "note     system: $(distribution): packages are installed automatically on Debian 12 and 13 only" ;;
 	esac
 
-	lacking=$(missing build run check debug)
+	lacking=$(missing build run check debug lint)
 	total=$(grep -vc '^#' "$here/packages")
 	if [ -z "$lacking" ]; then
 		echo "ok       packages: all $total"

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: MIT
+# out/rootstock.efi and out/rootstock.img: everything in one file, through
+# tools/mkimage.sh.
+#
+#   MANIFEST=file          your own manifest instead of the demo's
+#   ADD="src:dest ..."     files it names
+#   CMDLINE=string         kernel command line instead of mkimage's
+#
+# With MANIFEST= the image is out/custom/rootstock.*, so that the demo's and
+# yours do not take turns being rebuilt.
+
+IMAGE_PARTS := $(LAUNCHER) $(O)/boot/join $(HYPERVISOR) $(KERNEL) $(INIT) \
+	       $(MANIFEST_CHECK) $(VMM) $(BUSYBOX)
+IMAGE_DEPS  := $(IMAGE_PARTS) tools/mkimage.sh tools/mkcpio.sh initramfs/files.list
+
+DEMO_ADD := $(GUEST_KERNEL):/guests/tiny/bzImage \
+	$(O)/guest/initramfs.cpio.gz:/guests/tiny/initramfs.cpio.gz \
+	$(O)/guest/disk.img:/guests/tiny/disk.img \
+	$(O)/guest/debian/vmlinuz:/guests/debian/vmlinuz \
+	$(O)/guest/debian/initramfs.cpio.gz:/guests/debian/initramfs.cpio.gz \
+	$(O)/guest/disk.img:/guests/debian/disk.img
+
+ifdef MANIFEST
+IMAGE_DIR      := $(O)/custom
+image_manifest := $(MANIFEST)
+image_add      := $(ADD)
+else
+IMAGE_DIR      := $(O)
+image_manifest := guests/demo.yaml
+image_add      := $(DEMO_ADD) $(ADD)
+endif
+
+# "src:dest" -> "src".
+add_sources = $(foreach a,$(1),$(firstword $(subst :, ,$(a))))
+mkimage     = O=$(O) tools/mkimage.sh --manifest $(image_manifest) \
+	$(image_add:%=--add %) $(if $(CMDLINE),--cmdline "$(CMDLINE)")
+
+# What the image is made of by word, so that another ADD= or CMDLINE= rebuilds.
+$(IMAGE_DIR)/image.args: FORCE
+	$(Q)$(call if_changed,echo '$(image_manifest) $(image_add) $(CMDLINE)'; \
+		git describe --always --dirty --abbrev=12 2>/dev/null)
+
+image_deps := $(IMAGE_DEPS) $(IMAGE_DIR)/image.args $(image_manifest) \
+	$(call add_sources,$(image_add))
+
+$(IMAGE_DIR)/rootstock.efi: $(image_deps)
+	$(call say,IMAGE,$@)$(mkimage) --format efi -o $@
+
+$(IMAGE_DIR)/rootstock.img: $(image_deps)
+	$(call say,IMAGE,$@)$(mkimage) --format disk -o $@
+
+# An image without guests: what Rootstock itself weighs (acceptance: <= 4 MiB).
+$(O)/size/bare.yaml:
+	$(Q)mkdir -p $(@D) && printf 'guests: []\n' >$@
+
+.PHONY: do-image do-size
+do-image: $(IMAGE_DIR)/rootstock.efi $(IMAGE_DIR)/rootstock.img
+
+do-size: $(IMAGE_DEPS) $(O)/size/bare.yaml
+	$(Q)O=$(O) tools/mkimage.sh --manifest $(O)/size/bare.yaml --format efi \
+		-o $(O)/size/rootstock.efi --sizes >$(O)/size/parts.txt
+	$(Q)tools/size.sh $(O)/size/parts.txt $(O)/size/rootstock.efi

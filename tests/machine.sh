@@ -1,0 +1,212 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# One machine test: a whole machine in QEMU, judged by its serial console.
+# What each test boots and expects is data, in tests/matrix.cfg.
+set -eu
+
+usage()
+{
+	cat >&2 <<EOF
+usage: tests/machine.sh names            the tests in the matrix
+       tests/machine.sh limit NAME       its time limit in seconds
+       tests/machine.sh image NAME FILE  build what it boots
+       tests/machine.sh run NAME FILE DIR   boot that, judge, logs in DIR
+
+environment: O (out); ACCEL, CPUS, MEM as for tools/run-qemu.sh
+EOF
+	exit 2
+}
+
+O=${O:-out}
+here=$(dirname "$0")
+matrix=$here/matrix.cfg
+tools=$here/../tools
+tab=$(printf '\t')
+
+# Every line of the log that one of these matches fails the test, unless the
+# test says "allow".
+always_never='unchecked MSR|WARNING: |BUG: |Oops|Kernel panic|general protection|Call Trace|hypervisor: panic|rcu: INFO|init: broken'
+
+# values NAME KEY: one value a line.  Keys may be repeated; $O is replaced.
+values()
+{
+	awk -v section="[$1]" -v key="$2" -v O="$O" '
+		/^\[/ { inside = ($1 == section) }
+		inside && $1 == key && $2 == "=" {
+			sub(/^[^=]*= */, ""); gsub(/\$O\//, O "/"); print
+		}' "$matrix"
+}
+
+# value NAME KEY DEFAULT
+value()
+{
+	_found=$(values "$1" "$2" | tail -n 1)
+	echo "${_found:-$3}"
+}
+
+known()
+{
+	grep -qxF "[$1]" "$matrix" || { echo "machine: no test \"$1\" in $matrix" >&2; exit 2; }
+}
+
+# Files of a payload set, as mkimage.sh --add takes them.
+payload()
+{
+	case $1 in
+	tiny) echo "$O/guest/bzImage:/guests/tiny/bzImage" \
+		"$O/guest/initramfs.cpio.gz:/guests/tiny/initramfs.cpio.gz" ;;
+	debian) echo "$O/guest/debian/vmlinuz:/guests/debian/vmlinuz" \
+		"$O/guest/debian/initramfs.cpio.gz:/guests/debian/initramfs.cpio.gz" ;;
+	stub) echo "$O/test/guest/stub:/guests/stub" ;;
+	disk:*) echo "$O/guest/disk.img:/guests/${1#disk:}" ;;
+	*) echo "machine: no payload \"$1\"" >&2; exit 2 ;;
+	esac
+}
+
+build_image()
+{
+	name=$1 out=$2
+	if [ "$(value "$name" boot disk)" = disk ]; then format=disk; else format=efi; fi
+	set -- --manifest "$(value "$name" manifest "$here/machine/$name.yaml")"
+	for set in $(value "$name" payload ''); do
+		for add in $(payload "$set"); do set -- "$@" --add "$add"; done
+	done
+	for add in $(values "$name" add); do set -- "$@" --add "$add"; done
+	cmdline=$(value "$name" cmdline '')
+	[ -z "$cmdline" ] || set -- "$@" --cmdline "console=ttyS0,115200 loglevel=5 panic=30 $cmdline"
+	O=$O "$tools/mkimage.sh" "$@" --format "$format" -o "$out"
+}
+
+# judge: reads the log, prints what is missing or wrong.
+# Exit 0: all seen, 1: not yet, 2: something that must never appear.
+judge()
+{
+	tr -d '\r' <"$dir/serial.log" >"$dir/serial.txt" 2>/dev/null || : >"$dir/serial.txt"
+	values "$name" never >"$dir/never"
+	if grep -E "$always_never" "$dir/serial.txt" >"$dir/bad"; then
+		allow=$(value "$name" allow '')
+		if [ -n "$allow" ]; then
+			grep -Ev "$allow" "$dir/bad" >"$dir/bad2" || :
+			mv "$dir/bad2" "$dir/bad"
+		fi
+	fi
+	if [ -s "$dir/never" ]; then
+		grep -Ef "$dir/never" "$dir/serial.txt" >>"$dir/bad" || :
+	fi
+	if [ -s "$dir/bad" ]; then
+		sed 's/^/must not appear: /' "$dir/bad"
+		return 2
+	fi
+	# "want" anywhere; "then" below the line that the previous one matched.
+	at=0
+	missing=0
+	while IFS=$tab read -r kind pattern; do
+		[ "$kind" = want ] && at=0
+		found=$(awk -v at="$at" 'NR > at' "$dir/serial.txt" | grep -nEm1 -e "$pattern" | cut -d: -f1)
+		if [ -z "$found" ]; then
+			echo "not seen: $kind $pattern"
+			missing=1
+			continue
+		fi
+		at=$((at + found))
+	done <"$dir/expect"
+	return "$missing"
+}
+
+# type_lines: once PATTERN is in the log, type TEXT; each only once.
+type_lines()
+{
+	[ -s "$dir/type" ] || return 0
+	IFS=$tab read -r pattern text <"$dir/type"
+	if grep -qE -e "$pattern" "$dir/serial.log" 2>/dev/null; then
+		printf '%s\n' "$text" >&3
+		sed -i 1d "$dir/type"
+	fi
+}
+
+cleanup()
+{
+	if [ -n "${qemu:-}" ] && kill -0 "$qemu" 2>/dev/null; then
+		kill "$qemu" 2>/dev/null || :
+		wait "$qemu" 2>/dev/null || :
+	fi
+}
+
+run_machine()
+{
+	name=$1 image=$2 dir=$3
+	limit=$(value "$name" limit 90)
+	ends=$(value "$name" ends no)
+	boot=$(value "$name" boot disk)
+	rm -f "$dir"/serial.* "$dir"/debugcon.log "$dir/stdin"
+	mkdir -p "$dir"
+	awk -v section="[$name]" '
+		/^\[/ { inside = ($1 == section) }
+		inside && ($1 == "want" || $1 == "then") && $2 == "=" {
+			kind = $1; sub(/^[^=]*= */, ""); print kind "\t" $0
+		}' "$matrix" >"$dir/expect"
+	values "$name" type | sed "s/ => /$tab/" >"$dir/type"
+
+	set -- "$boot" "$image" --console --dir "$dir"
+	if [ "$boot" = kernel ]; then
+		set -- "$@" --initrd "$(value "$name" initrd '')" --append "$(value "$name" append '')"
+	fi
+	extra=$(value "$name" qemu '')
+	# shellcheck disable=SC2086 # several arguments
+	[ -z "$extra" ] || set -- "$@" -- $extra
+	mkfifo "$dir/stdin"
+	"$tools/run-qemu.sh" "$@" <"$dir/stdin" >"$dir/qemu.out" 2>&1 &
+	qemu=$!
+	trap cleanup EXIT
+	trap 'exit 130' INT TERM
+	# Typing to a machine that is gone is not our end.
+	trap '' PIPE
+	exec 3>"$dir/stdin"
+
+	end=$(($(date +%s) + limit))
+	alive=1
+	while :; do
+		kill -0 "$qemu" 2>/dev/null || alive=0
+		type_lines
+		code=0
+		judge >"$dir/verdict" || code=$?
+		case $code,$ends,$alive in
+		2,*) break ;;
+		0,no,*) break ;;
+		0,yes,0) break ;;
+		*,*,0) break ;;
+		esac
+		if [ "$(date +%s)" -ge "$end" ]; then
+			[ "$code" = 0 ] && echo "the machine did not end" >>"$dir/verdict"
+			code=1
+			echo "time limit of $limit s reached" >>"$dir/verdict"
+			break
+		fi
+		sleep 0.5
+	done
+	exec 3>&-
+	if [ "$alive" = 0 ]; then
+		wait "$qemu" || echo "QEMU ended with exit code $?" >>"$dir/verdict"
+	fi
+	cleanup
+
+	if [ "$code" = 0 ]; then
+		rm -f "$dir/stdin"
+		return 0
+	fi
+	cat "$dir/verdict"
+	grep -v '^qemu-system.*warning: TCG' "$dir/qemu.out" | tail -n 3 | tr -d '\r' | cut -c 1-200
+	echo "serial log: $dir/serial.log; its last lines:"
+	tail -n 12 "$dir/serial.txt" | cut -c 1-160
+	return 1
+}
+
+[ $# -ge 1 ] || usage
+case $1,$# in
+names,1) sed -n 's/^\[\(.*\)\]$/\1/p' "$matrix" ;;
+limit,2) known "$2"; value "$2" limit 90 ;;
+image,3) known "$2"; build_image "$2" "$3" ;;
+run,4) known "$2"; run_machine "$2" "$3" "$4" ;;
+*) usage ;;
+esac
