@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+/* AMD64 APM vol. 3, chapter 1 "Instruction Encoding". */
+#include "hypervisor/svm/insn.h"
+
+#define PREFIX_OPERAND	0x66u
+#define PREFIX_ADDRESS	0x67u
+#define REX_R		4u
+#define REX_W		8u
+
+struct cursor {
+	const uint8_t *bytes;
+	unsigned int at, count;
+	bool short_of;			/* read past the end */
+};
+
+static uint8_t next(struct cursor *c)
+{
+	if (c->at >= c->count || c->at >= INSN_LENGTH_MAX) {
+		c->short_of = true;
+		return 0;
+	}
+	return c->bytes[c->at++];
+}
+
+static uint64_t next_le(struct cursor *c, unsigned int size)
+{
+	uint64_t v = 0;
+
+	for (unsigned int i = 0; i < size; i++)
+		v |= (uint64_t)next(c) << 8 * i;
+	return v;
+}
+
+static bool is_prefix(uint8_t b)
+{
+	switch (b) {
+	case PREFIX_OPERAND:
+	case PREFIX_ADDRESS:
+	case 0x26: case 0x2e: case 0x36: case 0x3e: case 0x64: case 0x65:
+		return true;
+	default:
+		/* LOCK and REP mean nothing good before a MOV. */
+		return false;
+	}
+}
+
+/* Skip SIB and displacement. False: the operand is a register. */
+static bool skip_memory_operand(struct cursor *c, uint8_t modrm, unsigned int address_size)
+{
+	unsigned int mod = modrm >> 6, rm = modrm & 7, displacement = 0;
+
+	if (mod == 3)
+		return false;
+	if (address_size == 2) {
+		if (mod == 1)
+			displacement = 1;
+		else if (mod == 2 || rm == 6)
+			displacement = 2;
+	} else {
+		if (rm == 4) {
+			uint8_t sib = next(c);
+
+			if (mod == 0 && (sib & 7) == 5)
+				displacement = 4;
+		}
+		if (mod == 1)
+			displacement = 1;
+		else if (mod == 2 || (mod == 0 && rm == 5))
+			displacement = 4;
+	}
+	next_le(c, displacement);
+	return true;
+}
+
+static uint64_t sign_extend(uint64_t v, unsigned int from)
+{
+	unsigned int shift = 64 - 8 * from;
+
+	return (uint64_t)((int64_t)(v << shift) >> shift);
+}
+
+bool insn_decode_mov(struct insn *insn, const uint8_t *bytes, unsigned int count,
+		     enum insn_mode mode)
+{
+	struct cursor c = { .bytes = bytes, .count = count };
+	unsigned int operand_size = mode == INSN_16 ? 2 : 4;
+	unsigned int address_size = mode == INSN_16 ? 2 : mode == INSN_32 ? 4 : 8;
+	bool operand_prefix = false, address_prefix = false;
+	uint8_t opcode, modrm, rex = 0;
+
+	*insn = (struct insn){ 0 };
+	for (opcode = next(&c); !c.short_of && is_prefix(opcode); opcode = next(&c)) {
+		operand_prefix |= opcode == PREFIX_OPERAND;
+		address_prefix |= opcode == PREFIX_ADDRESS;
+	}
+	/* Only the REX right before the opcode counts. */
+	if (mode == INSN_64 && (opcode & 0xf0) == 0x40) {
+		rex = opcode;
+		opcode = next(&c);
+	}
+	if (operand_prefix)
+		operand_size ^= 2 ^ 4;
+	if (rex & REX_W)
+		operand_size = 8;
+	if (address_prefix)
+		address_size = mode == INSN_32 ? 2 : 4;
+	if (!(opcode & 1))
+		operand_size = 1;
+	insn->size = (uint8_t)operand_size;
+
+	switch (opcode) {
+	case 0x88: case 0x89:		/* MOV memory, register */
+	case 0x8a: case 0x8b:		/* MOV register, memory */
+		modrm = next(&c);
+		if (!skip_memory_operand(&c, modrm, address_size))
+			return false;
+		insn->store = opcode < 0x8a;
+		insn->reg = (uint8_t)((modrm >> 3 & 7) | (rex & REX_R ? 8 : 0));
+		if (operand_size == 1 && !rex && insn->reg >= 4) {
+			insn->high_byte = true;
+			insn->reg -= 4;
+		}
+		break;
+	case 0xa0: case 0xa1:		/* MOV accumulator, offset */
+	case 0xa2: case 0xa3:		/* MOV offset, accumulator */
+		next_le(&c, address_size);
+		insn->store = opcode >= 0xa2;
+		break;
+	case 0xc6: case 0xc7:		/* MOV memory, immediate */
+		modrm = next(&c);
+		if ((modrm >> 3 & 7) != 0 || !skip_memory_operand(&c, modrm, address_size))
+			return false;
+		insn->store = true;
+		insn->has_immediate = true;
+		/* At most 32 bits, sign-extended for 64. */
+		insn->immediate = next_le(&c, MIN(operand_size, 4u));
+		if (operand_size == 8)
+			insn->immediate = sign_extend(insn->immediate, 4);
+		break;
+	default:
+		return false;
+	}
+	insn->length = (uint8_t)c.at;
+	return !c.short_of;
+}
