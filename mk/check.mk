@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: MIT
+# Tests.  "make check" runs everything; "make check T=name" one of them.
+#
+# Unit tests    tests/unit/<area>.mk:  unit_tests += NAME
+#               NAME_src := sources, the real ones among them
+#               NAME_inc := -I..   NAME_cflags := ..   NAME_lib := libraries (files)
+# Fuzz targets  tests/fuzz/<area>.mk (or tests/unit/<area>.mk):
+#               fuzz_targets += NAME, the same variables; corpus in
+#               tests/fuzz/corpus/NAME/, of which the run keeps its own copy
+# Tool tests    tests/tools/NAME.sh: exit 0, or 77 for a skip with its reason
+# Machine tests tests/matrix.cfg, run by tests/machine.sh
+#
+# Time limits (seconds): unit 60, tool 300, fuzz FUZZ_TIME + 60, machine as in
+# the matrix plus 30.  FUZZ_TIME is what make check gives each fuzz target.
+
+FUZZ_TIME ?= 10
+
+unit_tests   :=
+fuzz_targets :=
+-include $(sort $(wildcard tests/unit/*.mk tests/fuzz/*.mk))
+
+TEST := $(O)/test
+
+# $(1) name, $(2) unit or fuzz, $(3) extra flags.  Each test compiles its own
+# objects: flags differ, and nothing is shared that could leak between tests.
+define host_test
+$(1)_obj := $$($(1)_src:%.c=$(TEST)/bin/$(1).d/%.o)
+
+$$($(1)_obj): $(TEST)/bin/$(1).d/%.o: %.c $(wildcard tests/unit/*.mk tests/fuzz/*.mk) \
+		| $(TP_HOST_LIBS) $(KERNEL_HEADERS_STAMP)
+	$$(call say,CC,$$@)mkdir -p $$(@D) && $(CC_HOST) $(CFLAGS_HOST) $(SANITIZE) $(3) \
+		-isystem $(TP)/include -idirafter $(KERNEL_HEADERS)/include \
+		$$($(1)_inc) $$($(1)_cflags) $(DEPFLAGS) -c $$< -o $$@
+
+$(TEST)/bin/$(1): $$($(1)_obj) $$($(1)_lib)
+	$$(call say,LINK,$$@)$(CC_HOST) $(SANITIZE) $(3) -o $$@ $$^ $(4)
+
+-include $$($(1)_obj:.o=.d)
+endef
+
+$(foreach t,$(unit_tests),$(eval $(call host_test,$(t),unit,,-lcmocka)))
+$(foreach t,$(fuzz_targets),$(eval $(call host_test,$(t),fuzz,-fsanitize=fuzzer,)))
+
+tool_tests    := $(sort $(patsubst tests/tools/%.sh,%,$(wildcard tests/tools/*.sh)))
+machine_tests := $(shell tests/machine.sh names)
+
+# Guest kernels and root programs that only tests use.
+STUB := $(TEST)/guest/stub
+ROOT_PROGRAMS := $(patsubst tests/root/%.c,$(TEST)/root/%,$(wildcard tests/root/*.c))
+
+$(STUB): tests/guest/stub.c tests/guest/stub.lds include/abi/platform.h
+	$(call say,CC,$@)mkdir -p $(@D) && gcc -m32 -ffreestanding -nostdlib -static -no-pie \
+		-fno-pic -fno-stack-protector -fno-asynchronous-unwind-tables -Os \
+		-mgeneral-regs-only $(WARN) $(INC_ALL) -Wl,--build-id=none \
+		-Wl,-T,tests/guest/stub.lds -o $@ $<
+
+$(TEST)/root/%: tests/root/%.c | $(KERNEL_HEADERS_STAMP) $(TP_LIBS)
+	$(call say,CC,$@)mkdir -p $(@D) && $(CC_MUSL) $(CFLAGS_MUSL) $(LDFLAGS_MUSL) -o $@ $<
+
+# One image per machine test.
+machine_payload := $(O)/guest/bzImage $(O)/guest/initramfs.cpio.gz $(O)/guest/disk.img \
+	$(O)/guest/debian/vmlinuz $(O)/guest/debian/initramfs.cpio.gz $(STUB) $(ROOT_PROGRAMS)
+
+$(TEST)/%/image: $(IMAGE_DEPS) $(machine_payload) tests/matrix.cfg tests/machine.sh \
+		$(wildcard tests/machine/*.yaml)
+	$(call say,IMAGE,$@)mkdir -p $(@D) && O=$(O) tests/machine.sh image $* $@
+
+# --- what to run --------------------------------------------------------------
+
+all_tests := $(unit_tests) $(fuzz_targets) $(tool_tests) $(machine_tests)
+chosen    := $(if $(T),$(filter $(T),$(all_tests)),$(all_tests))
+chosen_unit    := $(filter $(chosen),$(unit_tests))
+chosen_fuzz    := $(filter $(chosen),$(fuzz_targets))
+chosen_tool    := $(filter $(chosen),$(tool_tests))
+chosen_machine := $(filter $(chosen),$(machine_tests))
+
+# Tool tests work on the programs and images of a normal build.
+chosen_deps := $(chosen_unit:%=$(TEST)/bin/%) $(chosen_fuzz:%=$(TEST)/bin/%) \
+	$(if $(chosen_tool),$(IMAGE_DEPS) $(machine_payload)) \
+	$(chosen_machine:%=$(TEST)/%/image)
+
+define test_lines
+$(foreach t,$(chosen_unit),echo '$(t) 60 $(TEST)/bin/$(t)';)
+$(foreach t,$(chosen_fuzz),echo '$(t) $(shell echo $$(($(FUZZ_TIME) + 60))) tests/fuzz.sh $(t) $(FUZZ_TIME)';)
+$(foreach t,$(chosen_tool),echo '$(t) 300 tests/tools/$(t).sh';)
+$(foreach t,$(chosen_machine),echo "$(t) $$(($$(tests/machine.sh limit $(t)) + 30)) tests/machine.sh run $(t) $(TEST)/$(t)/image $(TEST)/$(t)";)
+endef
+
+.PHONY: do-check check-names do-fuzz
+ifeq ($(T),list)
+do-check:
+	@printf '%s\n' $(sort $(all_tests))
+else
+do-check: $(chosen_deps)
+	@$(if $(chosen),,echo 'check: no test "$(T)" (make check T=list)' >&2; exit 1)
+	@mkdir -p $(TEST) && { $(strip $(test_lines)) } >$(TEST)/list
+	@O=$(O) tests/run.sh -j $(JOBS) -d $(TEST) $(TEST)/list
+endif
+
+# make fuzz F=name TIME=seconds
+do-fuzz: $(if $(F),$(TEST)/bin/$(F))
+	@$(if $(filter $(F),$(fuzz_targets)),,echo 'fuzz: F= is one of: $(fuzz_targets)' >&2; exit 1)
+	@O=$(O) TEST_DIR=$(TEST)/$(F) tests/fuzz.sh $(F) $(or $(TIME),60)
