@@ -48,11 +48,11 @@ machine_tests := $(shell tests/machine.sh names)
 STUB := $(TEST)/guest/stub
 ROOT_PROGRAMS := $(patsubst tests/root/%.c,$(TEST)/root/%,$(wildcard tests/root/*.c))
 
-$(STUB): tests/guest/stub.c tests/guest/stub.lds include/abi/platform.h
-	$(call say,CC,$@)mkdir -p $(@D) && gcc -m32 -ffreestanding -nostdlib -static -no-pie \
-		-fno-pic -fno-stack-protector -fno-asynchronous-unwind-tables -Os \
-		-mgeneral-regs-only $(WARN) $(INC_ALL) -Wl,--build-id=none \
-		-Wl,-T,tests/guest/stub.lds -o $@ $<
+# 32-bit code in a 64-bit ELF file, which is what a PVH kernel is.
+$(STUB): tests/guest/stub.S tests/guest/stub.lds include/abi/platform.h
+	$(call say,AS,$@)mkdir -p $(@D) && gcc -c $(INC_ALL) -o $@.o tests/guest/stub.S && \
+	ld -m elf_x86_64 -nostdlib -static -T tests/guest/stub.lds -z noexecstack --no-warn-rwx-segments \
+		--build-id=none -o $@ $@.o
 
 $(TEST)/root/%: tests/root/%.c | $(KERNEL_HEADERS_STAMP) $(TP_LIBS)
 	$(call say,CC,$@)mkdir -p $(@D) && $(CC_MUSL) $(CFLAGS_MUSL) $(LDFLAGS_MUSL) -o $@ $<
