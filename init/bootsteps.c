@@ -156,7 +156,7 @@ void boot_manifest(struct machine *machine)
 	}
 	if (sethostname(manifest->host_name, strlen(manifest->host_name)) != 0)
 		log_event("the host's name cannot be set (%s)", strerror(errno));
-	log_event("manifest read (%u guests, %u refused)", manifest->guest_count,
+	log_event("manifest read (guests: %u, refused: %u)", manifest->guest_count,
 		  manifest->refused_count);
 }
 

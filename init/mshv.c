@@ -1,43 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 #include "init/mshv.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <linux/mshv.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
 #include "include/base/base.h"
 #include "init/sys.h"
 
-#define DEVICE			       "/dev/mshv"
-
-#define CPUID_1_ECX_HYPERVISOR	       BIT32(31)
-#define LEAF_VENDOR		       0x40000000
-#define LEAF_VERSION		       0x40000002
-#define LEAF_PRIVILEGES		       0x40000003
+#define CPUID_1_ECX_HYPERVISOR	    BIT32(31)
+#define LEAF_VENDOR		    0x40000000
+#define LEAF_VERSION		    0x40000002
+#define LEAF_PRIVILEGES		    0x40000003
 
 /* Top-Level Functional Specification, "HV_PARTITION_PRIVILEGE_MASK", high half. */
-#define PRIVILEGE_CREATE_PARTITIONS    BIT32(0)
-#define PRIVILEGE_CPU_MANAGEMENT       BIT32(12)
+#define PRIVILEGE_CREATE_PARTITIONS BIT32(0)
+#define PRIVILEGE_CPU_MANAGEMENT    BIT32(12)
 
-#define SIGNATURE		       "Microsoft Hv"
-
-/*
- * What the probe asks: HvCallGetPartitionPropertyEx for the root's own VMM
- * capabilities.  The kernel fills in the partition.
- */
-#define CALL_GET_PARTITION_PROPERTY_EX 0x0101
-#define PROPERTY_VMM_CAPABILITIES      0x00090007
-
-struct property_request {
-	uint64_t partition;
-	uint32_t property;
-	uint32_t pad;
-	uint64_t argument;
-};
+#define SIGNATURE		    "Microsoft Hv"
 
 void mshv_collect(struct mshv_facts *facts)
 {
@@ -86,12 +65,13 @@ const char *mshv_explain(const struct mshv_facts *facts, enum mshv_failure failu
 		return text;
 	case MSHV_REFUSED:
 		snprintf(text, MSHV_TEXT,
-			 "no guests: " DEVICE " cannot be opened (%s; see the kernel's mshv lines)",
+			 "no guests: " MSHV_DEVICE
+			 " cannot be opened (%s; see the kernel's mshv lines)",
 			 strerror(error));
 		return text;
 	case MSHV_SILENT:
 		snprintf(text, MSHV_TEXT,
-			 "no guests: the hypervisor does not answer through " DEVICE
+			 "no guests: the hypervisor does not answer through " MSHV_DEVICE
 			 " (%s; its version may not fit this kernel)",
 			 strerror(error));
 		return text;
@@ -120,38 +100,7 @@ const char *mshv_explain(const struct mshv_facts *facts, enum mshv_failure failu
 	else
 		snprintf(
 			text, MSHV_TEXT,
-			"no guests: the kernel has no " DEVICE
+			"no guests: the kernel has no " MSHV_DEVICE
 			" although this is the root partition (build it with CONFIG_MSHV_ROOT=y, or see its mshv lines for why the driver gave up)");
 	return text;
-}
-
-enum mshv_failure mshv_probe(int *error)
-{
-	struct property_request request = { .property = PROPERTY_VMM_CAPABILITIES };
-	/* The kernel wants room for the whole answer; a page is the most there is. */
-	static char answer[4072];
-	struct mshv_root_hvcall call = {
-		.code = CALL_GET_PARTITION_PROPERTY_EX,
-		.in_sz = sizeof(request),
-		.out_sz = sizeof(answer),
-		.in_ptr = (uintptr_t)&request,
-		.out_ptr = (uintptr_t)answer,
-	};
-	enum mshv_failure failure = MSHV_NONE;
-	int fd = open(DEVICE, O_RDWR | O_CLOEXEC);
-
-	*error = errno;
-	if (fd < 0)
-		return errno == ENOENT || errno == ENXIO || errno == ENODEV ? MSHV_MISSING :
-									      MSHV_REFUSED;
-	/*
-	 * Some hypervisors do not know this property.  That is an answer, too:
-	 * the driver then reports the hypervisor's own status beside the error.
-	 */
-	if (ioctl(fd, MSHV_ROOT_HVCALL, &call) != 0 && call.status == 0) {
-		*error = errno;
-		failure = MSHV_SILENT;
-	}
-	close(fd);
-	return failure;
 }

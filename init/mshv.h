@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define MSHV_DEVICE "/dev/mshv"
+
 /* What the processor says about the hypervisor it runs under. */
 struct mshv_facts {
 	bool has_hypervisor;	/* CPUID 1, ECX bit 31 */

@@ -11,7 +11,7 @@ MANIFEST_CHECK := $(O)/init/manifest-check
 manifest_src := init/manifest.c init/schema.c init/policy.c init/files.c lib/conf.c
 manifest_check_src := init/manifest-check.c $(manifest_src)
 
-init_src := $(addprefix init/,main.c bootsteps.c mount.c cmdline.c mshv.c unit.c \
+init_src := $(addprefix init/,main.c bootsteps.c mount.c cmdline.c mshv.c mshv_probe.c unit.c \
 	loop.c spawn.c console.c rescue.c shutdown.c log.c sys.c) $(manifest_src)
 
 # mk/thirdparty.mk, read after this file, defines how it is made.
@@ -30,7 +30,7 @@ $(INIT): $(call init_obj,$(init_src)) $(init_yaml)
 	$(call say,LD,$@)$(CC_MUSL) $(LDFLAGS_MUSL) $(filter %.o,$^) -lyaml -o $@
 
 # <linux/mshv.h> comes from our kernel.
-$(call init_obj,init/mshv.c): | $(KERNEL_HEADERS)/.done
+$(call init_obj,init/mshv_probe.c): | $(KERNEL_HEADERS_STAMP)
 
 .PHONY: manifest-check
 manifest-check: $(MANIFEST_CHECK)

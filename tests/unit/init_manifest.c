@@ -1,0 +1,608 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The manifest: what a good one means, and for every kind of mistake the exact
+ * lines it gives, in order, and what is left of the file.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "include/base/base.h"
+#include "init/manifest.h"
+
+static struct manifest manifest;
+static char lines[16384];
+
+/* Files whose name says what is wrong with them. */
+static const char *check_file(void *context, const char *path, enum manifest_file use)
+{
+	(void)context;
+	if (strstr(path, "missing"))
+		return "does not exist";
+	if (strstr(path, "writeprotected") && use == MANIFEST_DISK)
+		return "is on a read-only file system";
+	return NULL;
+}
+
+static void report(void *context, const char *line)
+{
+	(void)context;
+	assert_true(strlen(line) < MANIFEST_LINE_MAX);
+	assert_null(strchr(line, '\n'));
+	assert_true(strlen(lines) + strlen(line) + 2 < sizeof(lines));
+	strcat(lines, line);
+	strcat(lines, "\n");
+}
+
+static enum manifest_result parse_bytes(const char *text, size_t size)
+{
+	const struct manifest_env env = {
+		.file = "m",
+		.memory_bytes = UINT64_C(512) << 20,
+		.check_file = check_file,
+		.report = report,
+	};
+	/* Exactly as long as the text, so that a byte too many is seen. */
+	char *copy = malloc(size ? size : 1);
+	enum manifest_result result;
+
+	assert_non_null(copy);
+	memcpy(copy, text, size);
+	lines[0] = '\0';
+	memset(&manifest, 0x55, sizeof(manifest));
+	result = manifest_parse(&manifest, copy, size, &env);
+	free(copy);
+	return result;
+}
+
+static enum manifest_result parse(const char *text)
+{
+	return parse_bytes(text, strlen(text));
+}
+
+#define GUEST(name) "- {name: " name ", kernel: /k, memory: 16M}\n"
+#define OK_GUEST    "- {name: ok, kernel: /k, memory: 16M}\n"
+
+/* ---- good ones ---- */
+
+static void everything_is_read(void **state)
+{
+	const struct manifest_guest *guest = &manifest.guests[0];
+
+	(void)state;
+	assert_int_equal(parse("version: 1\n"
+			       "host:\n"
+			       "  name: demo\n"
+			       "  on_idle: poweroff\n"
+			       "  console: web\n"
+			       "guests:\n"
+			       "  - name: tiny\n"
+			       "    kernel: /guests/tiny/bzImage\n"
+			       "    initrd: /guests/tiny/initramfs.cpio.gz\n"
+			       "    cmdline: \"console=ttyS0 quiet\"\n"
+			       "    memory: 64M\n"
+			       "    cpus: 2\n"
+			       "    disks: [{path: /a.img, readonly: false}, {path: /b.img, "
+			       "readonly: true}, {path: /c.img}]\n"
+			       "    restart: on-failure\n"
+			       "  - name: web\n"
+			       "    kernel: /k\n"
+			       "    memory: 2097152\n"),
+			 MANIFEST_GOOD);
+	assert_string_equal(lines, "");
+	assert_string_equal(manifest.host_name, "demo");
+	assert_int_equal(manifest.on_idle, IDLE_POWEROFF);
+	assert_int_equal(manifest.console, 1);
+	assert_int_equal(manifest.guest_count, 2);
+	assert_int_equal(manifest.refused_count, 0);
+	assert_string_equal(guest->name, "tiny");
+	assert_string_equal(guest->kernel, "/guests/tiny/bzImage");
+	assert_string_equal(guest->initrd, "/guests/tiny/initramfs.cpio.gz");
+	assert_string_equal(guest->cmdline, "console=ttyS0 quiet");
+	assert_int_equal(guest->memory_bytes, 64 << 20);
+	assert_int_equal(guest->cpus, 2);
+	assert_int_equal(guest->restart, RESTART_ON_FAILURE);
+	assert_int_equal(guest->disk_count, 3);
+	assert_string_equal(guest->disks[0].path, "/a.img");
+	assert_false(guest->disks[0].readonly);
+	assert_string_equal(guest->disks[1].path, "/b.img");
+	assert_true(guest->disks[1].readonly);
+	assert_false(guest->disks[2].readonly);
+	assert_string_equal(manifest.guests[1].name, "web");
+}
+
+static void defaults(void **state)
+{
+	const struct manifest_guest *guest = &manifest.guests[0];
+
+	(void)state;
+	assert_int_equal(parse("guests:\n" OK_GUEST), MANIFEST_GOOD);
+	assert_string_equal(manifest.host_name, "rootstock");
+	assert_int_equal(manifest.on_idle, IDLE_STAY);
+	assert_int_equal(manifest.console, MANIFEST_NOBODY);
+	assert_null(guest->initrd);
+	assert_null(guest->cmdline);
+	assert_int_equal(guest->cpus, 1);
+	assert_int_equal(guest->disk_count, 0);
+	assert_int_equal(guest->restart, RESTART_NEVER);
+}
+
+static void no_guests_is_a_choice(void **state)
+{
+	(void)state;
+	assert_int_equal(parse("guests: []\n"), MANIFEST_GOOD);
+	assert_int_equal(manifest.guest_count, 0);
+}
+
+/* Nothing is a number, a boolean or a null because it looks like one. */
+static void strings_stay_strings(void **state)
+{
+	(void)state;
+	assert_int_equal(parse("host: {name: no}\n"
+			       "guests:\n"
+			       "- {name: null, kernel: /k, memory: \"16M\", cmdline: 0x10}\n"
+			       "- {name: 007, kernel: /k, memory: 16777216, cmdline: yes}\n"
+			       "- {name: true, kernel: /k, memory: 16M, cmdline: ~}\n"
+			       "- {name: x, kernel: /k, memory: 16M, cmdline: }\n"),
+			 MANIFEST_GOOD);
+	assert_string_equal(manifest.host_name, "no");
+	assert_string_equal(manifest.guests[0].name, "null");
+	assert_string_equal(manifest.guests[0].cmdline, "0x10");
+	assert_string_equal(manifest.guests[1].name, "007");
+	assert_string_equal(manifest.guests[1].cmdline, "yes");
+	assert_string_equal(manifest.guests[2].name, "true");
+	assert_string_equal(manifest.guests[2].cmdline, "~");
+	assert_string_equal(manifest.guests[3].cmdline, "");
+}
+
+static void aliases_repeat_a_value(void **state)
+{
+	(void)state;
+	assert_int_equal(parse("guests:\n"
+			       "- {name: a, kernel: &k /kernel, memory: &m 16M}\n"
+			       "- {name: b, kernel: *k, memory: *m}\n"),
+			 MANIFEST_GOOD);
+	assert_string_equal(manifest.guests[1].kernel, "/kernel");
+	assert_int_equal(manifest.guests[1].memory_bytes, 16 << 20);
+}
+
+/* ---- mistakes: text, what is left, and every line ---- */
+
+struct mistake {
+	const char *text;
+	enum manifest_result result;
+	unsigned int guests;
+	unsigned int refused;
+	const char *lines;
+};
+
+static void check(const struct mistake *cases, size_t count)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		enum manifest_result result = parse(cases[i].text);
+
+		assert_string_equal(lines, cases[i].lines);
+		assert_int_equal(result, cases[i].result);
+		if (result == MANIFEST_UNUSABLE)
+			continue;
+		assert_int_equal(manifest.guest_count, cases[i].guests);
+		assert_int_equal(manifest.refused_count, cases[i].refused);
+	}
+}
+
+#define GUEST_KEYS "name, kernel, initrd, cmdline, memory, cpus, disks, restart"
+
+static void one_guest_is_refused(void **state)
+{
+	/* In each, the second guest is sound and stays. */
+	static const struct mistake cases[] = {
+		{ "guests:\n- {name: web, kernel: /k, memory: 16M, memroy: 1}\n" OK_GUEST,
+		  MANIFEST_FLAWED, 1, 1,
+		  "m:2:40: guest \"web\": unknown key \"memroy\" (known here: " GUEST_KEYS ")\n" },
+		{ "guests:\n- {name: web, kernel: /k, memory: 16M, Name: x}\n" OK_GUEST,
+		  MANIFEST_FLAWED, 1, 1,
+		  "m:2:40: guest \"web\": unknown key \"Name\" (known here: " GUEST_KEYS ")\n" },
+		{ "guests:\n- {name: web, kernel: /k, memory: 16M, memory: 32M}\n" OK_GUEST,
+		  MANIFEST_FLAWED, 1, 1,
+		  "m:2:40: guest \"web\": key \"memory\" is given twice (first in line 2)\n" },
+		{ "guests:\n- {name: web, kernel: /k, memory: 16M, [a]: 1}\n" OK_GUEST,
+		  MANIFEST_FLAWED, 1, 1,
+		  "m:2:40: guest \"web\": a key must be a word, not a list\n" },
+		{ "guests:\n- {name: web}\n" OK_GUEST, MANIFEST_FLAWED, 1, 1,
+		  "m:2:3: guest \"web\": key \"kernel\" is missing (e.g. kernel: "
+		  "/guests/web/bzImage)\n"
+		  "m:2:3: guest \"web\": key \"memory\" is missing (e.g. memory: 64M)\n" },
+		{ "guests:\n- {kernel: /k, memory: 16M}\n" OK_GUEST, MANIFEST_FLAWED, 1, 1,
+		  "m:2:3: guest number 1: key \"name\" is missing (e.g. name: web)\n" },
+		{ "guests:\n- web\n" OK_GUEST, MANIFEST_FLAWED, 1, 1,
+		  "m:2:3: guest number 1: a group of keys is expected, not a single value\n" },
+		{ "guests:\n- [web]\n" OK_GUEST, MANIFEST_FLAWED, 1, 1,
+		  "m:2:3: guest number 1: a group of keys is expected, not a list\n" },
+		/* Wrong types. */
+		{ "guests:\n- {name: web, kernel: [/k], memory: {a: b}}\n" OK_GUEST,
+		  MANIFEST_FLAWED, 1, 1,
+		  "m:2:23: guest \"web\": kernel: a single value is expected, not a list\n"
+		  "m:2:37: guest \"web\": memory: a single value is expected, not a group of "
+		  "keys\n" },
+		{ "guests:\n- {name: web, kernel: /k, memory: 16M, disks: /d}\n" OK_GUEST,
+		  MANIFEST_FLAWED, 1, 1,
+		  "m:2:47: guest \"web\": disks: a list is expected, not a single value (write "
+		  "[{path: ...}])\n" },
+		{ "guests:\n- {name: web, kernel: /k, memory: 16M, disks: [/d]}\n" OK_GUEST,
+		  MANIFEST_FLAWED, 1, 1,
+		  "m:2:48: guest \"web\": a group of keys is expected, not a single value\n" },
+		/* Names. */
+		{ "guests:\n- {name: Web, kernel: /k, memory: 16M}\n" OK_GUEST, MANIFEST_FLAWED, 1,
+		  1,
+		  "m:2:10: guest number 1: name: \"Web\" is not a name (1 to 31 of a-z, 0-9 and "
+		  "-, not beginning with -)\n" },
+		{ "guests:\n- {name: \"\\e[2J\", kernel: /k, memory: 16M}\n" OK_GUEST,
+		  MANIFEST_FLAWED, 1, 1,
+		  "m:2:10: guest number 1: name: has a line break or another control character "
+		  "(write it on one line)\n" },
+		{ "guests:\n- {name: gr\xc3\xbc"
+		  "n, kernel: /k, memory: 16M}\n" OK_GUEST,
+		  MANIFEST_FLAWED, 1, 1,
+		  "m:2:10: guest number 1: name: \"gr\\xc3\\xbcn\" is not a name (1 to 31 of "
+		  "a-z, 0-9 and -, not beginning with -)\n" },
+		{ "guests:\n" OK_GUEST OK_GUEST, MANIFEST_FLAWED, 1, 1,
+		  "m:3:10: guest \"ok\": name is taken by a guest above (every guest needs its "
+		  "own)\n" },
+		/* Files. */
+		{ "guests:\n- {name: web, kernel: /missing, initrd: /missing2, memory: 16M}\n" OK_GUEST,
+		  MANIFEST_FLAWED, 1, 1,
+		  "m:2:23: guest \"web\": kernel: \"/missing\" does not exist (mkimage.sh --add "
+		  "SRC:DEST puts files into the image)\n"
+		  "m:2:41: guest \"web\": initrd: \"/missing2\" does not exist (mkimage.sh --add "
+		  "SRC:DEST puts files into the image)\n" },
+		{ "guests:\n- {name: web, kernel: k, memory: 16M}\n" OK_GUEST, MANIFEST_FLAWED, 1,
+		  1,
+		  "m:2:23: guest \"web\": kernel: \"k\" is not an absolute path in the image "
+		  "(begin with /, without . and ..)\n" },
+		{ "guests:\n- {name: web, kernel: /a/../k, memory: 16M}\n" OK_GUEST,
+		  MANIFEST_FLAWED, 1, 1,
+		  "m:2:23: guest \"web\": kernel: \"/a/../k\" is not an absolute path in the "
+		  "image (begin with /, without . and ..)\n" },
+		{ "guests:\n- {name: web, kernel: /k/., memory: 16M}\n" OK_GUEST, MANIFEST_FLAWED,
+		  1, 1,
+		  "m:2:23: guest \"web\": kernel: \"/k/.\" is not an absolute path in the "
+		  "image (begin with /, without . and ..)\n" },
+		{ "guests:\n- {name: web, kernel: , memory: 16M}\n" OK_GUEST, MANIFEST_FLAWED, 1, 1,
+		  "m:2:23: guest \"web\": kernel: \"\" is not an absolute path in the image "
+		  "(begin with /, without . and ..)\n" },
+		{ "guests:\n- {name: web, kernel: /k, memory: 16M, cmdline: \"a\\nb\"}\n" OK_GUEST,
+		  MANIFEST_FLAWED, 1, 1,
+		  "m:2:49: guest \"web\": cmdline: has a line break or another control character "
+		  "(write it on one line)\n" },
+		/* Memory. */
+		{ "guests:\n- {name: web, kernel: /k, memory: lots}\n" OK_GUEST, MANIFEST_FLAWED, 1,
+		  1,
+		  "m:2:35: guest \"web\": memory: \"lots\" is not a size (write e.g. 64M, 1G, or "
+		  "bytes)\n" },
+		{ "guests:\n- {name: web, kernel: /k, memory: -1}\n" OK_GUEST, MANIFEST_FLAWED, 1,
+		  1,
+		  "m:2:35: guest \"web\": memory: \"-1\" is not a size (write e.g. 64M, 1G, or "
+		  "bytes)\n" },
+		{ "guests:\n- {name: web, kernel: /k, memory: 0}\n" OK_GUEST, MANIFEST_FLAWED, 1, 1,
+		  "m:2:35: guest \"web\": memory: \"0\" is not possible (at least 2M)\n" },
+		{ "guests:\n- {name: web, kernel: /k, memory: 3000001}\n" OK_GUEST, MANIFEST_FLAWED,
+		  1, 1,
+		  "m:2:35: guest \"web\": memory: \"3000001\" is not possible (must be a "
+		  "multiple of 4K)\n" },
+		{ "guests:\n- {name: web, kernel: /k, memory: 513M}\n" OK_GUEST, MANIFEST_FLAWED, 1,
+		  1,
+		  "m:2:35: guest \"web\": memory: 513M is not possible (512M left of the 512M "
+		  "this machine has for guests)\n" },
+		{ "guests:\n" OK_GUEST "- {name: web, kernel: /k, memory: 500M}\n", MANIFEST_FLAWED,
+		  1, 1,
+		  "m:3:35: guest \"web\": memory: 500M is not possible (496M left of the 512M "
+		  "this machine has for guests)\n" },
+		/* Numbers and words. */
+		{ "guests:\n- {name: web, kernel: /k, memory: 16M, cpus: 0}\n" OK_GUEST,
+		  MANIFEST_FLAWED, 1, 1,
+		  "m:2:46: guest \"web\": cpus: \"0\" is not possible (a number from 1 to 64)\n" },
+		{ "guests:\n- {name: web, kernel: /k, memory: 16M, cpus: 65}\n" OK_GUEST,
+		  MANIFEST_FLAWED, 1, 1,
+		  "m:2:46: guest \"web\": cpus: \"65\" is not possible (a number from 1 to 64)\n" },
+		{ "guests:\n- {name: web, kernel: /k, memory: 16M, cpus: two}\n" OK_GUEST,
+		  MANIFEST_FLAWED, 1, 1,
+		  "m:2:46: guest \"web\": cpus: \"two\" is not possible (a number from 1 to "
+		  "64)\n" },
+		{ "guests:\n- {name: web, kernel: /k, memory: 16M, restart: sometimes}\n" OK_GUEST,
+		  MANIFEST_FLAWED, 1, 1,
+		  "m:2:49: guest \"web\": restart: \"sometimes\" is not possible (one of: never, "
+		  "on-failure, always)\n" },
+		/* Disks. */
+		{ "guests:\n- {name: web, kernel: /k, memory: 16M, disks: [{path: /d, readonly: "
+		  "yes}]}\n" OK_GUEST,
+		  MANIFEST_FLAWED, 1, 1,
+		  "m:2:69: guest \"web\": readonly: \"yes\" is not possible (one of: false, "
+		  "true)\n" },
+		{ "guests:\n- {name: web, kernel: /k, memory: 16M, disks: [{readonly: true}]}\n" OK_GUEST,
+		  MANIFEST_FLAWED, 1, 1,
+		  "m:2:48: guest \"web\": key \"path\" is missing (e.g. path: "
+		  "/guests/web/disk.img)\n" },
+		{ "guests:\n- {name: web, kernel: /k, memory: 16M, disks: [{path: \"/a,b\"}]}\n" OK_GUEST,
+		  MANIFEST_FLAWED, 1, 1,
+		  "m:2:55: guest \"web\": path: has a comma, which a disk's path cannot have "
+		  "(rename the file)\n" },
+		{ "guests:\n- {name: web, kernel: /k, memory: 16M, disks: [{path: "
+		  "/writeprotected}]}\n" OK_GUEST,
+		  MANIFEST_FLAWED, 1, 1,
+		  "m:2:55: guest \"web\": path: \"/writeprotected\" is on a read-only file system "
+		  "(mkimage.sh --add SRC:DEST puts files into the image)\n" },
+		{ "guests:\n- {name: web, kernel: /k, memory: 16M, disks: [{path: /d}, {path: "
+		  "/d, readonly: true}]}\n" OK_GUEST,
+		  MANIFEST_FLAWED, 1, 1,
+		  "m:2:60: guest \"web\": disks: the same file twice (only read-only disks can be "
+		  "shared)\n" },
+		{ "guests:\n- {name: a, kernel: /k, memory: 16M, disks: [{path: /d}]}\n"
+		  "- {name: b, kernel: /k, memory: 16M, disks: [{path: /d, readonly: true}]}\n",
+		  MANIFEST_FLAWED, 1, 1,
+		  "m:3:46: guest \"b\": disks: the file is a disk of guest \"a\" already (only "
+		  "read-only disks can be shared)\n" },
+		{ "guests:\n- {name: web, kernel: /k, memory: 16M, disks: [{path: /1}, {path: "
+		  "/2}, {path: /3}, {path: /4}, {path: /5}, {path: /6}, {path: /7}, {path: /8}, "
+		  "{path: /9}]}\n" OK_GUEST,
+		  MANIFEST_FLAWED, 1, 1, "m:2:47: guest \"web\": disks: more than 8\n" },
+		/* Merge keys are no part of YAML 1.2, and none of ours. */
+		{ "guests:\n- {<<: {name: x}, name: web, kernel: /k, memory: 16M}\n" OK_GUEST,
+		  MANIFEST_FLAWED, 1, 1,
+		  "m:2:4: guest \"web\": unknown key \"<<\" (known here: " GUEST_KEYS ")\n" },
+	};
+
+	(void)state;
+	check(cases, ARRAY_SIZE(cases));
+}
+
+static void guests_stay_whatever_the_host_says(void **state)
+{
+	static const struct mistake cases[] = {
+		{ "host: {on_idle: explode}\nguests:\n" OK_GUEST, MANIFEST_FLAWED, 1, 0,
+		  "m:1:17: host: on_idle: \"explode\" is not possible (one of: stay, poweroff, "
+		  "reboot)\n" },
+		{ "host: {name: Big Box}\nguests:\n" OK_GUEST, MANIFEST_FLAWED, 1, 0,
+		  "m:1:14: host: name: \"Big Box\" is not a name (1 to 31 of a-z, 0-9 and -, not "
+		  "beginning with -)\n" },
+		{ "host: {colour: red}\nguests:\n" OK_GUEST, MANIFEST_FLAWED, 1, 0,
+		  "m:1:8: host: unknown key \"colour\" (known here: name, on_idle, console)\n" },
+		{ "host: demo\nguests:\n" OK_GUEST, MANIFEST_FLAWED, 1, 0,
+		  "m:1:7: host: a group of keys is expected, not a single value\n" },
+		{ "host: {console: nobody}\nguests:\n" OK_GUEST, MANIFEST_FLAWED, 1, 0,
+		  "m:1:17: host: console: \"nobody\" is not the name of a guest that can start "
+		  "(nobody reads what is typed)\n" },
+		{ "host: {console: bad}\nguests:\n- {name: bad}\n" OK_GUEST, MANIFEST_FLAWED, 1, 1,
+		  "m:3:3: guest \"bad\": key \"kernel\" is missing (e.g. kernel: "
+		  "/guests/web/bzImage)\n"
+		  "m:3:3: guest \"bad\": key \"memory\" is missing (e.g. memory: 64M)\n"
+		  "m:1:17: host: console: \"bad\" is not the name of a guest that can start "
+		  "(nobody reads what is typed)\n" },
+		{ "gests: []\nguests:\n" OK_GUEST, MANIFEST_FLAWED, 1, 0,
+		  "m:1:1: unknown key \"gests\" (known here: version, host, guests)\n" },
+		{ "guests:\n" OK_GUEST "guests: []\n", MANIFEST_FLAWED, 1, 0,
+		  "m:3:1: key \"guests\" is given twice (first in line 1)\n" },
+	};
+
+	(void)state;
+	check(cases, ARRAY_SIZE(cases));
+}
+
+static void some_files_are_no_use(void **state)
+{
+#define NOTHING "(nothing of the file is used)\n"
+	static const struct mistake cases[] = {
+		{ "", MANIFEST_UNUSABLE, 0, 0,
+		  "m:1:1: the file is empty (it needs \"guests:\")\n" },
+		{ "# only a comment\n", MANIFEST_UNUSABLE, 0, 0,
+		  "m:1:1: the file is empty (it needs \"guests:\")\n" },
+		{ "guests: [\n", MANIFEST_UNUSABLE, 0, 0,
+		  "m:2:1: not YAML: while parsing a flow node, did not find expected node content " NOTHING },
+		{ "guests:\n" OK_GUEST "\tx: y\n", MANIFEST_UNUSABLE, 0, 0,
+		  "m:3:1: not YAML: while scanning for the next token, found character that cannot "
+		  "start any token " NOTHING },
+		{ "guests:\n- name: a\n kernel: b\n", MANIFEST_UNUSABLE, 0, 0,
+		  "m:3:2: not YAML: while parsing a block mapping, did not find expected key " NOTHING },
+		{ "guests: [*nobody]\n", MANIFEST_UNUSABLE, 0, 0,
+		  "m:1:10: not YAML: found undefined alias " NOTHING },
+		{ "guests: \xff\n", MANIFEST_UNUSABLE, 0, 0,
+		  "m:1:1: not text in UTF-8: invalid leading UTF-8 octet at byte 8 " NOTHING },
+		{ "host: {name: x}\n", MANIFEST_UNUSABLE, 0, 0,
+		  "m:1:1: key \"guests\" is missing (begin with \"guests:\", or \"guests: []\" for "
+		  "none)\n" },
+		{ "guests: none\n", MANIFEST_UNUSABLE, 0, 0,
+		  "m:1:9: guests: a list is expected, not a single value (begin each guest with "
+		  "\"- name:\")\n" },
+		{ "- name: x\n", MANIFEST_UNUSABLE, 0, 0,
+		  "m:1:1: a group of keys is expected, not a list\n" },
+		{ "just words\n", MANIFEST_UNUSABLE, 0, 0,
+		  "m:1:1: a group of keys is expected, not a single value\n" },
+		{ "version: 2\nguests:\n- {nonsense: 1}\n", MANIFEST_UNUSABLE, 0, 0,
+		  "m:1:10: version: \"2\" is not possible (this system reads version 1; nothing of "
+		  "the file is used)\n" },
+		{ "version: [1]\nguests: []\n", MANIFEST_UNUSABLE, 0, 0,
+		  "m:1:10: version: a single value is expected, not a list\n" },
+		{ "guests: []\n---\nguests: []\n", MANIFEST_UNUSABLE, 0, 0,
+		  "m:2:1: a second document begins here (one file, one document; nothing of the "
+		  "file is used)\n" },
+		/* Every guest refused: nothing would run, so somebody should look. */
+		{ "guests:\n- {name: web, kernel: /missing, memory: 16M}\n", MANIFEST_UNUSABLE, 0,
+		  0,
+		  "m:2:23: guest \"web\": kernel: \"/missing\" does not exist (mkimage.sh --add "
+		  "SRC:DEST puts files into the image)\n" },
+	};
+
+	(void)state;
+	check(cases, ARRAY_SIZE(cases));
+}
+
+/* ---- bounds ---- */
+
+static void too_long_a_file(void **state)
+{
+	char *text = malloc(MANIFEST_SIZE_MAX + 1);
+
+	(void)state;
+	assert_non_null(text);
+	memset(text, '#', MANIFEST_SIZE_MAX + 1);
+	assert_int_equal(parse_bytes(text, MANIFEST_SIZE_MAX + 1), MANIFEST_UNUSABLE);
+	assert_string_equal(lines, "m:1:1: more than 65536 bytes (nothing of the file is used)\n");
+	memcpy(text, "guests: []\n", 11);
+	assert_int_equal(parse_bytes(text, MANIFEST_SIZE_MAX), MANIFEST_GOOD);
+	free(text);
+}
+
+static void as_many_guests_as_fit(void **state)
+{
+	static char text[8192];
+	size_t used = (size_t)sprintf(text, "guests:\n");
+	int i;
+
+	(void)state;
+	for (i = 0; i < MANIFEST_GUESTS_MAX; i++)
+		used += (size_t)sprintf(text + used, "- {name: g%d, kernel: /k, memory: 2M}\n", i);
+	assert_int_equal(parse(text), MANIFEST_GOOD);
+	assert_int_equal(manifest.guest_count, 64);
+
+	sprintf(text + used, "- {name: x, kernel: /k, memory: 2M}\n- {name: y}\n");
+	assert_int_equal(parse(text), MANIFEST_FLAWED);
+	assert_int_equal(manifest.guest_count, 64);
+	assert_string_equal(lines, "m:66:3: more than 64 guests (this one and all below are left "
+				   "out)\n");
+}
+
+/* With aliases a small file can ask for more text than it holds. */
+static void text_is_bounded(void **state)
+{
+	static char text[8192];
+	size_t used = (size_t)sprintf(text,
+				      "guests:\n- {name: a, kernel: /k, memory: 2M, "
+				      "cmdline: &c \"%02000d\"}\n",
+				      0);
+	int i;
+
+	(void)state;
+	for (i = 0; i < 60; i++)
+		used += (size_t)sprintf(text + used,
+					"- {name: g%d, kernel: /k, memory: 2M, cmdline: *c}\n", i);
+	assert_int_equal(parse(text), MANIFEST_FLAWED);
+	/* 65536 / (2001 + 5 + 3): an alias is reported where its value stands. */
+	assert_int_equal(manifest.guest_count, 32);
+	assert_int_equal(manifest.refused_count, 29);
+	assert_non_null(strstr(lines, "m:2:46: guest \"g31\": cmdline: more than 65536 bytes of "
+				      "text in all guests together\n"));
+}
+
+static void long_values(void **state)
+{
+	static char text[8192];
+	size_t used;
+
+	(void)state;
+	used = (size_t)sprintf(text,
+			       "guests:\n- {name: web, memory: 16M, kernel: /%0254d, "
+			       "cmdline: \"%02047d\"}\n",
+			       0, 0);
+	assert_int_equal(parse(text), MANIFEST_GOOD);
+	sprintf(text,
+		"guests:\n- {name: web, memory: 16M, kernel: /%0255d, cmdline: "
+		"\"%02048d\"}\n" OK_GUEST,
+		0, 0);
+	assert_true(used < sizeof(text));
+	assert_int_equal(parse(text), MANIFEST_FLAWED);
+	assert_string_equal(lines,
+			    "m:2:36: guest \"web\": kernel: is 256 bytes long (at most 255)\n"
+			    "m:2:303: guest \"web\": cmdline: is 2048 bytes long (at most 2047)\n");
+}
+
+/* A value is shown, but shortened. */
+static void long_values_in_messages(void **state)
+{
+	static char text[8192];
+
+	(void)state;
+	sprintf(text, "guests:\n- {name: %04000d}\n" OK_GUEST, 0);
+	assert_int_equal(parse(text), MANIFEST_FLAWED);
+	assert_non_null(strstr(lines, "name: \"00000000000000000000000000000000000000000000000000"
+				      "00000000000000000000...\" is not a name"));
+}
+
+/* Nesting that no schema asks for is walked by nobody. */
+static void deep_nesting(void **state)
+{
+	static char text[60000];
+
+	(void)state;
+	memset(text, '[', sizeof(text) - 1);
+	memcpy(text, "x: ", 3);
+	assert_int_equal(parse(text), MANIFEST_UNUSABLE);
+	/* Billion laughs: each alias is the same node, looked at once. */
+	assert_int_equal(parse("a: &a [x, x, x, x, x, x, x, x, x, x]\n"
+			       "b: &b [*a, *a, *a, *a, *a, *a, *a, *a, *a, *a]\n"
+			       "c: &c [*b, *b, *b, *b, *b, *b, *b, *b, *b, *b]\n"
+			       "d: &d [*c, *c, *c, *c, *c, *c, *c, *c, *c, *c]\n"
+			       "e: &e [*d, *d, *d, *d, *d, *d, *d, *d, *d, *d]\n"
+			       "f: &f [*e, *e, *e, *e, *e, *e, *e, *e, *e, *e]\n"
+			       "guests:\n" OK_GUEST),
+			 MANIFEST_FLAWED);
+	assert_int_equal(manifest.guest_count, 1);
+}
+
+static void many_keys(void **state)
+{
+	static char text[8192];
+	size_t used = (size_t)sprintf(text, "guests:\n" OK_GUEST "- {");
+	int i;
+
+	(void)state;
+	for (i = 0; i < 65; i++)
+		used += (size_t)sprintf(text + used, "k%d: 1, ", i);
+	sprintf(text + used, "}\n");
+	assert_int_equal(parse(text), MANIFEST_FLAWED);
+	assert_string_equal(lines, "m:3:3: guest number 2: more than 64 keys\n");
+}
+
+/* A value with a zero byte must not pass for what stands before it. */
+static void zero_bytes(void **state)
+{
+	(void)state;
+	assert_int_equal(
+		parse("guests:\n- {name: web, \"kernel\\0x\": /k, memory: 16M}\n" OK_GUEST),
+		MANIFEST_FLAWED);
+	assert_non_null(strstr(lines, "unknown key \"kernel\\x00x\""));
+	assert_int_equal(
+		parse("guests:\n- {name: web, kernel: \"/k\\0x\", memory: 16M}\n" OK_GUEST),
+		MANIFEST_FLAWED);
+	assert_non_null(strstr(lines, "kernel: has a line break or another control character"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(everything_is_read),
+		cmocka_unit_test(defaults),
+		cmocka_unit_test(no_guests_is_a_choice),
+		cmocka_unit_test(strings_stay_strings),
+		cmocka_unit_test(aliases_repeat_a_value),
+		cmocka_unit_test(one_guest_is_refused),
+		cmocka_unit_test(guests_stay_whatever_the_host_says),
+		cmocka_unit_test(some_files_are_no_use),
+		cmocka_unit_test(too_long_a_file),
+		cmocka_unit_test(as_many_guests_as_fit),
+		cmocka_unit_test(text_is_bounded),
+		cmocka_unit_test(long_values),
+		cmocka_unit_test(long_values_in_messages),
+		cmocka_unit_test(deep_nesting),
+		cmocka_unit_test(many_keys),
+		cmocka_unit_test(zero_bytes),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
