@@ -53,13 +53,25 @@ struct boot_info {
 	struct boot_range runtime[HV_RUNTIME_RANGES_MAX];
 };
 
-/* Registers of launch_hv's caller, as launch.S saved them (Microsoft x64 ABI). */
+/*
+ * The caller of launch_hv, as launch.S found it. SSE registers are not here:
+ * the hypervisor never touches them, so the root simply keeps them. asm.h has
+ * the offsets.
+ */
 struct launch_context {
 	uint64_t rbx, rbp, rsi, rdi, r12, r13, r14, r15;
 	uint64_t rip;			/* return address into the caller */
 	uint64_t rsp;			/* as it is after the return */
 	uint64_t rflags;
-	uint8_t xmm[10][16];		/* xmm6 … xmm15 are callee-saved */
+	uint64_t cr3;
+	uint16_t gdt_limit;
+	uint8_t gdt_base[8];		/* unaligned, as SGDT stores it */
+	uint8_t pad1[6];
+	uint16_t idt_limit;
+	uint8_t idt_base[8];
+	uint8_t pad2[6];
+	uint16_t es, cs, ss, ds, fs, gs;
+	uint8_t pad3[4];
 };
 
 enum launch_status {
@@ -93,10 +105,10 @@ void launch_message(const char *format, ...) __printf(1, 2);
 const uint16_t *launch_message_next(uint64_t *cursor);
 
 /*
- * main.c: the launch, step by step, on the bootstrap processor. Returns the
- * reason of a failure; on success it does not return (svm/root.c continues
- * @ctx inside the root partition).
+ * main.c: the launch, step by step, on the bootstrap processor. Returns with
+ * the reason in ret->launch_status if it failed; on success it does not return
+ * (svm/root.c continues @ctx inside the root partition).
  */
-enum launch_status hv_launch(struct launch_context *ctx, struct mshv_launch_return *ret);
+void hv_launch(struct launch_context *ctx, struct mshv_launch_return *ret);
 
 #endif

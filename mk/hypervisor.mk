@@ -15,9 +15,11 @@ hypervisor_obj := $(hypervisor_src:%.c=$(O)/hypervisor/obj/%.o) \
 	$(hypervisor_asm:%.S=$(O)/hypervisor/obj/%.S.o)
 
 # No stack probes: frames are small (-Wframe-larger-than) and there is no guard
-# page handler that a probe could talk to.
+# page handler that a probe could talk to. Signs: every enumeration of this target
+# is an int, also one of message types with bit 31 set.
 CFLAGS_HYPERVISOR := $(CFLAGS_EFI) -mno-80387 -mno-stack-arg-probe \
-	-Wconversion -Wno-sign-conversion -Wframe-larger-than=1024
+	-Wconversion -Wno-sign-conversion -Wno-sign-compare \
+	-Wframe-larger-than=1024
 ASFLAGS_HYPERVISOR := -g $(filter-out -fno-record-gcc-switches,$(REPRO)) $(INC_ALL)
 
 $(O)/hypervisor/obj/%.o: %.c
@@ -31,9 +33,8 @@ $(O)/hypervisor/obj/%.S.o: %.S
 # A driver, so that firmware keeps it after its entry point returns.
 $(HYPERVISOR): $(hypervisor_obj)
 	$(call say,LD,$@)$(LD_EFI) -nologo -subsystem:efi_boot_service_driver \
-		-entry:efi_main -nodefaultlib -dll -noimplib -debug:dwarf \
-		-timestamp:0 -align:4096 -ignore:longsections \
-		-merge:.rdata=.text -out:$@ $(hypervisor_obj)
+		-entry:efi_main -nodefaultlib -dll -debug:dwarf \
+		-timestamp:0 -ignore:longsections -out:$@ $(hypervisor_obj)
 
 -include $(hypervisor_obj:.o=.d)
 

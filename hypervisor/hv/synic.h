@@ -13,6 +13,18 @@
 
 struct cpu;
 
+/* Pages of @cpu, shown to its root VP. False: no memory. */
+bool synic_create(struct cpu *cpu);
+/* VP_ASSIST_PAGE, SCONTROL … SIRBP, SINTn, on @cpu itself. False: no such MSR, or #GP. */
+bool synic_msr_read(struct cpu *cpu, uint32_t msr, uint64_t *value);
+bool synic_msr_write(struct cpu *cpu, uint32_t msr, uint64_t value);
+/*
+ * May the root still be given @vector? False: it is a SINT's, which the root
+ * has shut down since we sent it (Linux unmaps the page first, then forgets to
+ * expect the interrupt).
+ */
+bool synic_wants_vector(struct cpu *cpu, uint8_t vector);
+
 /*
  * Post to SINT 0 of @target, or of a CPU that can take it if @target cannot.
  * Never waits; a full queue is a bug (queue sized for every source) and

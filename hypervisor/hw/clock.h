@@ -19,6 +19,9 @@ uint64_t clock_tsc_of_reference(uint64_t ref);	/* TSC value at reference time @r
 /* TSC page parameters: ref = (tsc * scale >> 64) + offset. */
 void clock_tsc_page(uint64_t *scale, int64_t *offset);
 
+/* Busy wait; start-up only. */
+void clock_delay_us(uint32_t us);
+
 static inline uint64_t rdtsc(void)
 {
 	uint32_t lo, hi;

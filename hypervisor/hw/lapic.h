@@ -10,6 +10,35 @@
 
 struct cpu;
 
+#define LAPIC_BASE		0xfee00000u
+
+/* MMIO offsets; the x2APIC MSR is 800h + offset / 16. */
+#define LAPIC_ID		0x020u
+#define LAPIC_TPR		0x080u
+#define LAPIC_EOI		0x0b0u
+#define LAPIC_SVR		0x0f0u
+#define LAPIC_ICR_LOW		0x300u
+#define LAPIC_ICR_HIGH		0x310u		/* not in x2APIC mode */
+#define LAPIC_LVT_TIMER		0x320u
+#define LAPIC_TIMER_INITIAL	0x380u
+#define LAPIC_TIMER_CURRENT	0x390u
+#define LAPIC_TIMER_DIVIDE	0x3e0u
+#define LAPIC_DIVIDE_1		0x0bu
+#define LAPIC_LVT_MASKED	BIT32(16)
+
+#define LAPIC_ICR_VECTOR	0xffu
+#define LAPIC_ICR_MODE_SHIFT	8
+#define LAPIC_ICR_LOGICAL	BIT32(11)
+#define LAPIC_ICR_PENDING	BIT32(12)	/* xAPIC only */
+#define LAPIC_ICR_ASSERT	BIT32(14)
+#define LAPIC_ICR_LEVEL		BIT32(15)
+#define LAPIC_ICR_SHORTHAND_SHIFT 18
+enum lapic_mode { LAPIC_FIXED = 0, LAPIC_NMI = 4, LAPIC_INIT = 5, LAPIC_SIPI = 6 };
+enum lapic_shorthand {
+	LAPIC_TO_DEST = 0, LAPIC_TO_SELF, LAPIC_TO_ALL, LAPIC_TO_OTHERS
+};
+
+bool lapic_is_x2apic(void);		/* on this CPU, now */
 uint32_t lapic_id(void);
 uint32_t lapic_read(unsigned int reg);		/* reg: MMIO offset, e.g. 0x20 */
 void lapic_write(unsigned int reg, uint32_t val);

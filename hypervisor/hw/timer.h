@@ -26,6 +26,8 @@ void timer_cancel(struct timer *t);
 
 /* Fire what is due on this CPU and program the hardware for the next; called after every exit that may have been our interrupt and before entering a guest. */
 void timer_run(void);
+/* The same after the hardware timer's interrupt, or when its programming was lost. */
+void timer_interrupt(void);
 /* Is something due now? Cheap. */
 bool timer_due(void);
 

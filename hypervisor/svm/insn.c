@@ -99,7 +99,7 @@ bool insn_decode_mov(struct insn *insn, const uint8_t *bytes, unsigned int count
 		opcode = next(&c);
 	}
 	if (operand_prefix)
-		operand_size ^= 2 ^ 4;
+		operand_size = operand_size == 2 ? 4 : 2;
 	if (rex & REX_W)
 		operand_size = 8;
 	if (address_prefix)

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT */
+#include "hypervisor/hv/rootmsr.h"
+
+#include "hypervisor/cpu.h"
+#include "hypervisor/hv/stimer.h"
+#include "hypervisor/hv/synic.h"
+#include "hypervisor/hw/clock.h"
+#include "hypervisor/log.h"
+#include "hypervisor/mem/pages.h"
+#include "hypervisor/mem/rootmem.h"
+#include "lib/mem.h"
+
+/* --- CPUID --- */
+
+/*
+ * The highest leaf Linux may read. 0Ah (nested features) and 0Ch (isolation)
+ * exist and are empty: not nested, not isolated.
+ */
+#define MAX_LEAF		0x4000000cu
+
+/* The driver's window of known builds is 27744 … 27751. */
+#define VERSION_BUILD		27744u
+#define VERSION_MAJOR		10u
+#define VERSION_MINOR		0u
+
+/*
+ * CREATE_PARTITIONS with CPU_MANAGEMENT is what makes Linux a root partition
+ * (the first alone would make it an "L1 virtual host").
+ */
+#define PRIVILEGES_LOW		(HV_FEATURE_TIME_REF_COUNT | HV_FEATURE_SYNIC | \
+				 HV_FEATURE_STIMER | HV_FEATURE_APIC_ACCESS | \
+				 HV_FEATURE_HYPERCALL | HV_FEATURE_VP_INDEX | \
+				 HV_FEATURE_FREQUENCY_MSRS)
+#define PRIVILEGES_HIGH		(HV_PRIVILEGE_CREATE_PARTITIONS | \
+				 HV_PRIVILEGE_ACCESS_PARTITION_ID | \
+				 HV_PRIVILEGE_ACCESS_STATS | HV_PRIVILEGE_CPU_MANAGEMENT)
+#define FEATURES		(HV_FEATURE_FREQUENCY_REGS | HV_FEATURE_STIMER_DIRECT)
+/*
+ * APIC_ACCESS: in xAPIC mode the root's EOIs and IPIs are then MSR writes, not
+ * stores to be decoded. DEPRECATE_AEOI: the root ends SINT interrupts itself.
+ */
+#define HINTS			(HV_HINT_APIC_ACCESS | HV_HINT_RELAXED_TIMING | \
+				 HV_HINT_DEPRECATE_AEOI)
+#define SPIN_RETRIES_NEVER	0xffffffffu
+
+void rootmsr_cpuid(uint32_t leaf, uint32_t out[4])
+{
+	out[0] = out[1] = out[2] = out[3] = 0;
+	switch (leaf) {
+	case HV_CPUID_VENDOR:
+		out[0] = MAX_LEAF;
+		out[1] = HV_CPUID_SIGNATURE_EBX;
+		out[2] = HV_CPUID_SIGNATURE_ECX;
+		out[3] = HV_CPUID_SIGNATURE_EDX;
+		break;
+	case HV_CPUID_INTERFACE:
+		out[0] = HV_CPUID_INTERFACE_HV1;
+		break;
+	case HV_CPUID_VERSION:
+		out[0] = VERSION_BUILD;
+		out[1] = VERSION_MAJOR << 16 | VERSION_MINOR;
+		break;
+	case HV_CPUID_FEATURES:
+		out[0] = PRIVILEGES_LOW;
+		out[1] = PRIVILEGES_HIGH;
+		out[3] = FEATURES;
+		break;
+	case HV_CPUID_HINTS:
+		out[0] = HINTS;
+		out[1] = SPIN_RETRIES_NEVER;
+		break;
+	case HV_CPUID_LIMITS:
+		out[0] = HV_CPUS_MAX;
+		out[1] = HV_CPUS_MAX;
+		break;
+	default:
+		/*
+		 * Among them PROPERTIES, which Linux reads without asking
+		 * whether it exists: 0 means ordinary IOAPIC entries.
+		 */
+		break;
+	}
+}
+
+/* --- MSRs of the partition --- */
+
+#define PAGE_FRAME	PAGE_MASK
+
+static const uint8_t hypercall_code[] = { 0x0f, 0x01, 0xd9, 0xc3 };	/* VMMCALL; RET */
+
+struct tsc_page {			/* TLFS "Partition Reference TSC Page" */
+	uint32_t sequence;		/* 0: invalid */
+	uint32_t reserved;
+	uint64_t scale;
+	int64_t offset;
+};
+
+static volatile uint64_t guest_os_id;
+static volatile uint64_t hypercall, reference_tsc;
+static struct tsc_page *tsc_page;
+
+bool rootmsr_create(void)
+{
+	uint8_t *code = page_alloc();
+
+	tsc_page = page_alloc();
+	if (!code || !tsc_page)
+		return false;
+	/* Linux copies the page at the moment it enables it: complete from the start. */
+	memset(code, 0xcc, PAGE_SIZE);
+	memcpy(code, hypercall_code, sizeof(hypercall_code));
+	hypercall = virt_to_phys(code);
+	clock_tsc_page(&tsc_page->scale, &tsc_page->offset);
+	tsc_page->sequence = 1;
+	reference_tsc = virt_to_phys(tsc_page);
+	return rootmem_share(code, false) && rootmem_share(tsc_page, false);
+}
+
+bool rootmsr_hypercall_enabled(void)
+{
+	return guest_os_id && (hypercall & HV_MSR_PAGE_ENABLE);
+}
+
+/* The root keeps the page we chose for it; only the enable bit is its own. */
+static bool fixed_page_write(volatile uint64_t *msr, uint64_t value)
+{
+	if ((value & HV_MSR_PAGE_ENABLE) && (value & PAGE_FRAME) != (*msr & PAGE_FRAME))
+		return false;
+	*msr = (*msr & PAGE_FRAME) | (value & HV_MSR_PAGE_ENABLE);
+	return true;
+}
+
+static bool hypercall_write(uint64_t value)
+{
+	/* "The enable bit cannot be set while the guest OS id is zero." */
+	if (!guest_os_id)
+		value &= ~HV_MSR_PAGE_ENABLE;
+	return fixed_page_write(&hypercall, value);
+}
+
+static void guest_os_id_write(uint64_t value)
+{
+	guest_os_id = value;
+	if (!value)
+		hypercall &= ~HV_MSR_PAGE_ENABLE;
+}
+
+bool rootmsr_read(struct cpu *cpu, uint32_t msr, uint64_t *value)
+{
+	switch (msr) {
+	case HV_MSR_GUEST_OS_ID:
+		*value = guest_os_id;
+		return true;
+	case HV_MSR_HYPERCALL:
+		*value = hypercall;
+		return true;
+	case HV_MSR_VP_INDEX:
+		*value = cpu->index;
+		return true;
+	case HV_MSR_TIME_REF_COUNT:
+		*value = clock_reference();
+		return true;
+	case HV_MSR_REFERENCE_TSC:
+		*value = reference_tsc;
+		return true;
+	case HV_MSR_TSC_FREQUENCY:
+		*value = clock_tsc_hz();
+		return true;
+	case HV_MSR_APIC_FREQUENCY:
+		*value = clock_apic_hz();
+		return true;
+	default:
+		return synic_msr_read(cpu, msr, value) || stimer_msr_read(cpu, msr, value);
+	}
+}
+
+bool rootmsr_write(struct cpu *cpu, uint32_t msr, uint64_t value)
+{
+	switch (msr) {
+	case HV_MSR_GUEST_OS_ID:
+		guest_os_id_write(value);
+		return true;
+	case HV_MSR_HYPERCALL:
+		return hypercall_write(value);
+	case HV_MSR_REFERENCE_TSC:
+		return fixed_page_write(&reference_tsc, value);
+	default:
+		return synic_msr_write(cpu, msr, value) || stimer_msr_write(cpu, msr, value);
+	}
+}

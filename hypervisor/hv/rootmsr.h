@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the root sees of the hypervisor: CPUID leaves 4000xxxxh and synthetic
+ * MSRs. TLFS "Feature and Interface Discovery", "Synthetic MSRs".
+ */
+#ifndef HYPERVISOR_HV_ROOTMSR_H
+#define HYPERVISOR_HV_ROOTMSR_H
+
+#include "abi/hv/msr.h"
+#include "base/base.h"
+
+struct cpu;
+
+/* Hypercall page and TSC page, shown to the root. False: no memory. */
+bool rootmsr_create(void);
+/* EAX, EBX, ECX, EDX of one leaf. */
+void rootmsr_cpuid(uint32_t leaf, uint32_t out[4]);
+/* On @cpu itself. False: #GP. */
+bool rootmsr_read(struct cpu *cpu, uint32_t msr, uint64_t *value);
+bool rootmsr_write(struct cpu *cpu, uint32_t msr, uint64_t value);
+/* The root has named its OS and enabled the hypercall page. */
+bool rootmsr_hypercall_enabled(void);
+
+#endif

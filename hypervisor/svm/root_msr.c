@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * MSRs of the root. It has the machine, so nearly all pass through; what comes
+ * here would break the hypervisor (SVM's own, the TSC we keep time by, the
+ * LAPIC timer, INIT and SIPI) or belongs to the interface (0x400000xx, which
+ * always exits because the bitmap does not cover it).
+ */
+#include "hypervisor/cpu.h"
+#include "hypervisor/hv/rootmsr.h"
+#include "hypervisor/hw/clock.h"
+#include "hypervisor/hw/lapic.h"
+#include "hypervisor/log.h"
+#include "hypervisor/mem/pages.h"
+#include "hypervisor/svm/root.h"
+#include "hypervisor/svm/svm.h"
+#include "hypervisor/vcpu.h"
+#include "hypervisor/x86.h"
+
+/* --- permission bitmap --- */
+
+#define BITMAP_PAGES	2u
+#define BITMAP_READ	1u
+#define BITMAP_WRITE	2u
+
+/* APM vol. 2, "MSR Intercepts": three ranges of 8192 MSRs, two bits each. */
+static void bitmap_set(uint8_t *bitmap, uint32_t msr, unsigned int bits)
+{
+	uint32_t at = msr < 0x2000 ? msr : (msr & 0x1fff) + (msr >= 0xc0010000 ? 0x4000 : 0x2000);
+
+	bitmap[at / 4] |= (uint8_t)(bits << at % 4 * 2);
+}
+
+uint64_t root_msr_bitmap(void)
+{
+	static uint8_t *bitmap;
+
+	if (bitmap)
+		return virt_to_phys(bitmap);
+	bitmap = pages_alloc(BITMAP_PAGES);
+	if (!bitmap)
+		return 0;
+	bitmap_set(bitmap, MSR_EFER, BITMAP_READ | BITMAP_WRITE);
+	bitmap_set(bitmap, MSR_VM_CR, BITMAP_READ | BITMAP_WRITE);
+	bitmap_set(bitmap, MSR_VM_HSAVE_PA, BITMAP_READ | BITMAP_WRITE);
+	bitmap_set(bitmap, MSR_SVM_KEY, BITMAP_READ | BITMAP_WRITE);
+	bitmap_set(bitmap, MSR_APIC_BASE, BITMAP_WRITE);
+	bitmap_set(bitmap, MSR_TSC, BITMAP_WRITE);
+	bitmap_set(bitmap, MSR_TSC_DEADLINE, BITMAP_READ | BITMAP_WRITE);
+	bitmap_set(bitmap, MSR_X2APIC + LAPIC_ICR_LOW / 16, BITMAP_WRITE);
+	bitmap_set(bitmap, MSR_X2APIC + LAPIC_LVT_TIMER / 16, BITMAP_WRITE);
+	bitmap_set(bitmap, MSR_X2APIC + LAPIC_TIMER_INITIAL / 16, BITMAP_WRITE);
+	bitmap_set(bitmap, MSR_X2APIC + LAPIC_TIMER_DIVIDE / 16, BITMAP_WRITE);
+	return virt_to_phys(bitmap);
+}
+
+/* --- EFER --- */
+
+#define EFER_KNOWN	(EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE | \
+			 BIT64(13) | BIT64(14) | BIT64(15) | BIT64(17) | BIT64(18) | \
+			 BIT64(20) | BIT64(21))
+
+static bool efer_write(struct root_vp *vp, uint64_t value)
+{
+	struct vmcb *v = vp->vmcb;
+
+	if (value & ~EFER_KNOWN)
+		return false;
+	if (((value ^ v->efer) & EFER_LME) && (v->cr0 & CR0_PG))
+		return false;
+	/* LMA is the processor's; a changed NXE changes what entries mean. */
+	if ((value ^ v->efer) & EFER_NXE)
+		v->tlb_control = svm_flush_one();
+	v->efer = (value & ~EFER_LMA) | (v->efer & EFER_LMA) | EFER_SVME;
+	return true;
+}
+
+/* The root may go to x2APIC mode, but not move the page we watch. */
+static bool apic_base_write(uint64_t value)
+{
+	if ((value & APIC_BASE_ADDRESS) != LAPIC_BASE)
+		return false;
+	/* An illegal transition would be a #GP of ours. */
+	if ((value & APIC_BASE_X2APIC) && !(cpuid(1, 0).ecx & BIT32(21)))
+		return false;
+	if (!(value & APIC_BASE_X2APIC) && lapic_is_x2apic())
+		return false;
+	wrmsr(MSR_APIC_BASE, value);
+	return true;
+}
+
+static bool msr_read(struct root_vp *vp, uint32_t msr, uint64_t *value)
+{
+	switch (msr) {
+	case MSR_EFER:
+		*value = vp->vmcb->efer & ~EFER_SVME;
+		return true;
+	case MSR_VM_CR:
+		*value = VM_CR_SVMDIS | VM_CR_LOCK;
+		return true;
+	case HV_MSR_EOI:
+		return false;
+	case HV_MSR_ICR:
+		*value = (uint64_t)lapic_read(LAPIC_ICR_LOW) | (uint64_t)vp->icr_high << 32;
+		return true;
+	case HV_MSR_TPR:
+		*value = lapic_read(LAPIC_TPR);
+		return true;
+	default:
+		return rootmsr_read(vp->cpu, msr, value);
+	}
+}
+
+static bool msr_write(struct root_vp *vp, uint32_t msr, uint64_t value)
+{
+	switch (msr) {
+	case MSR_EFER:
+		return efer_write(vp, value);
+	case MSR_APIC_BASE:
+		return apic_base_write(value);
+	case MSR_TSC:
+		vp->vmcb->tsc_offset = value - rdtsc();
+		return true;
+	case MSR_X2APIC + LAPIC_ICR_LOW / 16:
+		root_icr_write(vp, value);
+		return true;
+	case MSR_X2APIC + LAPIC_LVT_TIMER / 16:
+	case MSR_X2APIC + LAPIC_TIMER_INITIAL / 16:
+	case MSR_X2APIC + LAPIC_TIMER_DIVIDE / 16:
+		return true;			/* ours */
+	case HV_MSR_EOI:
+		lapic_eoi();
+		return true;
+	case HV_MSR_ICR:
+		/* xAPIC layout: destination in 63:56. */
+		vp->icr_high = (uint32_t)(value >> 32);
+		root_icr_write(vp, value >> 56 << 32 | (uint32_t)value);
+		return true;
+	case HV_MSR_TPR:
+		lapic_write(LAPIC_TPR, (uint32_t)value & 0xff);
+		return true;
+	case HV_MSR_VP_ASSIST_PAGE:
+		/*
+		 * The last thing Linux shuts down of us before it stops a
+		 * processor for good (hv_cpu_die).
+		 */
+		vp->going_offline = !(value & HV_MSR_PAGE_ENABLE);
+		return rootmsr_write(vp->cpu, msr, value);
+	default:
+		return rootmsr_write(vp->cpu, msr, value);
+	}
+}
+
+void root_exit_msr(struct root_vp *vp)
+{
+	struct vmcb *v = vp->vmcb;
+	uint32_t msr = (uint32_t)vp->gprs.r[VCPU_RCX];
+	uint64_t value = 0;
+	bool ok;
+
+	if (v->exit_info_1) {
+		value = vp->gprs.r[VCPU_RDX] << 32 | (uint32_t)v->rax;
+		ok = msr_write(vp, msr, value);
+	} else {
+		ok = msr_read(vp, msr, &value);
+		if (ok) {
+			v->rax = (uint32_t)value;
+			vp->gprs.r[VCPU_RDX] = value >> 32;
+		}
+	}
+	if (ok)
+		root_skip(vp, 2);
+	else
+		root_inject_gp(vp);
+}

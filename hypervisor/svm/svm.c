@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+#include "hypervisor/svm/svm.h"
+
+#include "hypervisor/cpu.h"
+#include "hypervisor/mem/pages.h"
+#include "hypervisor/svm/vmcb.h"
+#include "hypervisor/vcpu.h"
+#include "hypervisor/x86.h"
+
+#define CPUID_AMD_FEATURES	0x80000001u
+#define CPUID_AMD_FEATURES_ECX_SVM BIT32(2)
+#define CPUID_SVM		0x8000000au
+#define CPUID_SVM_EDX_NP	BIT32(0)
+#define CPUID_SVM_EDX_NRIPS	BIT32(3)
+#define CPUID_SVM_EDX_FLUSH_BY_ASID BIT32(6)
+#define CPUID_SVM_EDX_DECODE	BIT32(7)
+
+struct svm_features svm_features;
+
+bool svm_present(void)
+{
+	if (cpuid(0x80000000, 0).eax < CPUID_SVM)
+		return false;
+	if (!(cpuid(CPUID_AMD_FEATURES, 0).ecx & CPUID_AMD_FEATURES_ECX_SVM))
+		return false;
+	if (!(cpuid(CPUID_SVM, 0).edx & CPUID_SVM_EDX_NP))
+		return false;
+	return !(rdmsr(MSR_VM_CR) & VM_CR_SVMDIS);
+}
+
+static void svm_discover(void)
+{
+	struct cpuid c = cpuid(CPUID_SVM, 0);
+
+	svm_features = (struct svm_features){
+		.revision = c.eax & 0xff,
+		.asids = c.ebx,
+		.nrips = c.edx & CPUID_SVM_EDX_NRIPS,
+		.flush_by_asid = c.edx & CPUID_SVM_EDX_FLUSH_BY_ASID,
+		.decode_assists = c.edx & CPUID_SVM_EDX_DECODE,
+	};
+}
+
+bool svm_enable(struct cpu *cpu)
+{
+	void *save, *own;
+
+	if (!svm_present())
+		return false;
+	if (cpu->index == 0)
+		svm_discover();
+	save = page_alloc();
+	own = page_alloc();
+	if (!save || !own)
+		return false;
+	cpu->host_save = virt_to_phys(save);
+	cpu->host_vmcb = virt_to_phys(own);
+
+	wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SVME);
+	wrmsr(MSR_VM_HSAVE_PA, cpu->host_save);
+	__asm__ volatile("clgi" ::: "memory");
+	/* FS, GS, TR and so on never change from here; world_run loads them. */
+	__asm__ volatile("vmsave %%rax" : : "a"(cpu->host_vmcb) : "memory");
+	return true;
+}
+
+void svm_disable(void)
+{
+	uint64_t efer = rdmsr(MSR_EFER);
+
+	if (!(efer & EFER_SVME))
+		return;
+	__asm__ volatile("stgi" ::: "memory");
+	wrmsr(MSR_VM_HSAVE_PA, 0);
+	wrmsr(MSR_EFER, efer & ~EFER_SVME);
+}
+
+uint8_t svm_flush_one(void)
+{
+	return svm_features.flush_by_asid ? SVM_TLB_FLUSH_ASID : SVM_TLB_FLUSH_ALL;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/* Turning SVM on, and what this processor's SVM can do. AMD64 APM vol. 2, chapter 15. */
+#ifndef HYPERVISOR_SVM_SVM_H
+#define HYPERVISOR_SVM_SVM_H
+
+#include "base/base.h"
+
+struct cpu;
+
+/* Does the calling processor have SVM with nested paging, and firmware left it usable? */
+bool svm_present(void);
+
+struct svm_features {
+	uint32_t revision;
+	uint32_t asids;			/* ASID 0 is the host's, 1 the root's */
+	bool nrips;			/* next_rip valid after instruction intercepts */
+	bool flush_by_asid;
+	bool decode_assists;
+};
+
+extern struct svm_features svm_features;
+
+#define SVM_ASID_ROOT	1u
+
+/*
+ * On the calling processor: EFER.SVME, host save area, CLGI. False with
+ * nothing changed if the processor has no SVM with nested paging, firmware has
+ * locked it off, or there is no memory.
+ */
+bool svm_enable(struct cpu *cpu);
+/* Undo, after a failed launch. */
+void svm_disable(void);
+
+/* TLB_CONTROL value that drops one ASID's translations, as finely as possible. */
+uint8_t svm_flush_one(void);
+
+#endif
