@@ -30,7 +30,7 @@ static const struct option options[] = {
 
 #define GRACE_MAX_S 86400
 
-void config_usage(void)
+void config_usage(FILE *to)
 {
 	fputs("usage: vmm --kernel FILE [option]...\n"
 	      "Run one guest on the Microsoft hypervisor interface (/dev/mshv).\n"
@@ -52,7 +52,7 @@ void config_usage(void)
 	      "Ctrl-A x ends the guest and Ctrl-A Ctrl-A sends a Ctrl-A.\n"
 	      "Exit code: 0 powered off, 1 internal error, 2 wrong options,\n"
 	      "3 unusable configuration, 4 host cannot run it, 10 reset requested,\n"
-	      "11 crashed, 12 killed.\n", stdout);
+	      "11 crashed, 12 killed.\n", to);
 }
 
 /* Decimal with an optional K, M or G. */
@@ -228,4 +228,26 @@ enum config_result config_parse(struct vm_config *c, int argc, char **argv)
 		return CONFIG_WRONG;
 	}
 	return CONFIG_RUN;
+}
+
+bool config_is_at_fault(int error)
+{
+	switch (error) {
+	case -EFAULT:
+	case -EINVAL:
+	case -ENOENT:
+	case -ENOTDIR:
+	case -EACCES:
+	case -EPERM:
+	case -EISDIR:
+	case -ELOOP:
+	case -ENAMETOOLONG:
+	case -ENOEXEC:
+	case -EFBIG:
+	case -E2BIG:
+	case -EROFS:
+		return true;
+	default:
+		return false;
+	}
 }

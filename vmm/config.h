@@ -6,6 +6,8 @@
 #ifndef VMM_CONFIG_H
 #define VMM_CONFIG_H
 
+#include <stdio.h>
+
 #include "abi/vmmctl.h"
 #include "base/base.h"
 #include "vmm/log.h"
@@ -40,6 +42,13 @@ enum config_result { CONFIG_RUN, CONFIG_HELP, CONFIG_WRONG };
  */
 enum config_result config_parse(struct vm_config *c, int argc, char **argv);
 
-void config_usage(void);
+/*
+ * Is -errno @error about what was asked for (a file that is not there, a
+ * kernel that is none), rather than about the state of the host?
+ */
+bool config_is_at_fault(int error);
+
+/* --help goes to standard output, the rest to standard error. */
+void config_usage(FILE *to);
 
 #endif

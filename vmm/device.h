@@ -6,6 +6,7 @@
 #ifndef VMM_DEVICE_H
 #define VMM_DEVICE_H
 
+#include "abi/vmmctl.h"
 #include "base/base.h"
 #include "vmm/bus.h"
 #include "vmm/irq.h"
@@ -15,6 +16,7 @@
 struct console;
 struct pci_host;
 struct pm;
+struct virtio_blk;
 struct vm_config;
 
 /* Why a machine stops. The first reason given counts. */
@@ -38,6 +40,7 @@ struct machine {
 	struct pci_host *pci;
 	struct console *console;	/* the guest's serial port, our side */
 	struct pm *pm;			/* power button */
+	struct virtio_blk *disk[VMMCTL_DISKS_MAX];
 	/* Ask the VM to end. Any thread; returns at once, the caller goes on. */
 	void (*end)(struct machine *m, enum vm_end why);
 };

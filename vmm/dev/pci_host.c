@@ -14,6 +14,7 @@
  *   31 enable   23..16 bus   15..11 device   10..8 function   7..2 register
  */
 #include "vmm/dev/pci.h"
+#include "vmm/dev/reset.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -94,6 +95,8 @@ static void conf1_write(void *dev, uint64_t off, unsigned int size, uint64_t val
 	if (off < 4) {
 		if (off == 0 && size == 4)
 			atomic_store(&h->conf1_address, (uint32_t)val);
+		else if (off == RESET_CONTROL - PCI_CONF1_ADDRESS && size == 1)
+			reset_control_write(h->machine, (uint8_t)val);
 		return;
 	}
 	d = conf1_target(h, off - 4, &reg);

@@ -6,8 +6,7 @@
 #define PORT_KBC	0x64
 #define KBC_PULSE_RESET	0xfe
 
-#define PORT_CF9	0xcf9
-#define CF9_RESET_CPU	BIT32(2)
+#define RESET_CPU	0x04	/* reset control register */
 
 /* Keyboard controller status: nothing to read, ready to be written. */
 static uint64_t read_zero(void *dev, uint64_t off, unsigned int size)
@@ -27,30 +26,20 @@ static void write_kbc(void *dev, uint64_t off, unsigned int size, uint64_t val)
 		m->end(m, VM_END_RESET);
 }
 
-static void write_cf9(void *dev, uint64_t off, unsigned int size, uint64_t val)
-{
-	struct machine *m = dev;
+static const struct bus_ops kbc_ops = { read_zero, write_kbc };
 
-	(void)off;
-	if (size == 1 && (val & CF9_RESET_CPU))
+void reset_control_write(struct machine *m, uint8_t val)
+{
+	if (val & RESET_CPU)
 		m->end(m, VM_END_RESET);
 }
 
-static const struct bus_ops kbc_ops = { read_zero, write_kbc };
-static const struct bus_ops cf9_ops = { read_zero, write_cf9 };
-
 int reset_create(struct machine *m)
 {
-	const struct bus_range ranges[] = {
-		{ "keyboard controller", PORT_KBC, 1, &kbc_ops, m },
-		{ "reset control", PORT_CF9, 1, &cf9_ops, m },
+	const struct bus_range range = {
+		"keyboard controller", PORT_KBC, 1, &kbc_ops, m,
 	};
+	int ret = bus_add(m->ports, &range);
 
-	for (size_t i = 0; i < ARRAY_SIZE(ranges); i++) {
-		int ret = bus_add(m->ports, &ranges[i]);
-
-		if (ret < 0)
-			return ret;
-	}
-	return 0;
+	return ret < 0 ? ret : 0;
 }

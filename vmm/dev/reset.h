@@ -7,8 +7,18 @@
 #ifndef VMM_DEV_RESET_H
 #define VMM_DEV_RESET_H
 
+#include <stdint.h>
+
 struct machine;
 
 int reset_create(struct machine *m);
+
+/*
+ * The chipset's register shares its dword with the PCI configuration address,
+ * so the host bridge passes byte writes on.
+ */
+#define RESET_CONTROL 0xcf9
+
+void reset_control_write(struct machine *m, uint8_t val);
 
 #endif

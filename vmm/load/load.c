@@ -13,25 +13,6 @@
 
 static const uint8_t elf_magic[] = { 0x7f, 'E', 'L', 'F' };
 
-bool load_error_is_config(int error)
-{
-	switch (error) {
-	case -ENOENT:
-	case -ENOTDIR:
-	case -EACCES:
-	case -EPERM:
-	case -EISDIR:
-	case -ELOOP:
-	case -ENAMETOOLONG:
-	case -ENOEXEC:
-	case -EFBIG:
-	case -E2BIG:
-		return true;
-	default:
-		return false;
-	}
-}
-
 int image_open(struct image *img, const char *path)
 {
 	struct stat st;

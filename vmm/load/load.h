@@ -6,10 +6,8 @@
  * in them is checked against the file's size and the guest's memory.
  *
  * Used once by vm.c, before any VP exists. Failures are logged here, where the
- * reason is known, and come back as -errno:
- *   -ENOEXEC, -ENOENT, -EACCES, -EISDIR, -EFBIG, …  the configuration's fault
- *   -EIO, -EMFILE, -ENOMEM, …                       the host's
- * load_error_is_config() tells them apart.
+ * reason is known, and come back as -errno; config_is_at_fault() tells whose
+ * fault it is.
  */
 #ifndef VMM_LOAD_LOAD_H
 #define VMM_LOAD_LOAD_H
@@ -39,8 +37,6 @@ struct load_request {
 
 int load_guest(const struct memory *m, const struct load_request *r,
 	       struct boot_entry *entry);
-
-bool load_error_is_config(int error);
 
 #define BOOT_REGISTERS_MAX 32
 

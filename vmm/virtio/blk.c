@@ -356,6 +356,7 @@ struct virtio_blk *virtio_blk_create(struct machine *m, const struct disk_config
 
 	if (!b) {
 		log_error("blk: no memory (%s)", c->path);
+		errno = ENOMEM;
 		return NULL;
 	}
 	err = disk_open(&b->disk, c->path, c->readonly);
@@ -365,6 +366,7 @@ struct virtio_blk *virtio_blk_create(struct machine *m, const struct disk_config
 	}
 	if (disk_bytes(b->disk) < VIRTIO_BLK_SECTOR) {
 		log_error("blk: disk is empty (%s)", c->path);
+		err = -EINVAL;
 		goto close_disk;
 	}
 	if (disk_bytes(b->disk) % VIRTIO_BLK_SECTOR)
@@ -394,6 +396,7 @@ close_disk:
 	disk_close(b->disk);
 free_blk:
 	free(b);
+	errno = -err;
 	return NULL;
 }
 

@@ -12,7 +12,7 @@ struct virtio_blk;
 
 /*
  * Open the image @c names and add the device to @m, before the first VP runs.
- * NULL after an error, which has been logged.
+ * NULL after an error, which has been logged; errno tells its kind.
  */
 struct virtio_blk *virtio_blk_create(struct machine *m, const struct disk_config *c);
 

@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: MIT */
+#include "vmm/exit.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "vmm/log.h"
+#include "vmm/vcpu.h"
+
+#define FAULT_UD 6
+
+/* A guest can do it all the time; the log shows the first few. */
+#define UNKNOWN_SHOWN 4
+
+static void end_internal(struct vcpu *v, const char *what, int error)
+{
+	log_error("%s (processor %u: %s)", what, v->index, strerror(-error));
+	v->machine->end(v->machine, VM_END_INTERNAL);
+}
+
+/* --- what the emulator reaches --- */
+
+static void *bus_ram(void *arg, uint64_t addr, uint64_t len)
+{
+	struct machine *m = arg;
+
+	return memory_at(m->memory, gpa(addr), len);
+}
+
+static uint64_t bus_mmio_read(void *arg, uint64_t addr, unsigned int size)
+{
+	struct machine *m = arg;
+	uint64_t val;
+
+	if (!bus_read(m->mmio, addr, size, &val))
+		log_debug("nothing there (read of %u at 0x%llx)", size,
+			  (unsigned long long)addr);
+	return val;
+}
+
+static void bus_mmio_write(void *arg, uint64_t addr, unsigned int size,
+			   uint64_t val)
+{
+	struct machine *m = arg;
+
+	if (!bus_write(m->mmio, addr, size, val))
+		log_debug("nothing there (write of %u at 0x%llx)", size,
+			  (unsigned long long)addr);
+}
+
+static uint64_t bus_port_read(void *arg, uint16_t port, unsigned int size)
+{
+	struct machine *m = arg;
+	uint64_t val;
+
+	bus_read(m->ports, port, size, &val);
+	return val;
+}
+
+static void bus_port_write(void *arg, uint16_t port, unsigned int size,
+			   uint64_t val)
+{
+	struct machine *m = arg;
+
+	bus_write(m->ports, port, size, val);
+}
+
+static struct insn_bus machine_bus(struct machine *m)
+{
+	return (struct insn_bus){
+		.arg = m,
+		.ram = bus_ram,
+		.mmio_read = bus_mmio_read,
+		.mmio_write = bus_mmio_write,
+		.port_read = bus_port_read,
+		.port_write = bus_port_write,
+	};
+}
+
+/* --- emulation --- */
+
+static void describe_bytes(char *text, size_t size, const uint8_t *bytes,
+			   unsigned int len)
+{
+	size_t n = 0;
+
+	text[0] = '\0';
+	for (unsigned int i = 0; i < len && n + 4 < size; i++)
+		n += (size_t)snprintf(text + n, size - n, "%s%02x", i ? " " : "",
+				      bytes[i]);
+}
+
+/*
+ * What a processor does with an instruction it does not know. The guest will
+ * say where it happened; we say which instruction.
+ */
+static void unknown_instruction(struct vcpu *v, const struct insn_cpu *cpu,
+				const uint8_t *bytes, unsigned int len)
+{
+	struct insn_fault ud = { .vector = FAULT_UD };
+	char text[64];
+	int ret;
+
+	if (v->unknown_count++ < UNKNOWN_SHOWN) {
+		describe_bytes(text, sizeof(text), bytes, len);
+		log_warn("instruction not emulated (processor %u, rip 0x%llx, %s)",
+			 v->index, (unsigned long long)cpu->rip, text);
+	}
+	ret = vcpu_inject(v, &ud);
+	if (ret)
+		end_internal(v, "exception cannot be injected", ret);
+}
+
+static void emulate(struct vcpu *v, const uint8_t *bytes, unsigned int len)
+{
+	struct insn_bus bus = machine_bus(v->machine);
+	struct insn_fault fault;
+	struct insn_cpu cpu;
+	int ret;
+
+	len = MIN(len, 16U);
+	ret = vcpu_get(v, &cpu);
+	if (ret) {
+		end_internal(v, "registers cannot be read", ret);
+		return;
+	}
+	switch (insn_emulate(&cpu, &bus, bytes, len, &fault)) {
+	case INSN_DONE:
+		ret = vcpu_put(v, &cpu);
+		break;
+	case INSN_FAULT:
+		ret = vcpu_put(v, &cpu);	/* how far a string came */
+		if (!ret)
+			ret = vcpu_inject(v, &fault);
+		break;
+	case INSN_UNKNOWN:
+		unknown_instruction(v, &cpu, bytes, len);
+		break;
+	}
+	if (ret)
+		end_internal(v, "registers cannot be written", ret);
+}
+
+/* --- messages --- */
+
+static void handle_memory(struct vcpu *v)
+{
+	const struct hv_x64_memory_intercept *m = (const void *)v->message.payload;
+
+	/*
+	 * RAM the kernel could not bring in just now, for lack of memory: the
+	 * guest tries again, as a process that faults would.
+	 */
+	if (memory_at(v->machine->memory, gpa(m->gpa), 1)) {
+		log_debug("memory not there yet (0x%llx)",
+			  (unsigned long long)m->gpa);
+		return;
+	}
+	log_debug("mmio (%s 0x%llx, rip 0x%llx)",
+		  m->header.access == HV_ACCESS_WRITE ? "write" : "read",
+		  (unsigned long long)m->gpa, (unsigned long long)m->header.rip);
+	emulate(v, m->insn_bytes, m->insn_byte_count);
+}
+
+/* IN and OUT of the accumulator; the common exit of a guest's console. */
+static int simple_io(struct vcpu *v, const struct hv_x64_io_port_intercept *m,
+		     unsigned int size)
+{
+	unsigned int length = m->header.length_cr8 & 0xf;
+	uint64_t rip = m->header.rip + length;
+	uint64_t mask = size == 4 ? 0xffffffffU : BIT64(size * 8) - 1;
+	uint64_t val, rax;
+
+	if (m->header.access == HV_ACCESS_WRITE) {
+		bus_write(v->machine->ports, m->port, size, m->rax & mask);
+		return vcpu_skip(v, rip, NULL);
+	}
+	bus_read(v->machine->ports, m->port, size, &val);
+	/* A 32-bit result clears the upper half, smaller ones leave it. */
+	rax = size == 4 ? val : (m->rax & ~mask) | val;
+	return vcpu_skip(v, rip, &rax);
+}
+
+static void handle_io(struct vcpu *v)
+{
+	const struct hv_x64_io_port_intercept *m = (const void *)v->message.payload;
+	unsigned int size = m->access_info & HV_IO_SIZE_MASK;
+	int ret;
+
+	log_debug("port (%s 0x%x, %u)",
+		  m->header.access == HV_ACCESS_WRITE ? "write" : "read",
+		  m->port, size);
+	if (m->access_info & HV_IO_STRING) {
+		emulate(v, m->insn_bytes, m->insn_byte_count);
+		return;
+	}
+	if (size != 1 && size != 2 && size != 4) {
+		log_error("malformed port message (size %u)", size);
+		v->machine->end(v->machine, VM_END_INTERNAL);
+		return;
+	}
+	ret = simple_io(v, m, size);
+	if (ret)
+		end_internal(v, "registers cannot be written", ret);
+}
+
+static void handle_eoi(struct vcpu *v)
+{
+	const struct hv_x64_apic_eoi *m = (const void *)v->message.payload;
+
+	irq_eoi(v->machine->irq, (uint8_t)m->vector);
+}
+
+static void handle_crash(struct vcpu *v)
+{
+	log_warn("guest crashed (processor %u, triple fault)", v->index);
+	exit_report(v);
+	v->machine->end(v->machine, VM_END_CRASH);
+}
+
+static void handle_bad_state(struct vcpu *v)
+{
+	log_warn("guest crashed (processor %u, register state no processor can run)",
+		 v->index);
+	exit_report(v);
+	v->machine->end(v->machine, VM_END_CRASH);
+}
+
+static const struct {
+	uint32_t type;		/* enum hv_message_type */
+	void (*handle)(struct vcpu *v);
+} handlers[] = {
+	{ HV_MESSAGE_X64_IO_PORT_INTERCEPT, handle_io },
+	{ HV_MESSAGE_UNMAPPED_GPA, handle_memory },
+	{ HV_MESSAGE_GPA_INTERCEPT, handle_memory },
+	{ HV_MESSAGE_X64_APIC_EOI, handle_eoi },
+	{ HV_MESSAGE_UNRECOVERABLE_EXCEPTION, handle_crash },
+	{ HV_MESSAGE_INVALID_VP_REGISTER_VALUE, handle_bad_state },
+};
+
+void exit_handle(struct vcpu *v)
+{
+	uint32_t type = v->message.header.type;
+
+	for (size_t i = 0; i < ARRAY_SIZE(handlers); i++) {
+		if (handlers[i].type == type) {
+			handlers[i].handle(v);
+			return;
+		}
+	}
+	/* We asked for no other intercept. */
+	log_error("unexpected message (processor %u, type 0x%x)", v->index, type);
+	v->machine->end(v->machine, VM_END_INTERNAL);
+}
+
+/* --- report --- */
+
+static uint64_t no_mmio_read(void *arg, uint64_t addr, unsigned int size)
+{
+	(void)arg;
+	(void)addr;
+	(void)size;
+	return ~UINT64_C(0);
+}
+
+static void report_bytes(struct vcpu *v, const struct insn_cpu *cpu)
+{
+	struct insn_bus bus = {
+		/* Looking must not disturb a device. */
+		.arg = v->machine, .ram = bus_ram, .mmio_read = no_mmio_read,
+	};
+	uint8_t bytes[16];
+	unsigned int len = sizeof(bytes);
+	uint64_t rip = cpu->segment[SEG_CS].base + cpu->rip;
+	char text[64];
+
+	while (len && !insn_peek(cpu, &bus, rip, bytes, len))
+		len /= 2;	/* the page after it may be missing */
+	describe_bytes(text, sizeof(text), bytes, len);
+	log_warn("  at rip: %s", len ? text : "not mapped");
+}
+
+void exit_report(struct vcpu *v)
+{
+	static const char gpr_name[GPR_COUNT][4] = {
+		"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
+		"r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15",
+	};
+	static const char segment_name[SEG_COUNT][3] = {
+		"es", "cs", "ss", "ds", "fs", "gs",
+	};
+	struct insn_cpu cpu;
+
+	if (vcpu_get(v, &cpu)) {
+		log_warn("  registers cannot be read");
+		return;
+	}
+	log_warn("  rip %016llx rflags %08llx cr0 %08llx cr3 %llx cr4 %llx efer %llx",
+		 (unsigned long long)cpu.rip, (unsigned long long)cpu.rflags,
+		 (unsigned long long)cpu.cr0, (unsigned long long)cpu.cr3,
+		 (unsigned long long)cpu.cr4, (unsigned long long)cpu.efer);
+	for (unsigned int i = 0; i < GPR_COUNT; i += 4)
+		log_warn("  %-3s %016llx %-3s %016llx %-3s %016llx %-3s %016llx",
+			 gpr_name[i], (unsigned long long)cpu.gpr[i],
+			 gpr_name[i + 1], (unsigned long long)cpu.gpr[i + 1],
+			 gpr_name[i + 2], (unsigned long long)cpu.gpr[i + 2],
+			 gpr_name[i + 3], (unsigned long long)cpu.gpr[i + 3]);
+	for (unsigned int i = 0; i < SEG_COUNT; i++)
+		log_warn("  %s %04x base %016llx limit %08x attributes %04x",
+			 segment_name[i], cpu.segment[i].selector,
+			 (unsigned long long)cpu.segment[i].base,
+			 cpu.segment[i].limit, cpu.segment[i].attributes);
+	report_bytes(v, &cpu);
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * vmm: one process, one guest.
+ *
+ * Threads: this one waits for devices (loop.c); one per virtual processor
+ * (vcpu.c); one writes the guest's serial output (console.c).
+ */
+#include <stdio.h>
+
+#include "abi/vmmctl.h"
+#include "vmm/config.h"
+#include "vmm/log.h"
+#include "vmm/signals.h"
+#include "vmm/vm.h"
+
+static const struct {
+	enum vmmctl_exit code;
+	const char *text;
+} ends[] = {
+	[VM_END_POWER_OFF] = { VMMCTL_POWERED_OFF, "powered off" },
+	[VM_END_RESET] = { VMMCTL_RESET, "reset requested" },
+	[VM_END_CRASH] = { VMMCTL_CRASHED, "crashed" },
+	[VM_END_KILLED] = { VMMCTL_KILLED, "killed" },
+	[VM_END_INTERNAL] = { VMMCTL_INTERNAL, "internal error" },
+};
+
+int main(int argc, char **argv)
+{
+	struct vm_config config;
+	struct vm *vm;
+	enum vm_end why;
+	int code;
+
+	switch (config_parse(&config, argc, argv)) {
+	case CONFIG_HELP:
+		config_usage(stdout);
+		return VMMCTL_POWERED_OFF;
+	case CONFIG_WRONG:
+		config_usage(stderr);
+		return VMMCTL_USAGE;
+	case CONFIG_RUN:
+		break;
+	}
+	log_set_level(config.log_level);
+	signals_block();
+	vm = vm_create(&config, &code);
+	if (!vm)
+		return code;
+	why = vm_run(vm);
+	vm_destroy(vm);
+	log_info("guest ended (%s)", ends[why].text);
+	return ends[why].code;
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Virtual processors: a thread each, which runs the guest until something
+ * needs us, handles it (exit.c) and runs on.
+ *
+ * A vcpu belongs to its thread from vcpu_start() until vcpu_stop() returned;
+ * before and after to the caller. Threads share nothing but what the machine's
+ * parts lock themselves.
+ */
+#ifndef VMM_VCPU_H
+#define VMM_VCPU_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "abi/hv/message.h"
+#include "vmm/device.h"
+#include "vmm/insn/insn.h"
+
+struct mshv_partition;
+struct mshv_vp;
+
+struct vcpu {
+	struct machine *machine;
+	struct mshv_vp *vp;
+	uint32_t index;
+	pthread_t thread;
+	bool started;
+	atomic_bool stop;
+	struct hv_message message;	/* the exit being handled */
+	unsigned int unknown_count;	/* instructions not emulated, see exit.c */
+};
+
+/* 0 or -errno. */
+int vcpu_create(struct vcpu *v, struct machine *m, struct mshv_partition *p,
+		uint32_t index);
+void vcpu_destroy(struct vcpu *v);
+
+/* Make a signal interrupt running processors. Once, before any starts. */
+void vcpu_prepare_kick(void);
+
+int vcpu_start(struct vcpu *v);
+/* Ask all to stop, then wait until each has. */
+void vcpu_stop_all(struct vcpu *v, unsigned int count);
+
+/* --- for exit.c, on the vcpu's thread --- */
+
+/*
+ * Registers as the emulator wants them; from the register page where there is
+ * one. CPL comes from the message. -errno if the hypervisor refuses.
+ */
+int vcpu_get(struct vcpu *v, struct insn_cpu *cpu);
+/* General registers, RIP and RFLAGS back. */
+int vcpu_put(struct vcpu *v, const struct insn_cpu *cpu);
+
+/* After port I/O: RIP behind the instruction and, if @rax is given, RAX. */
+int vcpu_skip(struct vcpu *v, uint64_t rip, const uint64_t *rax);
+
+/* Let the guest take an exception when it runs on. */
+int vcpu_inject(struct vcpu *v, const struct insn_fault *fault);
+
+#endif

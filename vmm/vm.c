@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: MIT */
+#include "vmm/vm.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "vmm/acpi/acpi.h"
+#include "vmm/console.h"
+#include "vmm/dev/pm.h"
+#include "vmm/devices.h"
+#include "vmm/load/load.h"
+#include "vmm/mshv.h"
+#include "vmm/signals.h"
+#include "vmm/vcpu.h"
+
+struct vm {
+	struct machine machine;
+	const struct vm_config *config;
+	struct memory memory;
+	struct boot_entry entry;
+	struct mshv_partition *partition;
+	atomic_int end;			/* enum vm_end */
+	bool shutting_down;
+	struct loop_source grace;	/* timer of vm_shut_down() */
+	unsigned int vcpu_count;
+	struct vcpu vcpu[];
+};
+
+static int host_error(int *code, const char *what, int error)
+{
+	log_error("%s (%s)", what, strerror(-error));
+	*code = VMMCTL_BAD_HOST;
+	return -1;
+}
+
+/* --- the end --- */
+
+static void end(struct machine *m, enum vm_end why)
+{
+	struct vm *vm = container_of(m, struct vm, machine);
+	int running = VM_END_NONE;
+
+	/* The first reason counts; what follows is its consequence. */
+	if (atomic_compare_exchange_strong(&vm->end, &running, (int)why))
+		loop_stop(m->loop);
+}
+
+static void grace_over(struct loop_source *s, uint32_t events)
+{
+	struct vm *vm = s->arg;
+
+	(void)events;
+	log_warn("guest did not switch off (%u s)", vm->config->grace_s);
+	end(&vm->machine, VM_END_KILLED);
+}
+
+void vm_shut_down(struct vm *vm)
+{
+	struct itimerspec after = { .it_value.tv_sec = vm->config->grace_s };
+
+	if (vm->shutting_down || !vm->config->grace_s) {
+		end(&vm->machine, VM_END_KILLED);
+		return;
+	}
+	vm->shutting_down = true;
+	if (timerfd_settime(vm->grace.fd, 0, &after, NULL))
+		end(&vm->machine, VM_END_KILLED);
+	log_info("power button pressed (%u s until the end)", vm->config->grace_s);
+	pm_press_power_button(vm->machine.pm);
+}
+
+static void shut_down(void *arg)
+{
+	vm_shut_down(arg);
+}
+
+static void leave(void *arg)
+{
+	struct vm *vm = arg;
+
+	end(&vm->machine, VM_END_KILLED);
+}
+
+/* --- putting it together --- */
+
+static int create_memory(struct vm *vm, int *code)
+{
+	const struct vm_config *c = vm->config;
+	struct load_request request = {
+		.kernel = c->kernel, .initrd = c->initrd, .cmdline = c->cmdline,
+	};
+	int ret;
+
+	ret = memory_init(&vm->memory, c->memory);
+	if (ret)
+		return host_error(code, "no memory for the guest", ret);
+	vm->machine.memory = &vm->memory;
+	ret = acpi_build(&vm->memory, c->cpus, &request.rsdp);
+	if (!ret)
+		ret = load_guest(&vm->memory, &request, &vm->entry);
+	if (ret == 0)
+		return 0;
+	if (ret == -EFAULT)
+		log_error("too little memory for the guest's tables");
+	*code = config_is_at_fault(ret) ? VMMCTL_BAD_CONFIG : VMMCTL_BAD_HOST;
+	return -1;
+}
+
+static const char *why_no_partition(int error)
+{
+	switch (error) {
+	case -ENOENT:
+	case -ENXIO:
+	case -ENODEV:
+		return "no hypervisor, or not its root partition";
+	case -EACCES:
+	case -EPERM:
+		return "no permission, root is needed";
+	case -ENOMEM:
+		return "the hypervisor has no memory left";
+	default:
+		return strerror(-error);
+	}
+}
+
+static int create_partition(struct vm *vm, int *code)
+{
+	int ret = 0;
+
+	vm->partition = mshv_create(vm->config->mshv, &ret);
+	if (!vm->partition) {
+		log_error("hypervisor cannot be used (%s: %s)",
+			  vm->config->mshv, why_no_partition(ret));
+		*code = VMMCTL_BAD_HOST;
+		return -1;
+	}
+	for (unsigned int i = 0; i < vm->memory.region_count; i++) {
+		const struct mem_region *r = &vm->memory.region[i];
+
+		ret = mshv_map(vm->partition, r->start, r->host, r->size);
+		if (ret)
+			return host_error(code, "guest memory cannot be mapped", ret);
+	}
+	return 0;
+}
+
+/* Buses, interrupts, device thread, console, devices. */
+static int create_machine(struct vm *vm, int *code)
+{
+	struct machine *m = &vm->machine;
+	struct console_setup console = {
+		.in = STDIN_FILENO, .out = STDOUT_FILENO,
+		.leave = leave, .arg = vm,
+	};
+	int ret = -ENOMEM;
+
+	m->config = vm->config;
+	m->end = end;
+	m->ports = bus_create("ports");
+	m->mmio = bus_create("mmio");
+	m->irq = irq_create(vm->partition);
+	m->loop = loop_create();
+	if (!m->ports || !m->mmio || !m->irq || !m->loop)
+		return host_error(code, "no memory for the machine", ret);
+	vm->grace = (struct loop_source){
+		.fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK),
+		.ready = grace_over,
+		.arg = vm,
+	};
+	if (vm->grace.fd < 0)
+		return host_error(code, "no timer", -errno);
+	ret = loop_add(m->loop, &vm->grace, EPOLLIN);
+	if (!ret)
+		ret = signals_watch(m->loop, shut_down, vm);
+	if (ret)
+		return host_error(code, "device thread cannot be set up", ret);
+	console.loop = m->loop;
+	m->console = console_open(&console, &ret);
+	if (!m->console)
+		return host_error(code, "console cannot be set up", ret);
+	ret = devices_create(m);
+	if (ret == 0)
+		return 0;
+	*code = config_is_at_fault(ret) ? VMMCTL_BAD_CONFIG : VMMCTL_BAD_HOST;
+	return -1;
+}
+
+static int create_vcpus(struct vm *vm, int *code)
+{
+	struct hv_register_assoc reg[BOOT_REGISTERS_MAX];
+	unsigned int n;
+	int ret;
+
+	for (unsigned int i = 0; i < vm->config->cpus; i++) {
+		ret = vcpu_create(&vm->vcpu[i], &vm->machine, vm->partition, i);
+		if (ret)
+			return host_error(code, "processor cannot be created", ret);
+		vm->vcpu_count++;
+	}
+	/* The others wait for the first one's start-up message. */
+	n = boot_registers(&vm->entry, reg);
+	ret = mshv_vp_set(vm->vcpu[0].vp, reg, n);
+	if (ret)
+		return host_error(code, "registers cannot be set", ret);
+	return 0;
+}
+
+struct vm *vm_create(const struct vm_config *c, int *code)
+{
+	struct vm *vm = calloc(1, sizeof(*vm) + c->cpus * sizeof(vm->vcpu[0]));
+
+	if (!vm) {
+		host_error(code, "no memory for the machine", -ENOMEM);
+		return NULL;
+	}
+	vm->config = c;
+	vm->grace.fd = -1;
+	/* What is the user's fault shows first, whatever the host is like. */
+	if (create_memory(vm, code) || create_partition(vm, code) ||
+	    create_machine(vm, code) || create_vcpus(vm, code)) {
+		vm_destroy(vm);
+		return NULL;
+	}
+	return vm;
+}
+
+enum vm_end vm_run(struct vm *vm)
+{
+	int ret;
+
+	vcpu_prepare_kick();
+	for (unsigned int i = 0; i < vm->vcpu_count; i++) {
+		ret = vcpu_start(&vm->vcpu[i]);
+		if (ret) {
+			log_error("no thread for a processor (%s)", strerror(-ret));
+			end(&vm->machine, VM_END_INTERNAL);
+		}
+	}
+	log_info("running (%s, %u processors, %llu MiB)", vm->config->name,
+		 vm->vcpu_count, (unsigned long long)vm->memory.total >> 20);
+	ret = loop_run(vm->machine.loop);
+	if (ret) {
+		log_error("device thread failed (%s)", strerror(-ret));
+		end(&vm->machine, VM_END_INTERNAL);
+	}
+	vcpu_stop_all(vm->vcpu, vm->vcpu_count);
+	return (enum vm_end)atomic_load(&vm->end);
+}
+
+/*
+ * Memory is left to the end of the process. What matters is that the guest's
+ * data and output are out, and that the partition goes down processors first.
+ */
+void vm_destroy(struct vm *vm)
+{
+	if (vm->machine.config)
+		devices_destroy(&vm->machine);
+	if (vm->machine.console)
+		console_close(vm->machine.console);
+	for (unsigned int i = 0; i < vm->vcpu_count; i++)
+		vcpu_destroy(&vm->vcpu[i]);
+	mshv_destroy(vm->partition);
+}
