@@ -20,7 +20,7 @@
 /* Parts of the unified image; data NULL and size 0 if the image has none. */
 struct boot_parts {
 	struct pe_section hypervisor;	/* .hv */
-	struct pe_section linux;	/* .linux */
+	struct pe_section kernel;	/* .linux */
 	struct pe_section initrd;	/* .initrd */
 	struct pe_section cmdline;	/* .cmdline */
 	struct pe_section version;	/* .version */

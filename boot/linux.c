@@ -97,7 +97,7 @@ static void withdraw_initrd(struct boot *boot, struct initrd *initrd,
 /* The firmware wants a path for every image, also for one in memory. */
 static efi_status_t load_kernel(struct boot *boot, efi_handle_t *kernel)
 {
-	const struct pe_section *part = &boot->parts.linux;
+	const struct pe_section *part = &boot->parts.kernel;
 	struct {
 		struct efi_memory_device_path memory;
 		struct efi_device_path end;

@@ -17,7 +17,7 @@ efi_status_t sections_find(struct boot *boot)
 		return boot_failed(EFI_LOAD_ERROR, "our own image in memory: %s",
 				   reason);
 
-	if (!pe_find_section(&self, ".linux", &parts->linux))
+	if (!pe_find_section(&self, ".linux", &parts->kernel))
 		return boot_failed(EFI_NOT_FOUND,
 				   "no Linux in this image (section .linux)");
 	pe_find_section(&self, ".hv", &parts->hypervisor);
@@ -28,7 +28,7 @@ efi_status_t sections_find(struct boot *boot)
 	console_line("boot: rootstock %.*s (launcher at 0x%llx, Linux %llu KiB, initrd %llu KiB)",
 		     (int)parts->version.size, (const char *)parts->version.data,
 		     (unsigned long long)(uintptr_t)boot->loaded->image_base,
-		     (unsigned long long)parts->linux.size / 1024,
+		     (unsigned long long)parts->kernel.size / 1024,
 		     (unsigned long long)parts->initrd.size / 1024);
 	return EFI_SUCCESS;
 }
