@@ -31,7 +31,8 @@ static bool apply(struct cmdline *out, const char *word)
 		strcpy(out->manifest, value);
 		return true;
 	}
-	return false;
+	/* The launcher's own, read and checked by boot/config.c. */
+	return value_of(word, OURS "hypervisor=") || value_of(word, OURS "fallback=");
 }
 
 void cmdline_parse(struct cmdline *out, const char *text, void (*complain)(const char *word))
