@@ -96,7 +96,7 @@ static void flush(struct console *console, struct console_source *source, bool f
 
 	source->length = 0;
 	snprintf(whose, sizeof(whose), "guest %s", source->guest);
-	if (!confess(console, &source->dropped, whose, CONSOLE_RESERVE) ||
+	if (!confess(console, &source->dropped, whose, CONSOLE_RESUME) ||
 	    CONSOLE_QUEUE - console->used <
 		    1 + sizeof(source->prefix) + length + 1 + CONSOLE_RESERVE) {
 		source->dropped += length + finish;

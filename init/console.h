@@ -31,6 +31,8 @@
 #define CONSOLE_QUEUE	    131072
 /* Part of the queue that only init's own lines may use. */
 #define CONSOLE_RESERVE	    8192
+/* Who lost text goes on when that much is free: one gap, not a hundred. */
+#define CONSOLE_RESUME	    (CONSOLE_QUEUE / 2)
 /* An unfinished line is shown after this time. */
 #define CONSOLE_PATIENCE_MS 100
 

@@ -120,9 +120,12 @@ static void read_rest(struct loop *loop, struct loop_guest *guest)
 	/* A pipe holds 64 KiB; somebody else may keep writing to it. */
 	int patience = 2 * 65536 / READ_SIZE;
 
-	while (patience-- && (carry(loop, &guest->out, &guest->pipes.out) |
-			      carry(loop, &guest->err, &guest->pipes.err)))
-		;
+	bool more = true;
+
+	while (more && patience--) {
+		more = carry(loop, &guest->out, &guest->pipes.out);
+		more |= carry(loop, &guest->err, &guest->pipes.err);
+	}
 	console_close(loop->console, &guest->out);
 	console_close(loop->console, &guest->err);
 	close_end(&guest->pipes.in);

@@ -8,11 +8,11 @@
 INIT           := $(O)/init/init
 MANIFEST_CHECK := $(O)/init/manifest-check
 
-manifest_src := init/manifest.c init/schema.c init/policy.c init/files.c lib/conf.c
-manifest_check_src := init/manifest-check.c $(manifest_src)
+manifest_parts := init/manifest.c init/schema.c init/policy.c init/files.c lib/conf.c
+manifest_check_parts := init/manifest-check.c $(manifest_parts)
 
-init_src := $(addprefix init/,main.c bootsteps.c mount.c cmdline.c mshv.c mshv_probe.c unit.c \
-	loop.c spawn.c console.c rescue.c shutdown.c log.c sys.c) $(manifest_src)
+init_parts := $(addprefix init/,main.c bootsteps.c mount.c cmdline.c mshv.c mshv_probe.c unit.c \
+	loop.c spawn.c console.c rescue.c shutdown.c log.c sys.c) $(manifest_parts)
 
 # mk/thirdparty.mk, read after this file, defines how it is made.
 init_yaml := $(O)/thirdparty/lib/libyaml.a
@@ -23,10 +23,10 @@ $(O)/init/obj/%.o: %.c mk/init.mk mk/common.mk | $(init_yaml)
 	$(call say,CC,$<)mkdir -p $(@D) && \
 	$(CC_MUSL) $(CFLAGS_MUSL) $(DEPFLAGS) -c $< -o $@
 
-$(MANIFEST_CHECK): $(call init_obj,$(manifest_check_src)) $(init_yaml)
+$(MANIFEST_CHECK): $(call init_obj,$(manifest_check_parts)) $(init_yaml)
 	$(call say,LD,$@)$(CC_MUSL) $(LDFLAGS_MUSL) $(filter %.o,$^) -lyaml -o $@
 
-$(INIT): $(call init_obj,$(init_src)) $(init_yaml)
+$(INIT): $(call init_obj,$(init_parts)) $(init_yaml)
 	$(call say,LD,$@)$(CC_MUSL) $(LDFLAGS_MUSL) $(filter %.o,$^) -lyaml -o $@
 
 # <linux/mshv.h> comes from our kernel.
@@ -35,4 +35,4 @@ $(call init_obj,init/mshv_probe.c): | $(KERNEL_HEADERS_STAMP)
 .PHONY: manifest-check
 manifest-check: $(MANIFEST_CHECK)
 
--include $(patsubst %.o,%.d,$(call init_obj,$(init_src) $(manifest_check_src)))
+-include $(patsubst %.o,%.d,$(call init_obj,$(init_parts) $(manifest_check_parts)))
