@@ -14,12 +14,12 @@
  *   31 enable   23..16 bus   15..11 device   10..8 function   7..2 register
  */
 #include "vmm/dev/pci.h"
-#include "vmm/dev/reset.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
 #include "abi/platform.h"
+#include "vmm/dev/reset.h"
 #include "vmm/device.h"
 #include "vmm/log.h"
 
@@ -79,7 +79,10 @@ static uint64_t conf1_read(void *dev, uint64_t off, unsigned int size)
 	struct pci_device *d;
 	unsigned int reg;
 
-	/* Only a whole dword reaches the address register. */
+	/*
+	 * Only a whole dword reaches the address register; the reset register
+	 * that hides in it is write-only here.
+	 */
 	if (off < 4)
 		return off == 0 && size == 4 ? atomic_load(&h->conf1_address) : ~UINT64_C(0);
 	d = conf1_target(h, off - 4, &reg);

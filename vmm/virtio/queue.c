@@ -86,23 +86,22 @@ static int virtq_offered(struct virtq *q)
  * table is guest memory; entries are copied out one at a time.
  */
 struct table {
-	const struct virtq_desc *desc;
+	const uint8_t *at;	/* an indirect one need not be aligned */
 	uint32_t count;
 	bool indirect;
 };
 
-/*
- * Copy one descriptor, reading each of its words once: what is checked is
- * what is used, whatever the guest does meanwhile.
- */
-static struct virtq_desc desc_copy(const struct virtq_desc *d)
+static struct virtq_desc desc_copy(const struct table *t, uint32_t i)
 {
-	return (struct virtq_desc){
-		.addr = READ_ONCE(d->addr),
-		.len = READ_ONCE(d->len),
-		.flags = READ_ONCE(d->flags),
-		.next = READ_ONCE(d->next),
-	};
+	struct virtq_desc d;
+
+	memcpy(&d, t->at + sizeof(d) * i, sizeof(d));
+	/*
+	 * The compiler must not go back to guest memory for what it has in d:
+	 * what is checked is what is used, whatever the guest does meanwhile.
+	 */
+	atomic_signal_fence(memory_order_seq_cst);
+	return d;
 }
 
 /* Follow an indirect descriptor. "Indirect Descriptors" */
@@ -117,8 +116,8 @@ static int enter_indirect(struct virtq *q, const struct virtq_desc *d, struct ta
 	if (d->len == 0 || d->len % sizeof(struct virtq_desc) != 0)
 		return virtq_break(q, "indirect table of odd length");
 
-	t->desc = memory_at(q->memory, gpa(d->addr), d->len);
-	if (!t->desc)
+	t->at = memory_at(q->memory, gpa(d->addr), d->len);
+	if (!t->at)
 		return virtq_break(q, "indirect table is not in memory");
 	t->count = d->len / (uint32_t)sizeof(struct virtq_desc);
 	t->indirect = true;
@@ -158,7 +157,7 @@ static int add_buffer(struct virtq *q, struct virtq_chain *c, const struct virtq
 
 static int virtq_walk(struct virtq *q, struct virtq_chain *c)
 {
-	struct table t = { .desc = q->desc, .count = q->size };
+	struct table t = { .at = (const uint8_t *)q->desc, .count = q->size };
 	uint32_t i = c->head;
 	int err;
 
@@ -167,7 +166,7 @@ static int virtq_walk(struct virtq *q, struct virtq_chain *c)
 
 		if (i >= t.count)
 			return virtq_break(q, "descriptor outside its table");
-		d = desc_copy(&t.desc[i]);
+		d = desc_copy(&t, i);
 
 		if (d.flags & VIRTQ_DESC_F_INDIRECT) {
 			err = enter_indirect(q, &d, &t);

@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: MIT
+# Fuzz targets of vmm/virtio/ and the PCI part of vmm/dev/.
+
+virtio_fuzz_src := tests/fuzz/virtio_stubs.c vmm/bus.c vmm/log.c vmm/memory.c \
+	vmm/dev/pci_config.c vmm/dev/pci_host.c vmm/dev/pci_msix.c vmm/dev/reset.c \
+	vmm/virtio/queue.c vmm/virtio/device.c vmm/virtio/pci.c
+
+fuzz_targets += virtqueue
+virtqueue_src := tests/fuzz/virtqueue.c vmm/virtio/queue.c vmm/memory.c
+
+fuzz_targets += virtio_device
+virtio_device_src := tests/fuzz/virtio_device.c $(virtio_fuzz_src) vmm/virtio/blk.c
+virtio_device_inc := -Itests/fuzz
+
+fuzz_targets += pci_config
+pci_config_src := tests/fuzz/pci_config.c $(virtio_fuzz_src)
+pci_config_inc := -Itests/fuzz
