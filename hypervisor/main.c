@@ -6,6 +6,7 @@
  */
 #include "abi/mshv_efi.h"
 #include "hypervisor/cpu.h"
+#include "hypervisor/hv/partition.h"
 #include "hypervisor/hv/rootmsr.h"
 #include "hypervisor/hv/stimer.h"
 #include "hypervisor/hv/synic.h"
@@ -106,7 +107,8 @@ static enum launch_status processors_start(void)
 
 static enum launch_status guests_prepare(void)
 {
-	return LAUNCH_OK;
+	partition_init();
+	return vcpu_init() ? LAUNCH_OK : LAUNCH_NO_MEMORY;
 }
 
 static enum launch_status (*const steps[])(void) = {

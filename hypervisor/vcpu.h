@@ -133,8 +133,8 @@ struct vcpu_exit {
 
 /* --- svm/guest.c --- */
 
-/* main.c, once, before the root runs. */
-void vcpu_init(void);
+/* main.c, once, before the root runs. False: no memory. */
+bool vcpu_init(void);
 
 /*
  * @vmcb and @xsave: zeroed pages of the caller's, used until the vcpu is given

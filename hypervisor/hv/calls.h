@@ -55,7 +55,7 @@ enum hv_status hvcall_dispatch_vp(struct hvcall *c);
 enum hv_status hvcall_assert_virtual_interrupt(struct hvcall *c);
 enum hv_status hvcall_clear_virtual_interrupt(struct hvcall *c);
 
-/* translate.c */
+/* walk.c */
 enum hv_status hvcall_translate_virtual_address(struct hvcall *c);
 
 /* guestcpuid.c */

@@ -439,6 +439,15 @@ struct hv_input_vp_state {			/* IN of GET/SET; pfns in variable header */
 	/* uint64_t pfns[] or inline data */
 };
 
+/* GET/SET_VP_STATE, type SYNTHETIC_TIMERS: four of these and 40 reserved bytes. */
+struct hv_stimer_state {
+	uint32_t undelivered;
+	uint32_t reserved;
+	uint64_t config, count, adjustment, expiration;
+};
+
+#define HV_STIMER_STATE_BYTES		200
+
 /* --- P2 --- */
 
 struct hv_input_register_intercept_result {	/* IN, type CPUID (2) */
@@ -497,6 +506,33 @@ struct hv_input_port {				/* IN: DELETE_PORT, DISCONNECT_PORT */
 	uint64_t partition_id;
 	uint32_t id;
 	uint32_t flags;				/* DISCONNECT: bit 0 doorbell */
+};
+
+struct hv_input_install_intercept {		/* IN */
+	uint64_t partition_id;
+	uint32_t access;
+	uint32_t type;
+	uint64_t parameter;
+};
+
+#define HV_ACCESS_STATE_CLEAR_ACCESSED	(1ULL << 0)
+#define HV_ACCESS_STATE_SET_ACCESSED	(1ULL << 1)
+#define HV_ACCESS_STATE_CLEAR_DIRTY	(1ULL << 2)
+#define HV_ACCESS_STATE_SET_DIRTY	(1ULL << 3)
+
+struct hv_input_gpa_access_states {		/* IN, OUT rep: u8, bit 0 accessed, 1 dirty */
+	uint64_t partition_id;
+	uint64_t flags;
+	uint64_t gpa_pfn;
+};
+
+#define HV_CPUID_VALUES_REGISTERED	(1U << 1)
+
+struct hv_input_vp_cpuid_values {		/* IN, rep: u32 eax, ecx; OUT rep: u32[4] */
+	uint64_t partition_id;
+	uint32_t vp_index;
+	uint32_t flags;
+	uint64_t reserved;
 };
 
 struct hv_input_translate_virtual_address {	/* IN */

@@ -1,0 +1,526 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * DISPATCH_VP: run a guest processor on this CPU until something happens that
+ * the root has to know: an intercept for the VMM, an interrupt of the host, or
+ * nothing left to do. Everything else is dealt with in the loop below.
+ */
+#include "hypervisor/cpu.h"
+#include "hypervisor/hv/calls.h"
+#include "hypervisor/hv/gpa.h"
+#include "hypervisor/hv/guestcpuid.h"
+#include "hypervisor/hv/guestmsr.h"
+#include "hypervisor/hv/intercept.h"
+#include "hypervisor/hv/port.h"
+#include "hypervisor/hv/vp.h"
+#include "hypervisor/hv/walk.h"
+#include "hypervisor/hw/clock.h"
+#include "hypervisor/log.h"
+#include "hypervisor/svm/insn.h"
+
+/* A fault that repeats although the nested table allows the access: give up. */
+#define NESTED_FAULTS_MAX	100000
+
+/* What the loop does after an exit. */
+enum next { AGAIN, RETURN_READY, RETURN_INTERCEPT };
+
+/* --- exits --- */
+
+static void inject_gp(struct vp *vp)
+{
+	vcpu_inject(&vp->cpu, VECTOR_GP, true, 0);
+}
+
+static void inject_ud(struct vp *vp)
+{
+	vcpu_inject(&vp->cpu, VECTOR_UD, false, 0);
+}
+
+/* A local APIC access may have ended a level-triggered interrupt. */
+static enum next after_apic(struct vp *vp)
+{
+	int vector;
+
+	lock_take(&vp->lock);
+	vector = vp->apic.eoi_vector;
+	vp->apic.eoi_vector = -1;
+	lock_drop(&vp->lock);
+	if (vector < 0)
+		return AGAIN;
+	intercept_apic_eoi(vp, (uint8_t)vector);
+	return RETURN_INTERCEPT;
+}
+
+static enum next exit_io(struct vp *vp, const struct vcpu_exit *e)
+{
+	struct insn_bytes insn = { 0 };
+
+	/* Only string instructions need to be looked at. */
+	if (e->io.string && walk_fetch(vp, insn.byte, &insn.count) == WALK_RETRY) {
+		vp->cpu.flush = 1;
+		return AGAIN;
+	}
+	intercept_io(vp, e, &insn);
+	return RETURN_INTERCEPT;
+}
+
+static enum insn_mode insn_mode(const struct vcpu *v)
+{
+	if (vcpu_long64(v))
+		return INSN_64;
+	if ((v->cr0 & CR0_PE) && !(v->rflags & RFLAGS_VM) &&
+	    (v->seg[VCPU_CS].attributes & SEG_BIG))
+		return INSN_32;
+	return INSN_16;
+}
+
+static uint64_t size_mask(unsigned int size)
+{
+	return size == 8 ? ~0ULL : BIT64(8 * size) - 1;
+}
+
+static uint64_t stored_value(const struct vcpu *v, const struct insn *insn)
+{
+	uint64_t val = insn->has_immediate ? insn->immediate : v->gpr[insn->reg];
+
+	if (!insn->has_immediate && insn->high_byte)
+		val >>= 8;
+	return val & size_mask(insn->size);
+}
+
+static void load_register(struct vcpu *v, const struct insn *insn, uint64_t val)
+{
+	unsigned int shift = insn->high_byte ? 8 : 0;
+	uint64_t mask = size_mask(insn->size) << shift;
+
+	if (insn->size == 4)		/* clears the upper half */
+		mask = ~0ULL;
+	v->gpr[insn->reg] = (v->gpr[insn->reg] & ~mask) | (val << shift & mask);
+}
+
+static enum next unhandled(struct vp *vp, const char *what, uint64_t gpa)
+{
+	log_line("hv: partition %llu VP %u: %s (gpa %#llx, rip %#llx)",
+		 (unsigned long long)vp->partition->id, vp->index, what,
+		 (unsigned long long)gpa, (unsigned long long)vp->cpu.rip);
+	intercept_unrecoverable(vp);
+	return RETURN_INTERCEPT;
+}
+
+/*
+ * The xAPIC page. Registers are 32 bits wide at 16-byte steps; anything but an
+ * aligned 32-bit MOV is undefined by the architecture, and ends the guest here
+ * so that it is noticed.
+ */
+static enum next apic_page(struct vp *vp, uint64_t gpa, const struct insn *insn)
+{
+	unsigned int reg = gpa & 0xfff;
+	enum vlapic_todo todo;
+	uint32_t val = 0;
+	uint64_t icr;
+
+	if (insn->size != 4 || (reg & 3))
+		return unhandled(vp, "local APIC access of a strange size", gpa);
+
+	/* Offsets 4, 8, 12 within a register's 16 bytes read as zero. */
+	lock_take(&vp->lock);
+	if (reg & 0xf)
+		todo = VLAPIC_DONE;
+	else if (insn->store)
+		todo = vlapic_write(vp, reg, (uint32_t)stored_value(&vp->cpu, insn));
+	else
+		todo = vlapic_read(vp, reg, &val);
+	icr = vp->apic.icr;
+	lock_drop(&vp->lock);
+
+	if (!insn->store)
+		load_register(&vp->cpu, insn, val);
+	vcpu_skip(&vp->cpu, insn->length);
+	if (todo == VLAPIC_SEND_IPI)
+		vlapic_ipi(vp, icr);
+	return after_apic(vp);
+}
+
+static enum next exit_memory(struct vp *vp, const struct vcpu_exit *e)
+{
+	struct partition *p = vp->partition;
+	uint64_t gpa = e->memory.gpa;
+	bool apic, doorbell = false;
+	struct insn_bytes bytes = { 0 };
+	enum hv_message_type type;
+	struct insn insn;
+
+	apic = vlapic_xapic(&vp->apic) && !e->memory.table_walk && !e->memory.execute &&
+	       (gpa & PAGE_MASK) == (vp->apic.base_msr & 0x000ffffffffff000ULL);
+	if (!apic) {
+		switch (gpa_probe(p, gpa, e->memory.write, e->memory.execute)) {
+		case GPA_OK:
+			/* The mapping came between the fault and now, or is stale. */
+			vp->cpu.flush = 1;
+			if (++vp->nested_faults > NESTED_FAULTS_MAX)
+				return unhandled(vp, "nested fault without a reason", gpa);
+			return AGAIN;
+		case GPA_NO_ACCESS:
+			/* The root populates the page; it needs no instruction. */
+			intercept_memory(vp, HV_MESSAGE_GPA_INTERCEPT, e, &bytes);
+			return RETURN_INTERCEPT;
+		case GPA_RESTRICTED:
+			type = HV_MESSAGE_GPA_INTERCEPT;
+			break;
+		case GPA_UNMAPPED:
+		default:
+			type = HV_MESSAGE_UNMAPPED_GPA;
+			doorbell = e->memory.write && port_watched(p, gpa);
+			break;
+		}
+	}
+
+	if (!e->memory.table_walk && !e->memory.execute &&
+	    walk_fetch(vp, bytes.byte, &bytes.count) == WALK_RETRY) {
+		vp->cpu.flush = 1;
+		return AGAIN;
+	}
+	if (apic || doorbell) {
+		bool mov = insn_decode_mov(&insn, bytes.byte, bytes.count,
+					   insn_mode(&vp->cpu)) &&
+			   insn.store == e->memory.write;
+
+		if (apic)
+			return mov ? apic_page(vp, gpa, &insn)
+				   : unhandled(vp, "local APIC access not by MOV", gpa);
+		if (mov && port_ring(p, gpa, insn.size, stored_value(&vp->cpu, &insn))) {
+			vcpu_skip(&vp->cpu, insn.length);
+			return AGAIN;
+		}
+	}
+	intercept_memory(vp, type, e, &bytes);
+	return RETURN_INTERCEPT;
+}
+
+static enum next exit_cpuid(struct vp *vp, const struct vcpu_exit *e)
+{
+	struct vcpu *v = &vp->cpu;
+	uint32_t out[4];
+
+	guestcpuid_get(vp, (uint32_t)v->gpr[VCPU_RAX], (uint32_t)v->gpr[VCPU_RCX], out);
+	v->gpr[VCPU_RAX] = out[0];
+	v->gpr[VCPU_RBX] = out[1];
+	v->gpr[VCPU_RCX] = out[2];
+	v->gpr[VCPU_RDX] = out[3];
+	vcpu_skip(v, e->insn_len);
+	return AGAIN;
+}
+
+static enum next exit_msr(struct vp *vp, const struct vcpu_exit *e)
+{
+	struct vcpu *v = &vp->cpu;
+	uint32_t msr = (uint32_t)v->gpr[VCPU_RCX];
+	uint64_t val;
+	bool ok;
+
+	if (e->msr.write) {
+		val = v->gpr[VCPU_RDX] << 32 | (uint32_t)v->gpr[VCPU_RAX];
+		ok = guestmsr_write(vp, msr, val);
+	} else {
+		ok = guestmsr_read(vp, msr, &val);
+		if (ok) {
+			v->gpr[VCPU_RAX] = (uint32_t)val;
+			v->gpr[VCPU_RDX] = val >> 32;
+		}
+	}
+	if (!ok) {
+		inject_gp(vp);
+		return AGAIN;
+	}
+	vcpu_skip(v, e->insn_len);
+	return after_apic(vp);
+}
+
+/* x87 always, AVX only with SSE, nothing the guest does not have (APM "XSETBV"). */
+static bool xcr0_valid(uint64_t val)
+{
+	return (val & 1) && !(val & ~vcpu_xcr0_mask()) && (!(val & 4) || (val & 2));
+}
+
+static enum next exit_xsetbv(struct vp *vp, const struct vcpu_exit *e)
+{
+	struct vcpu *v = &vp->cpu;
+	uint64_t val = v->gpr[VCPU_RDX] << 32 | (uint32_t)v->gpr[VCPU_RAX];
+
+	if (!(v->cr4 & CR4_OSXSAVE)) {
+		inject_ud(vp);
+	} else if (vcpu_cpl(v) != 0 || (uint32_t)v->gpr[VCPU_RCX] != 0 || !xcr0_valid(val)) {
+		inject_gp(vp);
+	} else {
+		v->xcr0 = val;
+		vcpu_xcr0_changed(v);
+		vcpu_skip(v, e->insn_len);
+	}
+	return AGAIN;
+}
+
+/* TLFS "Legal Hypercall Environments": not from user mode, not from real mode. */
+static enum next exit_hypercall(struct vp *vp, const struct vcpu_exit *e)
+{
+	struct vcpu *v = &vp->cpu;
+	struct hvcall_regs r = {
+		.control = v->gpr[VCPU_RCX],
+		.input = v->gpr[VCPU_RDX],
+		.output = v->gpr[8],
+	};
+
+	if (vcpu_cpl(v) != 0 || !(v->cr0 & CR0_PE) || !(vp->partition->hypercall_msr & 1)) {
+		inject_ud(vp);
+		return AGAIN;
+	}
+	v->gpr[VCPU_RAX] = hypercall_guest(vp, &r);
+	vcpu_skip(v, e->insn_len);
+	return AGAIN;
+}
+
+static enum next exit_hlt(struct vp *vp, const struct vcpu_exit *e)
+{
+	vcpu_skip(&vp->cpu, e->insn_len);
+	lock_take(&vp->lock);
+	vp->halted = true;
+	lock_drop(&vp->lock);
+	return AGAIN;
+}
+
+static enum next handle(struct vp *vp, const struct vcpu_exit *e)
+{
+	if (e->reason != VCPU_EXIT_MEMORY)
+		vp->nested_faults = 0;
+	switch (e->reason) {
+	case VCPU_EXIT_NOTHING:
+	case VCPU_EXIT_WINDOW:
+		return AGAIN;
+	case VCPU_EXIT_HOST:
+		return RETURN_READY;
+	case VCPU_EXIT_IO:
+		return exit_io(vp, e);
+	case VCPU_EXIT_MEMORY:
+		return exit_memory(vp, e);
+	case VCPU_EXIT_CPUID:
+		return exit_cpuid(vp, e);
+	case VCPU_EXIT_MSR:
+		return exit_msr(vp, e);
+	case VCPU_EXIT_HLT:
+		return exit_hlt(vp, e);
+	case VCPU_EXIT_HYPERCALL:
+		return exit_hypercall(vp, e);
+	case VCPU_EXIT_XSETBV:
+		return exit_xsetbv(vp, e);
+	case VCPU_EXIT_SHUTDOWN:
+		intercept_unrecoverable(vp);
+		return RETURN_INTERCEPT;
+	case VCPU_EXIT_INVALID:
+		return unhandled(vp, "state refused by the processor", 0);
+	}
+	return unhandled(vp, "unknown exit", 0);
+}
+
+/* --- before an entry --- */
+
+/* INIT and SIPI, in this order if both came. vp.lock not held. */
+static void startup_signals(struct vp *vp)
+{
+	bool init, start;
+	uint8_t vector;
+
+	lock_take(&vp->lock);
+	init = vp->apic.init_pending;
+	vp->apic.init_pending = false;
+	lock_drop(&vp->lock);
+	if (init) {
+		/* The SIPI behind it must survive the reset of the local APIC. */
+		lock_take(&vp->lock);
+		start = vp->apic.sipi_pending;
+		vector = vp->apic.sipi_vector;
+		lock_drop(&vp->lock);
+		vp_init_signal(vp);
+		lock_take(&vp->lock);
+		vp->apic.sipi_pending |= start;
+		vp->apic.sipi_vector = start ? vector : vp->apic.sipi_vector;
+		lock_drop(&vp->lock);
+	}
+
+	lock_take(&vp->lock);
+	start = vp->wait_sipi && vp->apic.sipi_pending;
+	vector = vp->apic.sipi_vector;
+	vp->apic.sipi_pending = false;
+	if (start)
+		vp->wait_sipi = false;
+	lock_drop(&vp->lock);
+	if (start)
+		vp_start(vp, vector);
+}
+
+static void inject_event(struct vcpu *v, enum vcpu_event_type type, uint8_t vector)
+{
+	v->event = (struct vcpu_event){ .valid = true, .type = (uint8_t)type, .vector = vector };
+}
+
+/*
+ * Choose what the guest takes at this entry and ask for a window for the
+ * rest. vp.lock held, VP opened: whatever arrives from now on kicks us.
+ */
+static void prepare_events(struct vp *vp)
+{
+	struct vlapic *a = &vp->apic;
+	struct vcpu *v = &vp->cpu;
+	bool open = (v->rflags & RFLAGS_IF) && !v->interrupt_shadow;
+	int vector;
+
+	v->cr8 = a->tpr >> 4;
+	v->window = 0;
+	v->nmi_window = false;
+
+	if (!v->event.valid && a->nmi_pending && !v->nmi_masked && !v->interrupt_shadow) {
+		inject_event(v, VCPU_EVENT_NMI, VECTOR_NMI);
+		v->nmi_masked = true;
+		a->nmi_pending = false;
+	}
+	if (!v->event.valid && open && a->extint_pending) {
+		inject_event(v, VCPU_EVENT_EXTERNAL, a->extint_vector);
+		a->extint_pending = false;
+	}
+	vector = vlapic_deliverable(vp);
+	if (!v->event.valid && open && vector >= 0) {
+		inject_event(v, VCPU_EVENT_EXTERNAL, (uint8_t)vector);
+		vlapic_take(vp, (uint8_t)vector);
+	}
+
+	v->nmi_window = a->nmi_pending;
+	vector = vlapic_deliverable(vp);
+	if (a->extint_pending)
+		v->window = 15;
+	else if (vector >= 0)
+		v->window = (uint8_t)(vector >> 4);
+}
+
+/* Guest's move to CR8 changes the local APIC's TPR. */
+static void sync_tpr(struct vp *vp)
+{
+	if (vp->cpu.cr8 == vp->apic.tpr >> 4)
+		return;
+	lock_take(&vp->lock);
+	vp->apic.tpr = (uint32_t)vp->cpu.cr8 << 4;
+	lock_drop(&vp->lock);
+}
+
+/* The hardware timer follows the local APIC's next expiry. */
+static void sync_timer(struct vp *vp)
+{
+	uint64_t deadline = vp->apic.deadline;
+
+	if (!deadline || deadline == vp->timer_armed)
+		return;
+	vp->timer_armed = deadline;
+	timer_arm(&vp->timer, deadline);
+}
+
+static struct hv_output_dispatch_vp result(enum hv_vp_dispatch_state state,
+					   enum hv_vp_dispatch_event event)
+{
+	return (struct hv_output_dispatch_vp){ state, event };
+}
+
+static struct hv_output_dispatch_vp run(struct vp *vp)
+{
+	for (;;) {
+		struct vcpu_exit e = { 0 };
+
+		timer_run();
+		startup_signals(vp);
+		sync_timer(vp);
+
+		lock_take(&vp->lock);
+		vlapic_timer_poll(vp, rdtsc());
+		if (!vp_runnable(vp)) {
+			bool suspended = vp->explicit_suspend;
+
+			vp->blocked = true;
+			lock_drop(&vp->lock);
+			return result(HV_VP_DISPATCH_STATE_BLOCKED,
+				      suspended ? HV_VP_DISPATCH_EVENT_SUSPEND
+						: HV_VP_DISPATCH_EVENT_NONE);
+		}
+		vp->halted = false;
+		vcpu_open(&vp->cpu);
+		prepare_events(vp);
+		lock_drop(&vp->lock);
+
+		vcpu_run(&vp->cpu, &e);
+		sync_tpr(vp);
+		switch (handle(vp, &e)) {
+		case AGAIN:
+			break;
+		case RETURN_READY:
+			return result(HV_VP_DISPATCH_STATE_READY, HV_VP_DISPATCH_EVENT_NONE);
+		case RETURN_INTERCEPT:
+			return result(HV_VP_DISPATCH_STATE_READY, HV_VP_DISPATCH_EVENT_INTERCEPT);
+		}
+	}
+}
+
+/* --- the call --- */
+
+static enum hv_status dispatch(struct vp *vp, uint32_t flags,
+			       struct hv_output_dispatch_vp *out)
+{
+	struct cpu *cpu = cpu_this();
+
+	if (vp->dispatch_suspend || !vp->message)
+		return HV_STATUS_INVALID_VP_STATE;
+	if (vp->intercept_suspend && !(flags & HV_DISPATCH_CLEAR_INTERCEPT_SUSPEND)) {
+		*out = result(HV_VP_DISPATCH_STATE_READY, HV_VP_DISPATCH_EVENT_INTERCEPT);
+		return HV_STATUS_SUCCESS;
+	}
+	vp->intercept_suspend = false;
+	regpage_load(vp);
+
+	lock_take(&vp->lock);
+	vp->blocked = false;
+	vp->cpu.host = cpu;
+	lock_drop(&vp->lock);
+
+	cpu->current = vp;
+	vcpu_attach(&vp->cpu);
+	*out = run(vp);
+	vcpu_detach(&vp->cpu);
+	cpu->current = NULL;
+	return HV_STATUS_SUCCESS;
+}
+
+/* The kernel's mutex prevents a second dispatch; we do not rely on it. */
+static bool begin(struct vp *vp)
+{
+	bool ok;
+
+	lock_take(&vp->partition->lock);
+	ok = !vp->dispatching;
+	vp->dispatching = true;
+	lock_drop(&vp->partition->lock);
+	return ok;
+}
+
+enum hv_status hvcall_dispatch_vp(struct hvcall *c)
+{
+	const struct hv_input_dispatch_vp *in = c->in;
+	enum hv_status status;
+	struct vp *vp;
+
+	status = vp_lookup(in->partition_id, in->vp_index, &vp);
+	if (status != HV_STATUS_SUCCESS)
+		return status;
+	if (begin(vp)) {
+		vp_acquire(vp);
+		status = dispatch(vp, in->flags, c->out);
+		vp_drop(vp);
+		vp->dispatching = false;
+	} else {
+		status = HV_STATUS_INVALID_VP_STATE;
+	}
+	vp_release(vp);
+	return status;
+}

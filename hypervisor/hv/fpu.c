@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: MIT */
+#include "hypervisor/hv/fpu.h"
+
+#include "hypervisor/vcpu.h"
+#include "lib/mem.h"
+
+#define X87		BIT64(0)
+#define SSE		BIT64(1)
+#define AVX		BIT64(2)
+#define COMPACTED	BIT64(63)
+#define MXCSR_DEFAULT	0x1f80u
+#define MXCSR_MASK	0xffffu
+
+struct xsave {
+	uint16_t fcw, fsw;
+	uint8_t ftw, reserved1;
+	uint16_t fop;
+	uint64_t fip, fdp;
+	uint32_t mxcsr, mxcsr_mask;
+	uint64_t st[8][2];
+	uint64_t xmm[16][2];
+	uint8_t reserved2[96];
+	uint64_t xstate_bv, xcomp_bv;
+	uint8_t reserved3[48];
+};
+
+_Static_assert(sizeof(struct xsave) == 576, "legacy area and header");
+
+static void init_x87(struct xsave *x)
+{
+	x->fcw = 0x37f;
+	x->fsw = 0;
+	x->ftw = 0;
+	x->fop = 0;
+	x->fip = x->fdp = 0;
+	memset(x->st, 0, sizeof(x->st));
+}
+
+/* Make component @bit's bytes meaningful before changing some of them. */
+static struct xsave *touch(struct vcpu *v, uint64_t bit)
+{
+	struct xsave *x = v->xsave;
+
+	if (!(x->xstate_bv & bit)) {
+		if (bit == X87)
+			init_x87(x);
+		else
+			memset(x->xmm, 0, sizeof(x->xmm));
+		x->xstate_bv |= bit;
+	}
+	return x;
+}
+
+void fpu_reset(struct vcpu *v)
+{
+	struct xsave *x = v->xsave;
+
+	memset(x, 0, sizeof(*x));
+	init_x87(x);
+	x->mxcsr = MXCSR_DEFAULT;
+	x->mxcsr_mask = MXCSR_MASK;
+}
+
+void fpu_get_xmm(const struct vcpu *v, unsigned int n, uint64_t val[2])
+{
+	const struct xsave *x = v->xsave;
+	bool init = !(x->xstate_bv & SSE);
+
+	val[0] = init ? 0 : x->xmm[n][0];
+	val[1] = init ? 0 : x->xmm[n][1];
+}
+
+void fpu_set_xmm(struct vcpu *v, unsigned int n, const uint64_t val[2])
+{
+	struct xsave *x = touch(v, SSE);
+
+	x->xmm[n][0] = val[0];
+	x->xmm[n][1] = val[1];
+}
+
+void fpu_get_mmx(const struct vcpu *v, unsigned int n, uint64_t val[2])
+{
+	const struct xsave *x = v->xsave;
+	bool init = !(x->xstate_bv & X87);
+
+	val[0] = init ? 0 : x->st[n][0];
+	val[1] = init ? 0 : x->st[n][1];
+}
+
+void fpu_set_mmx(struct vcpu *v, unsigned int n, const uint64_t val[2])
+{
+	struct xsave *x = touch(v, X87);
+
+	x->st[n][0] = val[0];
+	x->st[n][1] = val[1] & 0xffff;
+}
+
+void fpu_get_control(const struct vcpu *v, struct hv_fp_control_status *s)
+{
+	const struct xsave *x = v->xsave;
+	bool init = !(x->xstate_bv & X87);
+
+	*s = (struct hv_fp_control_status){ .fp_control = 0x37f };
+	if (init)
+		return;
+	s->fp_control = x->fcw;
+	s->fp_status = x->fsw;
+	s->fp_tag = x->ftw;
+	s->last_fp_op = x->fop;
+	s->last_fp_rip = x->fip;
+}
+
+void fpu_set_control(struct vcpu *v, const struct hv_fp_control_status *s)
+{
+	struct xsave *x = touch(v, X87);
+
+	x->fcw = s->fp_control;
+	x->fsw = s->fp_status;
+	x->ftw = s->fp_tag;
+	x->fop = s->last_fp_op;
+	x->fip = s->last_fp_rip;
+}
+
+void fpu_get_xmm_control(const struct vcpu *v, struct hv_xmm_control_status *s)
+{
+	const struct xsave *x = v->xsave;
+
+	*s = (struct hv_xmm_control_status){
+		.last_fp_rdp = x->xstate_bv & X87 ? x->fdp : 0,
+		.xmm_status_control = x->mxcsr,
+		.xmm_status_control_mask = MXCSR_MASK,
+	};
+}
+
+bool fpu_set_xmm_control(struct vcpu *v, const struct hv_xmm_control_status *s)
+{
+	struct xsave *x = v->xsave;
+
+	/* XRSTOR would fault on it. */
+	if (s->xmm_status_control & ~MXCSR_MASK)
+		return false;
+	if (s->last_fp_rdp || (x->xstate_bv & X87))
+		touch(v, X87)->fdp = s->last_fp_rdp;
+	x->mxcsr = s->xmm_status_control;
+	return true;
+}
+
+/* Where component @n (from 2) lies in the standard format. */
+static void component(unsigned int n, uint32_t *offset, uint32_t *size, bool *aligned)
+{
+	uint32_t out[4];
+
+	cpuid_native(0xd, n, out);
+	*size = out[0];
+	*offset = out[1];
+	*aligned = out[2] & 2;
+}
+
+void fpu_get_compacted(const struct vcpu *v, uint64_t mask, uint8_t *buf)
+{
+	const struct xsave *x = v->xsave;
+	struct xsave *to = (struct xsave *)(void *)buf;
+	uint32_t at = sizeof(*to);
+
+	mask &= vcpu_xcr0_mask();
+	memset(buf, 0, PAGE_SIZE);
+	init_x87(to);
+	if (x->xstate_bv & X87)
+		memcpy(buf, x, offsetof(struct xsave, mxcsr));
+	if (x->xstate_bv & X87)
+		memcpy(to->st, x->st, sizeof(to->st));
+	if (x->xstate_bv & SSE)
+		memcpy(to->xmm, x->xmm, sizeof(to->xmm));
+	to->mxcsr = x->mxcsr;
+	to->mxcsr_mask = MXCSR_MASK;
+	to->xstate_bv = x->xstate_bv & mask;
+	to->xcomp_bv = COMPACTED | mask;
+	for (unsigned int n = 2; n < 63; n++) {
+		uint32_t offset, size;
+		bool aligned;
+
+		if (!(mask & BIT64(n)))
+			continue;
+		component(n, &offset, &size, &aligned);
+		if (aligned)
+			at = ALIGN_UP(at, 64u);
+		if (at + size > PAGE_SIZE)
+			break;
+		if (x->xstate_bv & BIT64(n))
+			memcpy(buf + at, (const uint8_t *)x + offset, size);
+		at += size;
+	}
+}
+
+bool fpu_set_compacted(struct vcpu *v, const uint8_t *buf)
+{
+	const struct xsave *from = (const struct xsave *)(const void *)buf;
+	struct xsave *x = v->xsave;
+	uint64_t mask = from->xcomp_bv & ~COMPACTED;
+	uint32_t at = sizeof(*from);
+
+	if (!(from->xcomp_bv & COMPACTED) || (mask & ~vcpu_xcr0_mask()) ||
+	    (from->xstate_bv & ~mask) || (from->mxcsr & ~MXCSR_MASK))
+		return false;
+
+	memcpy(x, from, offsetof(struct xsave, xstate_bv));
+	if (!(from->xstate_bv & X87))
+		init_x87(x);
+	x->mxcsr_mask = MXCSR_MASK;
+	x->xstate_bv = from->xstate_bv;
+	x->xcomp_bv = 0;
+	for (unsigned int n = 2; n < 63; n++) {
+		uint32_t offset, size;
+		bool aligned;
+
+		if (!(mask & BIT64(n)))
+			continue;
+		component(n, &offset, &size, &aligned);
+		if (aligned)
+			at = ALIGN_UP(at, 64u);
+		if (at + size > PAGE_SIZE || offset + size > PAGE_SIZE)
+			break;
+		if (from->xstate_bv & BIT64(n))
+			memcpy((uint8_t *)x + offset, buf + at, size);
+		at += size;
+	}
+	return true;
+}

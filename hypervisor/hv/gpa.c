@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: MIT */
+#include "hypervisor/hv/gpa.h"
+
+#include "hypervisor/cpu.h"
+#include "hypervisor/hv/calls.h"
+#include "hypervisor/hv/partition.h"
+#include "hypervisor/hv/vp.h"
+#include "hypervisor/hw/lapic.h"
+#include "hypervisor/mem/nested.h"
+#include "hypervisor/mem/pages.h"
+#include "lib/mem.h"
+
+#define PFN_LIMIT	BIT64(GPA_BITS - PAGE_SHIFT)
+#define LARGE_PFNS	(LARGE_PAGE_SIZE >> PAGE_SHIFT)
+
+static void *table_get(void *arg)
+{
+	struct partition *p = arg;
+
+	return pool_get(&p->pool);
+}
+
+/*
+ * A processor may still be walking a table that was just unlinked. It rests in
+ * limbo until a shoot-down is over; its link, a page address, reads as a
+ * non-present entry meanwhile.
+ */
+static void table_put(void *arg, void *page)
+{
+	struct partition *p = arg;
+
+	*(void **)page = p->limbo;
+	p->limbo = page;
+}
+
+static void release_limbo(struct partition *p)
+{
+	while (p->limbo) {
+		void *page = p->limbo;
+
+		p->limbo = *(void **)page;
+		pool_put(&p->pool, page);
+	}
+}
+
+enum hv_status gpa_prepare(struct partition *p)
+{
+	struct nested_alloc alloc = { table_get, table_put, p };
+
+	if (p->nested.root)
+		return HV_STATUS_SUCCESS;
+	return nested_init(&p->nested, alloc) ? HV_STATUS_SUCCESS
+					      : HV_STATUS_INSUFFICIENT_MEMORY;
+}
+
+void gpa_destroy(struct partition *p)
+{
+	lock_take(&p->gpa_lock);
+	if (p->nested.root) {
+		nested_destroy(&p->nested);
+		p->nested.root = NULL;
+	}
+	release_limbo(p);
+	lock_drop(&p->gpa_lock);
+}
+
+uint64_t gpa_table(const struct partition *p)
+{
+	return virt_to_phys(p->nested.root);
+}
+
+/*
+ * No processor uses an old translation once this returns. A VP in guest mode
+ * is kicked and waited for; it needs no lock to leave (see vcpu_open), so
+ * waiting with partition.lock and gpa_lock held is safe. A VP outside drops its
+ * translations before it enters again.
+ */
+static void shoot_down(struct partition *p)
+{
+	for (unsigned int i = 0; i < PARTITION_VPS_MAX; i++) {
+		struct vp *vp = p->vp[i];
+
+		if (vp)
+			__atomic_store_n(&vp->cpu.flush, 1, __ATOMIC_SEQ_CST);
+	}
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	for (unsigned int i = 0; i < PARTITION_VPS_MAX; i++) {
+		struct vp *vp = p->vp[i];
+
+		uint32_t exits;
+
+		if (!vp)
+			continue;
+		exits = vp->cpu.exits;
+		if (!vp->cpu.in_guest)
+			continue;
+		lapic_kick(vp->cpu.host);
+		while (vp->cpu.in_guest && vp->cpu.exits == exits)
+			cpu_relax();
+	}
+	release_limbo(p);
+}
+
+static enum gpa_result check_entry(uint64_t entry, bool write, bool execute)
+{
+	if (!entry)
+		return GPA_UNMAPPED;
+	if (entry & NESTED_RESERVED)
+		return GPA_NO_ACCESS;
+	if (!(entry & NESTED_PRESENT))
+		return GPA_UNMAPPED;
+	if ((write && !(entry & NESTED_WRITE)) || (execute && (entry & NESTED_NX)))
+		return GPA_RESTRICTED;
+	return GPA_OK;
+}
+
+static uint64_t level_size(enum nested_level level)
+{
+	return PAGE_SIZE << (9 * level);
+}
+
+/*
+ * The hypervisor's address of guest byte @gpa, good while gpa_lock is held, up
+ * to the end of its page. Marks the page as the processor would.
+ */
+static enum gpa_result resolve(struct partition *p, uint64_t gpa, bool write,
+			       uint8_t **at)
+{
+	enum nested_level level;
+	uint64_t *entry = NULL;
+	enum gpa_result r;
+
+	if (p->nested.root && gpa >> GPA_BITS == 0)
+		entry = nested_entry(&p->nested, gpa, &level);
+	if (!entry)
+		return GPA_UNMAPPED;
+	r = check_entry(*entry, write, false);
+	if (r != GPA_OK)
+		return r;
+	__atomic_fetch_or(entry, NESTED_ACCESSED | (write ? NESTED_DIRTY : 0),
+			  __ATOMIC_RELAXED);
+	*at = phys_to_virt((*entry & NESTED_ADDR & ~(level_size(level) - 1)) +
+			   (gpa & (level_size(level) - 1)));
+	return GPA_OK;
+}
+
+enum gpa_result gpa_probe(struct partition *p, uint64_t gpa, bool write, bool execute)
+{
+	enum gpa_result r = GPA_UNMAPPED;
+	enum nested_level level;
+
+	lock_take(&p->gpa_lock);
+	if (p->nested.root && gpa >> GPA_BITS == 0)
+		r = check_entry(nested_lookup(&p->nested, gpa, &level), write, execute);
+	lock_drop(&p->gpa_lock);
+	return r;
+}
+
+static enum gpa_result copy(struct partition *p, uint64_t gpa, uint8_t *buf,
+			    uint32_t size, bool write)
+{
+	enum gpa_result r = GPA_OK;
+
+	lock_take(&p->gpa_lock);
+	while (size && r == GPA_OK) {
+		uint32_t part = (uint32_t)(PAGE_SIZE - (gpa & ~PAGE_MASK));
+		uint8_t *at;
+
+		part = MIN(part, size);
+		r = resolve(p, gpa, write, &at);
+		if (r != GPA_OK)
+			break;
+		if (write)
+			memcpy(at, buf, part);
+		else
+			memcpy(buf, at, part);
+		gpa += part;
+		buf += part;
+		size -= part;
+	}
+	lock_drop(&p->gpa_lock);
+	return r;
+}
+
+enum gpa_result gpa_read(struct partition *p, uint64_t gpa, void *buf, uint32_t size)
+{
+	return copy(p, gpa, buf, size, false);
+}
+
+enum gpa_result gpa_write(struct partition *p, uint64_t gpa, const void *buf, uint32_t size)
+{
+	/* Only read from when writing. */
+	return copy(p, gpa, (uint8_t *)(uintptr_t)buf, size, true);
+}
+
+enum gpa_result gpa_or(struct partition *p, uint64_t gpa, uint64_t bits)
+{
+	enum gpa_result r;
+	uint8_t *at;
+
+	lock_take(&p->gpa_lock);
+	r = resolve(p, gpa & ~7ULL, true, &at);
+	if (r == GPA_OK)
+		__atomic_fetch_or((uint64_t *)(void *)at, bits, __ATOMIC_SEQ_CST);
+	lock_drop(&p->gpa_lock);
+	return r;
+}
+
+/* Map flags to entry bits; false: a combination that has no meaning. */
+static bool entry_flags(uint32_t flags, uint64_t *bits)
+{
+	switch (flags >> HV_MAP_GPA_ACCESS_SHIFT & 3) {
+	case 0:
+		break;
+	case 1:
+		*bits = NESTED_RESERVED;
+		return true;
+	default:
+		return false;
+	}
+	if (!(flags & HV_MAP_GPA_READABLE))
+		return false;
+
+	*bits = NESTED_PRESENT | NESTED_USER;
+	if (flags & HV_MAP_GPA_WRITABLE)
+		*bits |= NESTED_WRITE;
+	if (!(flags & (HV_MAP_GPA_KERNEL_EXECUTABLE | HV_MAP_GPA_USER_EXECUTABLE)))
+		*bits |= NESTED_NX;
+	if (flags & HV_MAP_GPA_NOT_CACHED)
+		*bits |= NESTED_UNCACHED;
+	return true;
+}
+
+enum hv_status hvcall_map_gpa_pages(struct hvcall *c)
+{
+	const struct hv_input_map_gpa_pages *in = c->in;
+	const uint64_t *pfn = (const uint64_t *)(in + 1);
+	bool large = in->flags & HV_MAP_GPA_LARGE_PAGE;
+	uint64_t step = large ? LARGE_PFNS : 1;
+	enum nested_level level = large ? NESTED_2M : NESTED_4K;
+	enum hv_status status;
+	struct partition *p;
+	bool stale = false;
+	uint64_t bits;
+
+	if (!entry_flags(in->flags, &bits) || in->gpa_pfn >= PFN_LIMIT ||
+	    in->gpa_pfn + c->rep_count * step > PFN_LIMIT ||
+	    !IS_ALIGNED(in->gpa_pfn, step))
+		return HV_STATUS_INVALID_PARAMETER;
+
+	p = partition_get_guest(in->partition_id);
+	if (!p)
+		return HV_STATUS_INVALID_PARTITION_ID;
+
+	lock_take(&p->lock);
+	lock_take(&p->gpa_lock);
+	status = p->state == PARTITION_FINALIZED ? HV_STATUS_INVALID_PARTITION_STATE
+						 : gpa_prepare(p);
+
+	c->reps_done = c->rep_start;
+	while (status == HV_STATUS_SUCCESS && c->reps_done < c->rep_count) {
+		uint64_t gpa = (in->gpa_pfn + c->reps_done * step) << PAGE_SHIFT;
+		uint64_t frame = pfn[c->reps_done];
+		enum nested_level old_level;
+		uint64_t old;
+
+		if (bits == NESTED_RESERVED) {
+			frame = 0;
+		} else if (frame >= PFN_LIMIT || !IS_ALIGNED(frame, step) ||
+			   !phys_is_root_ram(frame << PAGE_SHIFT, step << PAGE_SHIFT)) {
+			status = HV_STATUS_INVALID_PARAMETER;
+			break;
+		}
+		old = nested_lookup(&p->nested, gpa, &old_level);
+		if (!nested_map(&p->nested, gpa, frame << PAGE_SHIFT, bits, level)) {
+			status = HV_STATUS_INSUFFICIENT_MEMORY;
+			break;
+		}
+		/* A large leaf may hide present small ones: limbo tells. */
+		stale |= (old & NESTED_PRESENT) || p->limbo;
+		c->reps_done++;
+	}
+	if (stale)
+		shoot_down(p);
+	lock_drop(&p->gpa_lock);
+	lock_drop(&p->lock);
+
+	partition_put(p);
+	return status;
+}
+
+/*
+ * Linux never retries this call, so it must not need memory: if a large leaf
+ * cannot be split all of it goes, which is harmless because Linux unmaps whole
+ * regions.
+ */
+static void unmap_one(struct partition *p, uint64_t gpa, enum nested_level level)
+{
+	if (!nested_unmap(&p->nested, gpa, level))
+		nested_unmap(&p->nested, gpa & ~(LARGE_PAGE_SIZE - 1), NESTED_2M);
+}
+
+enum hv_status hvcall_unmap_gpa_pages(struct hvcall *c)
+{
+	const struct hv_input_unmap_gpa_pages *in = c->in;
+	bool large = in->flags & HV_UNMAP_GPA_LARGE_PAGE;
+	uint64_t step = large ? LARGE_PFNS : 1;
+	struct partition *p;
+	bool stale = false;
+
+	if (in->gpa_pfn >= PFN_LIMIT || !IS_ALIGNED(in->gpa_pfn, step) ||
+	    in->gpa_pfn + c->rep_count * step > PFN_LIMIT)
+		return HV_STATUS_INVALID_PARAMETER;
+
+	p = partition_get_guest(in->partition_id);
+	if (!p)
+		return HV_STATUS_INVALID_PARTITION_ID;
+
+	lock_take(&p->lock);
+	lock_take(&p->gpa_lock);
+	/* A finalized partition has no table: everything is unmapped already. */
+	for (uint32_t i = c->rep_start; p->nested.root && i < c->rep_count; i++) {
+		uint64_t gpa = (in->gpa_pfn + i * step) << PAGE_SHIFT;
+		enum nested_level old_level;
+
+		stale |= nested_lookup(&p->nested, gpa, &old_level) & NESTED_PRESENT;
+		unmap_one(p, gpa, large ? NESTED_2M : NESTED_4K);
+		stale |= p->limbo != NULL;
+	}
+	c->reps_done = c->rep_count;
+	if (stale)
+		shoot_down(p);
+	lock_drop(&p->gpa_lock);
+	lock_drop(&p->lock);
+
+	partition_put(p);
+	return HV_STATUS_SUCCESS;
+}
+
+enum hv_status hvcall_get_gpa_pages_access_states(struct hvcall *c)
+{
+	const struct hv_input_gpa_access_states *in = c->in;
+	uint8_t *state = c->out;
+	uint64_t set = 0, clear = 0;
+	struct partition *p;
+
+	if (in->gpa_pfn >= PFN_LIMIT || in->gpa_pfn + c->rep_count > PFN_LIMIT)
+		return HV_STATUS_INVALID_PARAMETER;
+	set |= in->flags & HV_ACCESS_STATE_SET_ACCESSED ? NESTED_ACCESSED : 0;
+	set |= in->flags & HV_ACCESS_STATE_SET_DIRTY ? NESTED_DIRTY : 0;
+	clear |= in->flags & HV_ACCESS_STATE_CLEAR_ACCESSED ? NESTED_ACCESSED : 0;
+	clear |= in->flags & HV_ACCESS_STATE_CLEAR_DIRTY ? NESTED_DIRTY : 0;
+
+	p = partition_get_guest(in->partition_id);
+	if (!p)
+		return HV_STATUS_INVALID_PARTITION_ID;
+
+	lock_take(&p->lock);
+	lock_take(&p->gpa_lock);
+	for (uint32_t i = c->rep_start; i < c->rep_count; i++) {
+		uint64_t gpa = (in->gpa_pfn + i) << PAGE_SHIFT;
+		enum nested_level level;
+		uint64_t *entry;
+
+		entry = p->nested.root ? nested_entry(&p->nested, gpa, &level) : NULL;
+		state[i] = 0;
+		if (!entry || !(*entry & NESTED_PRESENT))
+			continue;
+		state[i] = (uint8_t)((*entry & NESTED_ACCESSED ? 1 : 0) |
+				     (*entry & NESTED_DIRTY ? 2 : 0));
+		__atomic_fetch_and(entry, ~clear, __ATOMIC_SEQ_CST);
+		__atomic_fetch_or(entry, set, __ATOMIC_SEQ_CST);
+	}
+	c->reps_done = c->rep_count;
+	if (clear)
+		shoot_down(p);
+	lock_drop(&p->gpa_lock);
+	lock_drop(&p->lock);
+
+	partition_put(p);
+	return HV_STATUS_SUCCESS;
+}

@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: MIT */
+#include "hypervisor/hv/guestcpuid.h"
+
+#include "abi/hv/msr.h"
+#include "hypervisor/hv/calls.h"
+#include "hypervisor/hv/vp.h"
+#include "lib/mem.h"
+
+enum { EAX, EBX, ECX, EDX };
+
+#define GUEST_MAX_BASIC		0x0000000du
+#define GUEST_MAX_EXTENDED	0x80000008u
+
+/*
+ * What a guest may see of each feature word: everything the hypervisor does
+ * not have to switch, emulate or virtualise beyond what it does. Default deny:
+ * a bit that is not listed is hidden.
+ */
+#define LEAF1_ECX	(BIT32(0) /* SSE3 */ | BIT32(1) | BIT32(9) | BIT32(12) /* FMA */ | \
+			 BIT32(13) | BIT32(19) | BIT32(20) | BIT32(22) | BIT32(23) | \
+			 BIT32(25) | BIT32(26) /* XSAVE */ | BIT32(28) /* AVX */ | \
+			 BIT32(29) | BIT32(30))
+#define LEAF1_ECX_OURS	(BIT32(21) /* x2APIC */ | BIT32(24) /* TSC deadline */ | \
+			 BIT32(31) /* hypervisor */)
+#define LEAF1_ECX_OSXSAVE BIT32(27)
+/* All but MCE, MCA, DS, ACPI thermal, SS, HTT, TM, PBE; MTRRs are storage. */
+#define LEAF1_EDX	(BIT32(0) | BIT32(1) | BIT32(2) | BIT32(3) | BIT32(4) | BIT32(5) | \
+			 BIT32(6) | BIT32(8) | BIT32(11) | BIT32(13) | BIT32(15) | \
+			 BIT32(16) | BIT32(17) | BIT32(19) | BIT32(23) | BIT32(24) | \
+			 BIT32(25) | BIT32(26))
+#define LEAF1_EDX_OURS	(BIT32(9) /* APIC */ | BIT32(12) /* MTRR */)
+/* FSGSBASE BMI1 AVX2 SMEP BMI2 ERMS RDSEED ADX SMAP CLFLUSHOPT CLWB SHA */
+#define LEAF7_EBX	(BIT32(0) | BIT32(3) | BIT32(5) | BIT32(7) | BIT32(8) | BIT32(9) | \
+			 BIT32(18) | BIT32(19) | BIT32(20) | BIT32(23) | BIT32(24) | BIT32(29))
+/* UMIP, VAES, VPCLMULQDQ, RDPID */
+#define LEAF7_ECX	(BIT32(2) | BIT32(9) | BIT32(10) | BIT32(22))
+#define LEAFD1_EAX	BIT32(0)	/* XSAVEOPT; no compaction, no XSS */
+/* LAHF CR8 ABM SSE4A misaligned 3DNow-prefetch TBM? no; OSVW no, SVM no */
+#define EXT1_ECX	(BIT32(0) | BIT32(4) | BIT32(5) | BIT32(6) | BIT32(7) | BIT32(8))
+/* Copies of leaf 1 in the low half, SYSCALL NX MMXEXT FXSR-opt 1GB RDTSCP LM */
+#define EXT1_EDX	((LEAF1_EDX & 0x0183f3ffu) | BIT32(9) | BIT32(12) | BIT32(11) | \
+			 BIT32(20) | BIT32(22) | BIT32(25) | BIT32(26) | BIT32(27) | BIT32(29))
+
+#define INVARIANT_TSC	BIT32(8)
+
+#define FEATURES_EAX	(HV_FEATURE_TIME_REF_COUNT | HV_FEATURE_HYPERCALL | \
+			 HV_FEATURE_VP_INDEX | HV_FEATURE_REFERENCE_TSC | \
+			 HV_FEATURE_FREQUENCY_MSRS | HV_FEATURE_TSC_INVARIANT)
+
+/* --- registered results --- */
+
+struct registered {
+	uint32_t leaf, subleaf;
+	bool used, subleaf_specific, always;
+	uint32_t value[4], mask[4];
+};
+
+#define REGISTERED	((PAGE_SIZE - sizeof(void *)) / sizeof(struct registered))
+
+struct cpuid_page {
+	struct cpuid_page *next;
+	struct registered entry[REGISTERED];
+};
+
+_Static_assert(sizeof(struct cpuid_page) <= PAGE_SIZE, "one deposited page");
+
+void guestcpuid_free(struct vp *vp)
+{
+	while (vp->cpuid) {
+		struct cpuid_page *page = vp->cpuid;
+
+		vp->cpuid = page->next;
+		pool_put(&vp->partition->pool, page);
+	}
+}
+
+static struct registered *lookup(struct vp *vp, uint32_t leaf, uint32_t subleaf)
+{
+	for (struct cpuid_page *page = vp->cpuid; page; page = page->next) {
+		for (unsigned int i = 0; i < REGISTERED; i++) {
+			struct registered *r = &page->entry[i];
+
+			if (!r->used)
+				break;
+			if (r->leaf == leaf &&
+			    (!r->subleaf_specific || r->subleaf == subleaf))
+				return r;
+		}
+	}
+	return NULL;
+}
+
+static struct registered *add(struct vp *vp)
+{
+	struct cpuid_page *page, **last = &vp->cpuid;
+
+	for (page = vp->cpuid; page; page = page->next) {
+		for (unsigned int i = 0; i < REGISTERED; i++)
+			if (!page->entry[i].used)
+				return &page->entry[i];
+		last = &page->next;
+	}
+	page = pool_get(&vp->partition->pool);
+	if (!page)
+		return NULL;
+	*last = page;
+	return &page->entry[0];
+}
+
+#define INTERCEPT_CPUID		2
+
+enum hv_status hvcall_register_intercept_result(struct hvcall *c)
+{
+	const struct hv_input_register_intercept_result *in = c->in;
+	enum hv_status status;
+	struct registered *r;
+	struct vp *vp;
+
+	if (in->intercept_type != INTERCEPT_CPUID)
+		return HV_STATUS_INVALID_PARAMETER;
+	status = vp_lookup(in->partition_id, in->vp_index, &vp);
+	if (status != HV_STATUS_SUCCESS)
+		return status;
+
+	vp_acquire(vp);
+	r = lookup(vp, in->eax, in->ecx);
+	if (!r || r->subleaf_specific != !!in->subleaf_specific)
+		r = add(vp);
+	if (r) {
+		*r = (struct registered){
+			.leaf = in->eax, .subleaf = in->ecx, .used = true,
+			.subleaf_specific = in->subleaf_specific,
+			.always = in->always_override,
+		};
+		for (unsigned int i = 0; i < 4; i++) {
+			r->value[i] = in->result[i].value;
+			r->mask[i] = in->result[i].mask;
+		}
+	} else {
+		status = HV_STATUS_INSUFFICIENT_MEMORY;
+	}
+	vp_drop(vp);
+	vp_release(vp);
+	return status;
+}
+
+/* --- what the hypervisor itself offers --- */
+
+static void synthetic(uint32_t leaf, uint32_t out[4])
+{
+	memset(out, 0, 4 * sizeof(*out));
+	switch (leaf) {
+	case HV_CPUID_VENDOR:
+		out[EAX] = HV_CPUID_HW_FEATURES;
+		out[EBX] = HV_CPUID_SIGNATURE_EBX;
+		out[ECX] = HV_CPUID_SIGNATURE_ECX;
+		out[EDX] = HV_CPUID_SIGNATURE_EDX;
+		break;
+	case HV_CPUID_INTERFACE:
+		out[EAX] = HV_CPUID_INTERFACE_HV1;
+		break;
+	case HV_CPUID_VERSION:
+		out[EAX] = 27744;
+		out[EBX] = 10 << 16;
+		break;
+	case HV_CPUID_FEATURES:
+		out[EAX] = FEATURES_EAX;
+		out[EDX] = HV_FEATURE_FREQUENCY_REGS;
+		break;
+	case HV_CPUID_HINTS:
+		out[EAX] = HV_HINT_RELAXED_TIMING;
+		out[EBX] = 0xffffffff;		/* never report long spins */
+		break;
+	case HV_CPUID_LIMITS:
+		out[EAX] = PARTITION_VPS_MAX;
+		break;
+	default:
+		break;
+	}
+}
+
+/*
+ * Leaf 0xd must agree with XCR0 and with what the guest may put there, or its
+ * kernel gives up XSAVE (decisions.md, pitfall 14). Standard format: component
+ * i lies where the processor says.
+ */
+static void xsave_leaf(uint32_t subleaf, uint64_t xcr0, uint32_t out[4])
+{
+	uint64_t supported = vcpu_xcr0_mask();
+	uint32_t now = 512 + 64, most = 512 + 64;
+	uint32_t native[4];
+
+	if (subleaf == 1) {
+		out[EAX] &= LEAFD1_EAX;
+		out[EBX] = out[ECX] = out[EDX] = 0;
+		return;
+	}
+	if (subleaf > 1) {
+		if (subleaf >= 63 || !(supported & BIT64(subleaf)))
+			memset(out, 0, 4 * sizeof(*out));
+		return;
+	}
+	for (unsigned int i = 2; i < 63; i++) {
+		uint32_t end;
+
+		if (!(supported & BIT64(i)))
+			continue;
+		cpuid_native(0xd, i, native);
+		end = native[EBX] + native[EAX];
+		most = MAX(most, end);
+		if (xcr0 & BIT64(i))
+			now = MAX(now, end);
+	}
+	out[EAX] = (uint32_t)supported;
+	out[EBX] = now;
+	out[ECX] = most;
+	out[EDX] = (uint32_t)(supported >> 32);
+}
+
+static void filtered(struct vp *vp, uint32_t leaf, uint32_t subleaf, uint32_t out[4])
+{
+	if (leaf >= 0x40000000 && leaf <= 0x400000ff) {
+		synthetic(leaf, out);
+		return;
+	}
+	/* Beyond the last leaf AMD processors answer zeros. */
+	if ((leaf > GUEST_MAX_BASIC && leaf < 0x80000000) || leaf > GUEST_MAX_EXTENDED) {
+		memset(out, 0, 4 * sizeof(*out));
+		return;
+	}
+
+	cpuid_native(leaf, subleaf, out);
+	switch (leaf) {
+	case 0:
+		out[EAX] = MIN(out[EAX], GUEST_MAX_BASIC);
+		break;
+	case 1:
+		out[EBX] = (out[EBX] & 0x0000ffff) | (uint32_t)vp->apic_id << 24 |
+			   1u << 16;
+		out[ECX] = (out[ECX] & LEAF1_ECX) | LEAF1_ECX_OURS;
+		out[EDX] = (out[EDX] & LEAF1_EDX) | LEAF1_EDX_OURS;
+		if (!vcpu_xcr0_mask())
+			out[ECX] &= ~(BIT32(26) | BIT32(28) | BIT32(12) | BIT32(29));
+		break;
+	case 5:		/* MONITOR */
+	case 6:		/* power management */
+	case 0xa:	/* counters */
+		memset(out, 0, 4 * sizeof(*out));
+		break;
+	case 7:
+		if (subleaf) {
+			memset(out, 0, 4 * sizeof(*out));
+			break;
+		}
+		out[EAX] = 0;
+		out[EBX] &= LEAF7_EBX;
+		out[ECX] &= LEAF7_ECX;
+		out[EDX] = 0;
+		break;
+	case 0xb:
+		/* One level, one thread per core: the VMM says more if it wants. */
+		out[EAX] = 0;
+		out[EBX] = subleaf ? 0 : 1;
+		out[ECX] = subleaf | (subleaf ? 0 : 1u << 8);
+		out[EDX] = (uint32_t)vp->apic_id;
+		break;
+	case 0xd:
+		xsave_leaf(subleaf, vp->cpu.xcr0, out);
+		break;
+	case 0x80000000:
+		out[EAX] = MIN(out[EAX], GUEST_MAX_EXTENDED);
+		break;
+	case 0x80000001:
+		out[ECX] &= EXT1_ECX;
+		out[EDX] &= EXT1_EDX;
+		break;
+	case 0x80000007:
+		out[EAX] = out[EBX] = out[ECX] = 0;
+		out[EDX] &= INVARIANT_TSC;
+		/* TLFS "Invariant TSC": offered through the synthetic MSR. */
+		if (vp->partition->tsc_invariant_control & 1)
+			out[EDX] |= INVARIANT_TSC;
+		break;
+	case 0x80000008:
+		out[EBX] = out[ECX] = out[EDX] = 0;
+		out[EAX] &= 0xffff;
+		break;
+	default:
+		break;
+	}
+}
+
+/* Bits that follow the VP's state whatever was registered. */
+static void dynamic(struct vp *vp, uint32_t leaf, uint32_t subleaf,
+		    const struct registered *r, uint32_t out[4])
+{
+	const bool osxsave = vp->cpu.cr4 & CR4_OSXSAVE;
+	uint32_t own[4];
+
+	switch (leaf) {
+	case 1:
+		if (!r || !r->always || !(r->mask[EBX] & 0xff000000))
+			out[EBX] = (out[EBX] & 0x00ffffff) | (uint32_t)vp->apic_id << 24;
+		out[ECX] &= ~LEAF1_ECX_OSXSAVE;
+		if (osxsave)
+			out[ECX] |= LEAF1_ECX_OSXSAVE;
+		break;
+	case 7:
+		out[ECX] &= ~BIT32(4);
+		break;
+	case 0xb:
+	case 0x1f:
+		if (r && !r->always)
+			out[EDX] = (uint32_t)vp->apic_id;
+		break;
+	case 0xd:
+		if (subleaf == 0) {
+			cpuid_native(leaf, 0, own);
+			xsave_leaf(0, vp->cpu.xcr0, own);
+			memcpy(out, own, sizeof(own));
+		}
+		break;
+	default:
+		break;
+	}
+}
+
+void guestcpuid_get(struct vp *vp, uint32_t leaf, uint32_t subleaf, uint32_t out[4])
+{
+	const struct registered *r = lookup(vp, leaf, subleaf);
+
+	filtered(vp, leaf, subleaf, out);
+	for (unsigned int i = 0; r && i < 4; i++)
+		out[i] = (out[i] & ~r->mask[i]) | (r->value[i] & r->mask[i]);
+	dynamic(vp, leaf, subleaf, r, out);
+}
+
+uint64_t guestcpuid_efer_mask(void)
+{
+	uint64_t mask = EFER_SCE | BIT64(14) /* FFXSR: harmless storage */;
+	uint32_t ext[4];
+
+	cpuid_native(0x80000001, 0, ext);
+	if (ext[EDX] & BIT32(20))
+		mask |= EFER_NXE;
+	if (ext[EDX] & BIT32(29))
+		mask |= EFER_LME | EFER_LMA;
+	if (!(ext[EDX] & BIT32(25)))
+		mask &= ~BIT64(14);
+	return mask;
+}
+
+/* --- GET_VP_CPUID_VALUES --- */
+
+struct leaf {
+	uint32_t eax, ecx;
+};
+
+enum hv_status hvcall_get_vp_cpuid_values(struct hvcall *c)
+{
+	const struct hv_input_vp_cpuid_values *in = c->in;
+	const struct leaf *leaf = (const struct leaf *)(in + 1);
+	uint32_t (*out)[4] = c->out;
+	enum hv_status status;
+	struct vp *vp;
+
+	status = vp_lookup(in->partition_id, in->vp_index, &vp);
+	if (status != HV_STATUS_SUCCESS)
+		return status;
+	vp_acquire(vp);
+	for (uint32_t i = c->rep_start; i < c->rep_count; i++) {
+		if (in->flags & HV_CPUID_VALUES_REGISTERED)
+			guestcpuid_get(vp, leaf[i].eax, leaf[i].ecx, out[i]);
+		else
+			filtered(vp, leaf[i].eax, leaf[i].ecx, out[i]);
+	}
+	vp_drop(vp);
+	c->reps_done = c->rep_count;
+	vp_release(vp);
+	return HV_STATUS_SUCCESS;
+}
+
+/*
+ * INSTALL_INTERCEPT would turn CPUID or MSR accesses into messages. No VMM in
+ * our reach handles them, so none can be installed (docs/LIMITS.md); removing
+ * (access 0) is always fine.
+ */
+enum hv_status hvcall_install_intercept(struct hvcall *c)
+{
+	const struct hv_input_install_intercept *in = c->in;
+	struct partition *p = partition_get_guest(in->partition_id);
+
+	if (!p)
+		return HV_STATUS_INVALID_PARTITION_ID;
+	partition_put(p);
+	return in->access ? HV_STATUS_INVALID_PARAMETER : HV_STATUS_SUCCESS;
+}

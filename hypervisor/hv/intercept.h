@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Intercepts the VMM has to deal with, as messages in the VP's intercept page.
+ * Each function fills the message and suspends the VP until the VMM dispatches
+ * it with CLEAR_INTERCEPT_SUSPEND. run_lock held.
+ */
+#ifndef HYPERVISOR_HV_INTERCEPT_H
+#define HYPERVISOR_HV_INTERCEPT_H
+
+#include "abi/hv/message.h"
+#include "base/base.h"
+#include "hypervisor/vcpu.h"
+
+struct vp;
+
+/* The instruction at RIP, when it matters: @count bytes, 0 if unknown. */
+struct insn_bytes {
+	unsigned int count;
+	uint8_t byte[16];
+};
+
+void intercept_io(struct vp *vp, const struct vcpu_exit *exit,
+		  const struct insn_bytes *insn);
+/* @type: UNMAPPED_GPA or GPA_INTERCEPT. */
+void intercept_memory(struct vp *vp, enum hv_message_type type,
+		      const struct vcpu_exit *exit, const struct insn_bytes *insn);
+/* Triple fault, or a state the processor refuses. */
+void intercept_unrecoverable(struct vp *vp);
+/* The guest ended a level-triggered interrupt. */
+void intercept_apic_eoi(struct vp *vp, uint8_t vector);
+
+#endif

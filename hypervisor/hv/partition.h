@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Partitions: the root (id 1, never created or deleted) and the guests it
+ * creates. Ids are never used twice, because the root's kernel finds
+ * partitions by id when a late message arrives.
+ *
+ *   created ── INITIALIZE ──> active ── FINALIZE ──> finalized ── DELETE ──> gone
+ *      └────────────────────────── DELETE ─────────────────────────────────> gone
+ *
+ * Locks: table (list, reference counts) → partition.lock (state, vp[], ports)
+ * → vp.lock; partition.gpa_lock (nested table, its pages, and every access to
+ * guest memory) is taken alone or under partition.lock, never under vp.lock.
+ */
+#ifndef HYPERVISOR_HV_PARTITION_H
+#define HYPERVISOR_HV_PARTITION_H
+
+#include "abi/hv/hypercall.h"
+#include "base/base.h"
+#include "hypervisor/hv/pool.h"
+#include "hypervisor/lock.h"
+#include "hypervisor/mem/nested.h"
+
+#define PARTITION_VPS_MAX	256
+
+struct port_page;
+struct vp;
+
+enum partition_state {
+	PARTITION_CREATED,
+	PARTITION_ACTIVE,
+	PARTITION_FINALIZED,
+};
+
+struct partition {
+	uint64_t id;
+	struct partition *next;		/* table lock */
+	uint32_t refs;			/* table lock */
+
+	struct lock lock;
+	enum partition_state state;
+	struct pool pool;
+	uint32_t withdrawn;		/* pages, for the log */
+
+	/* Guest physical memory; see gpa.h. */
+	struct lock gpa_lock;
+	struct nested nested;
+	void *limbo;			/* table pages until the next shoot-down */
+
+	/* As created. */
+	uint64_t flags;			/* HV_PARTITION_* */
+
+	/* Properties (property.c). */
+	uint64_t privileges;
+	uint64_t synthetic_features;
+	uint64_t suspend;
+	uint64_t processors_per_socket;
+	uint64_t access_tracking;
+	uint64_t unimplemented_msr_ignore;
+
+	/* Guest time (guestmsr.c). */
+	uint64_t tsc_base;		/* host TSC when created */
+	int64_t time_adjust;		/* 100 ns, added to the time since tsc_base */
+	uint64_t time_frozen_at;	/* reference time while frozen */
+	bool time_frozen;
+
+	/* Synthetic MSRs that exist once per partition. */
+	uint64_t guest_os_id;
+	uint64_t hypercall_msr;
+	uint64_t reference_tsc_msr;
+	uint64_t tsc_invariant_control;
+
+	struct port_page *ports;	/* doorbells, NULL: none */
+
+	uint32_t vp_count;
+	struct vp *vp[PARTITION_VPS_MAX];
+};
+
+_Static_assert(sizeof(struct partition) <= PAGE_SIZE, "one deposited page");
+
+/* main.c, once, before the root runs. */
+void partition_init(void);
+
+/* The root partition; its vp[] is empty and it is never finalized. */
+struct partition *partition_root(void);
+
+/* By id, SELF is the root; with a reference. NULL if unknown. */
+struct partition *partition_get(uint64_t id);
+/* As partition_get, but NULL for the root. */
+struct partition *partition_get_guest(uint64_t id);
+void partition_put(struct partition *p);
+
+#endif

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+#include "hypervisor/hv/calls.h"
+#include "hypervisor/hv/partition.h"
+#include "hypervisor/hv/pool.h"
+#include "hypervisor/log.h"
+#include "hypervisor/mem/pages.h"
+
+struct pool_page {
+	struct pool_page *next;
+};
+
+/* Words, not bytes: REP STOSB is slow where the processor is emulated. */
+static void clear(void *page)
+{
+	uint64_t *word = page;
+
+	for (unsigned int i = 0; i < PAGE_SIZE / sizeof(*word); i++)
+		word[i] = 0;
+}
+
+void *pool_get(struct pool *p)
+{
+	struct pool_page *page;
+
+	lock_take(&p->lock);
+	page = p->free;
+	if (page) {
+		p->free = page->next;
+		p->free_count--;
+	}
+	lock_drop(&p->lock);
+
+	if (page)
+		clear(page);
+	return page;
+}
+
+void pool_put(struct pool *p, void *page)
+{
+	struct pool_page *free = page;
+
+	lock_take(&p->lock);
+	free->next = p->free;
+	p->free = free;
+	p->free_count++;
+	CHECK(p->free_count <= p->total);
+	lock_drop(&p->lock);
+}
+
+bool pool_deposit(struct pool *p, const uint64_t *pfn, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		if (pfn[i] >= BIT64(52 - PAGE_SHIFT))
+			return false;
+		if (!phys_is_root_ram(pfn[i] << PAGE_SHIFT, PAGE_SIZE))
+			return false;
+	}
+
+	lock_take(&p->lock);
+	for (uint32_t i = 0; i < count; i++) {
+		struct pool_page *page = phys_to_virt(pfn[i] << PAGE_SHIFT);
+
+		page->next = p->free;
+		p->free = page;
+	}
+	p->free_count += count;
+	p->total += count;
+	lock_drop(&p->lock);
+	return true;
+}
+
+uint32_t pool_withdraw(struct pool *p, uint64_t *pfn, uint32_t count)
+{
+	uint32_t done = 0;
+
+	lock_take(&p->lock);
+	while (done < count && p->free) {
+		struct pool_page *page = p->free;
+
+		p->free = page->next;
+		p->free_count--;
+		p->total--;
+		clear(page);
+		pfn[done++] = virt_to_phys(page) >> PAGE_SHIFT;
+	}
+	lock_drop(&p->lock);
+	return done;
+}
+
+/*
+ * A failing deposit makes Linux free all pages of the call, whatever the rep
+ * counter says: all or none.
+ */
+enum hv_status hvcall_deposit_memory(struct hvcall *c)
+{
+	const struct hv_input_deposit_memory *in = c->in;
+	const uint64_t *pfn = (const uint64_t *)(in + 1);
+	struct partition *p = partition_get(in->partition_id);
+	enum hv_status status = HV_STATUS_SUCCESS;
+
+	if (!p)
+		return HV_STATUS_INVALID_PARTITION_ID;
+	if (pool_deposit(&p->pool, pfn + c->rep_start, c->rep_count - c->rep_start))
+		c->reps_done = c->rep_count;
+	else
+		status = HV_STATUS_INVALID_PARAMETER;
+	partition_put(p);
+	return status;
+}
+
+/* Ends with NO_RESOURCES, never with success and fewer pages than asked for. */
+enum hv_status hvcall_withdraw_memory(struct hvcall *c)
+{
+	const struct hv_input_withdraw_memory *in = c->in;
+	struct partition *p = partition_get(in->partition_id);
+	uint64_t *pfn = c->out;
+	uint32_t done;
+
+	if (!p)
+		return HV_STATUS_INVALID_PARTITION_ID;
+	done = pool_withdraw(&p->pool, pfn + c->rep_start,
+			     c->rep_count - c->rep_start);
+	p->withdrawn += done;
+	c->reps_done = c->rep_start + done;
+	partition_put(p);
+	return c->reps_done == c->rep_count ? HV_STATUS_SUCCESS
+					    : HV_STATUS_NO_RESOURCES;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Deposited memory: pages the root gave for one partition (or for itself, as
+ * SELF). A page is either free in its pool or in use by an object of its
+ * partition; once every object is gone, all pages are free and WITHDRAW returns
+ * each of them exactly once. TLFS "Memory Management", deposit and withdraw.
+ *
+ * Free pages are linked through their first word. The root keeps its mapping
+ * of deposited pages; it is trusted not to write to them.
+ */
+#ifndef HYPERVISOR_HV_POOL_H
+#define HYPERVISOR_HV_POOL_H
+
+#include "base/base.h"
+#include "hypervisor/lock.h"
+
+struct pool_page;
+
+struct pool {
+	struct lock lock;		/* innermost: nothing is taken below it */
+	struct pool_page *free;
+	uint32_t free_count;
+	uint32_t total;			/* deposited and not withdrawn */
+};
+
+/* One zeroed page or NULL. Any CPU. */
+void *pool_get(struct pool *p);
+void pool_put(struct pool *p, void *page);
+
+/*
+ * Take all @count pages, given by frame number, or none: false if one of them
+ * is not the root's memory.
+ */
+bool pool_deposit(struct pool *p, const uint64_t *pfn, uint32_t count);
+/* Give back up to @count zeroed free pages; returns how many. */
+uint32_t pool_withdraw(struct pool *p, uint64_t *pfn, uint32_t count);
+
+#endif

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: MIT */
+#include "abi/hv/msr.h"
+#include "hypervisor/hv/calls.h"
+#include "hypervisor/hv/guestmsr.h"
+#include "hypervisor/hv/partition.h"
+#include "hypervisor/hw/clock.h"
+#include "hypervisor/vcpu.h"
+
+#define VENDOR_AMD	0
+
+/* TLFS "HV_PARTITION_PROCESSOR_XSAVE_FEATURES" */
+#define XSAVE_FEATURE_XSAVE	BIT64(0)
+#define XSAVE_FEATURE_XSAVEOPT	BIT64(1)
+#define XSAVE_FEATURE_AVX	BIT64(2)
+
+static uint64_t xsave_features(void)
+{
+	uint64_t xcr0 = vcpu_xcr0_mask();
+	uint32_t leaf[4];
+
+	if (!xcr0)
+		return 0;
+	cpuid_native(0xd, 1, leaf);
+	return XSAVE_FEATURE_XSAVE | (leaf[0] & 1 ? XSAVE_FEATURE_XSAVEOPT : 0) |
+	       (xcr0 & 4 ? XSAVE_FEATURE_AVX : 0);
+}
+
+static uint64_t physical_address_width(void)
+{
+	uint32_t leaf[4];
+
+	cpuid_native(0x80000008, 0, leaf);
+	return leaf[0] & 0xff;
+}
+
+/*
+ * TLFS "HV_PARTITION_PROCESSOR_FEATURES", bank 0: the bits our guests have and
+ * that CPUID can be asked about (bit number, leaf, register, bit).
+ */
+static uint64_t processor_features(void)
+{
+	static const struct {
+		uint8_t bit;
+		uint32_t leaf;
+		uint8_t reg, cpuid_bit;
+	} map[] = {
+		{ 0, 1, 2, 0 },			/* SSE3 */
+		{ 1, 0x80000001, 2, 0 },	/* LAHF/SAHF */
+		{ 2, 1, 2, 9 },			/* SSSE3 */
+		{ 3, 1, 2, 19 },		/* SSE4.1 */
+		{ 4, 1, 2, 20 },		/* SSE4.2 */
+		{ 5, 0x80000001, 2, 6 },	/* SSE4A */
+		{ 7, 1, 2, 23 },		/* POPCNT */
+		{ 8, 1, 2, 13 },		/* CMPXCHG16B */
+		{ 9, 0x80000001, 2, 4 },	/* CR8 in legacy modes */
+		{ 10, 0x80000001, 2, 5 },	/* LZCNT */
+		{ 11, 0x80000001, 2, 7 },	/* misaligned SSE */
+		{ 14, 0x80000001, 3, 31 },	/* 3DNow! */
+		{ 18, 0x80000001, 3, 27 },	/* RDTSCP */
+	};
+	uint64_t features = 0;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(map); i++) {
+		uint32_t leaf[4];
+
+		cpuid_native(map[i].leaf, 0, leaf);
+		if (leaf[map[i].reg] & BIT32(map[i].cpuid_bit))
+			features |= BIT64(map[i].bit);
+	}
+	return features;
+}
+
+static enum hv_status get(const struct partition *p, uint32_t code, uint64_t *val)
+{
+	switch (code) {
+	case HV_PROPERTY_PRIVILEGE_FLAGS:
+		*val = p->privileges;
+		break;
+	case HV_PROPERTY_SYNTHETIC_PROC_FEATURES:
+		*val = p->synthetic_features;
+		break;
+	case HV_PROPERTY_SUSPEND:
+		*val = p->suspend;
+		break;
+	case HV_PROPERTY_TIME_FREEZE:
+		*val = p->time_frozen;
+		break;
+	case HV_PROPERTY_REFERENCE_TIME:
+		*val = guesttime_reference(p);
+		break;
+	case HV_PROPERTY_PROCESSORS_PER_SOCKET:
+		*val = p->processors_per_socket;
+		break;
+	case HV_PROPERTY_GPA_PAGE_ACCESS_TRACKING:
+		*val = p->access_tracking;
+		break;
+	case HV_PROPERTY_UNIMPLEMENTED_MSR_ACTION:
+		*val = p->unimplemented_msr_ignore;
+		break;
+	case HV_PROPERTY_PROCESSOR_VENDOR:
+		*val = VENDOR_AMD;
+		break;
+	case HV_PROPERTY_XSAVE_FEATURES:
+		*val = xsave_features();
+		break;
+	case HV_PROPERTY_COMPATIBILITY_VERSION:
+		*val = HV_COMPATIBILITY_VERSION;
+		break;
+	case HV_PROPERTY_PHYSICAL_ADDRESS_WIDTH:
+		*val = physical_address_width();
+		break;
+	case HV_PROPERTY_XSAVE_STATES:
+		*val = vcpu_xcr0_mask();
+		break;
+	case HV_PROPERTY_MAX_XSAVE_DATA_SIZE:
+		*val = PAGE_SIZE;
+		break;
+	case HV_PROPERTY_PROCESSOR_CLOCK_FREQUENCY:
+		*val = clock_tsc_hz();
+		break;
+	case HV_PROPERTY_PROCESSOR_FEATURES0:
+		*val = processor_features();
+		break;
+	case HV_PROPERTY_PROCESSOR_FEATURES1:
+		*val = 0;
+		break;
+	case HV_PROPERTY_GUEST_OS_ID:
+		*val = p->guest_os_id;
+		break;
+	default:
+		return HV_STATUS_UNKNOWN_PROPERTY;
+	}
+	return HV_STATUS_SUCCESS;
+}
+
+/* Always complete at once: the caller never waits for a completion message. */
+static enum hv_status set(struct partition *p, uint32_t code, uint64_t val)
+{
+	bool early = p->state == PARTITION_CREATED;
+
+	switch (code) {
+	case HV_PROPERTY_PRIVILEGE_FLAGS:
+		if (!early)
+			return HV_STATUS_INVALID_PARTITION_STATE;
+		p->privileges = val;
+		break;
+	case HV_PROPERTY_SYNTHETIC_PROC_FEATURES:
+		/* Asked for is not offered: guestcpuid.c has the last word. */
+		if (!early)
+			return HV_STATUS_INVALID_PARTITION_STATE;
+		p->synthetic_features = val;
+		break;
+	case HV_PROPERTY_SUSPEND:
+		p->suspend = val;
+		break;
+	case HV_PROPERTY_TIME_FREEZE:
+		if (val > 1)
+			return HV_STATUS_PROPERTY_VALUE_OUT_OF_RANGE;
+		guesttime_freeze(p, val);
+		break;
+	case HV_PROPERTY_REFERENCE_TIME:
+		guesttime_set(p, val);
+		break;
+	case HV_PROPERTY_PROCESSORS_PER_SOCKET:
+		p->processors_per_socket = val;
+		break;
+	case HV_PROPERTY_GPA_PAGE_ACCESS_TRACKING:
+		/* The nested tables track always. */
+		if (val > 1)
+			return HV_STATUS_PROPERTY_VALUE_OUT_OF_RANGE;
+		p->access_tracking = val;
+		break;
+	case HV_PROPERTY_UNIMPLEMENTED_MSR_ACTION:
+		if (val > 1)
+			return HV_STATUS_PROPERTY_VALUE_OUT_OF_RANGE;
+		p->unimplemented_msr_ignore = val;
+		break;
+	default:
+		return HV_STATUS_UNKNOWN_PROPERTY;
+	}
+	return HV_STATUS_SUCCESS;
+}
+
+enum hv_status hvcall_get_partition_property(struct hvcall *c)
+{
+	const struct hv_input_get_partition_property *in = c->in;
+	struct partition *p = partition_get(in->partition_id);
+	enum hv_status status;
+
+	if (!p)
+		return HV_STATUS_INVALID_PARTITION_ID;
+	status = get(p, in->property_code, c->out);
+	partition_put(p);
+	return status;
+}
+
+enum hv_status hvcall_set_partition_property(struct hvcall *c)
+{
+	const struct hv_input_set_partition_property *in = c->in;
+	struct partition *p = partition_get_guest(in->partition_id);
+	enum hv_status status;
+
+	if (!p)
+		return HV_STATUS_INVALID_PARTITION_ID;
+	lock_take(&p->lock);
+	status = set(p, in->property_code, in->value);
+	lock_drop(&p->lock);
+	partition_put(p);
+	return status;
+}
+
+/* Output of GET_PARTITION_PROPERTY_EX for the two codes below: one bank. */
+struct bank_output {
+	uint16_t count;
+	uint16_t reserved[3];
+	uint64_t bank[1];
+};
+
+enum hv_status hvcall_get_partition_property_ex(struct hvcall *c)
+{
+	const struct hv_input_get_partition_property_ex *in = c->in;
+	struct partition *p = partition_get(in->partition_id);
+	struct bank_output *out = c->out;
+	enum hv_status status = HV_STATUS_SUCCESS;
+
+	if (!p)
+		return HV_STATUS_INVALID_PARTITION_ID;
+	switch (in->property_code) {
+	case HV_PROPERTY_VMM_CAPABILITIES:
+		out->count = 1;		/* and none of them */
+		break;
+	case HV_PROPERTY_ASSIGNABLE_SYNTHETIC_PROC_FEATURES:
+		out->count = 1;
+		break;
+	default:
+		status = get(p, in->property_code, c->out);
+		break;
+	}
+	partition_put(p);
+	return status;
+}

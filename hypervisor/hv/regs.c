@@ -1,0 +1,517 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * GET/SET_VP_REGISTERS. Most names are plain storage and listed in a table of
+ * ranges; those with rules have a case of their own. TLFS "Virtual Processor
+ * Register Formats".
+ */
+#include "hypervisor/hv/calls.h"
+#include "hypervisor/hv/fpu.h"
+#include "hypervisor/hv/guestcpuid.h"
+#include "hypervisor/hv/guestmsr.h"
+#include "hypervisor/hv/vp.h"
+#include "hypervisor/hw/clock.h"
+#include "lib/mem.h"
+
+#define RFLAGS_ALLOWED	0x3f7fd5ULL
+#define RFLAGS_FIXED	BIT64(1)
+
+/* @count registers from name @first, @stride bytes apart in struct vp. */
+struct range {
+	uint32_t first;
+	uint16_t count;
+	uint16_t stride;
+	size_t offset;
+};
+
+#define ONE(name, field)	{ (name), 1, 8, offsetof(struct vp, field) }
+#define MANY(name, n, field)	{ (name), (n), 8, offsetof(struct vp, field) }
+
+static const struct range plain[] = {
+	MANY(HV_X64_REGISTER_RAX, 16, cpu.gpr),
+	ONE(HV_X64_REGISTER_CR2, cpu.cr2),
+	MANY(HV_X64_REGISTER_DR0, 4, cpu.dr),
+	ONE(HV_X64_REGISTER_KERNEL_GS_BASE, cpu.kernel_gs_base),
+	ONE(HV_X64_REGISTER_PAT, cpu.pat),
+	ONE(HV_X64_REGISTER_SYSENTER_CS, cpu.sysenter_cs),
+	ONE(HV_X64_REGISTER_SYSENTER_EIP, cpu.sysenter_eip),
+	ONE(HV_X64_REGISTER_SYSENTER_ESP, cpu.sysenter_esp),
+	ONE(HV_X64_REGISTER_STAR, cpu.star),
+	ONE(HV_X64_REGISTER_LSTAR, cpu.lstar),
+	ONE(HV_X64_REGISTER_CSTAR, cpu.cstar),
+	ONE(HV_X64_REGISTER_SFMASK, cpu.sfmask),
+	ONE(HV_X64_REGISTER_TSC_AUX, cpu.tsc_aux),
+	ONE(HV_X64_REGISTER_MTRR_DEF_TYPE, mtrr_def_type),
+	MANY(HV_X64_REGISTER_MTRR_PHYS_BASE0, MTRR_VARIABLE, mtrr_base),
+	MANY(HV_X64_REGISTER_MTRR_PHYS_MASK0, MTRR_VARIABLE, mtrr_mask),
+	MANY(HV_X64_REGISTER_MTRR_FIX64K_00000, 11, mtrr_fixed),
+	ONE(HV_X64_REGISTER_TSC_ADJUST, tsc_adjust),
+	ONE(HV_X64_REGISTER_MISC_ENABLE, misc_enable),
+	ONE(HV_REGISTER_VP_ASSIST_PAGE, vp_assist),
+	MANY(HV_REGISTER_SINT0, 16, sint),
+	ONE(HV_REGISTER_SCONTROL, scontrol),
+	ONE(HV_REGISTER_SIEFP, siefp),
+	ONE(HV_REGISTER_SIMP, simp),
+	MANY(HV_REGISTER_STIMER0_CONFIG, 8, stimer),
+};
+
+static uint64_t *plain_register(struct vp *vp, uint32_t name)
+{
+	for (unsigned int i = 0; i < ARRAY_SIZE(plain); i++) {
+		const struct range *r = &plain[i];
+
+		if (name >= r->first && name - r->first < r->count)
+			return (uint64_t *)(void *)((uint8_t *)vp + r->offset +
+						    (name - r->first) * r->stride);
+	}
+	return NULL;
+}
+
+/* Features guests do not have: such a register is 0 and stays 0. */
+static bool always_zero(uint32_t name)
+{
+	switch (name) {
+	case HV_REGISTER_INSTRUCTION_EMULATION_HINTS:
+	case HV_REGISTER_PENDING_EVENT1:
+	case HV_REGISTER_DELIVERABILITY_NOTIFICATIONS:
+	case HV_X64_REGISTER_BNDCFGS:
+	case HV_X64_REGISTER_DEBUG_CTL:
+	case HV_X64_REGISTER_SPEC_CTRL:
+	case HV_X64_REGISTER_PRED_CMD:
+	case HV_X64_REGISTER_VIRT_SPEC_CTRL:
+	case 0x0008008b ... 0x00080093:	/* U_XSS, CET */
+	case HV_X64_REGISTER_MTRR_PHYS_BASE0 + MTRR_VARIABLE ... HV_X64_REGISTER_MTRR_PHYS_BASE0 + 15:
+	case HV_X64_REGISTER_MTRR_PHYS_MASK0 + MTRR_VARIABLE ... HV_X64_REGISTER_MTRR_PHYS_MASK0 + 15:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static uint64_t pending_interruption(const struct vcpu_event *e)
+{
+	if (!e->valid)
+		return 0;
+	return HV_PENDING_INTERRUPTION | (uint64_t)e->type << HV_PENDING_TYPE_SHIFT |
+	       (e->has_error ? HV_PENDING_DELIVER_ERROR : 0) |
+	       (uint64_t)e->vector << HV_PENDING_VECTOR_SHIFT |
+	       (uint64_t)e->error << HV_PENDING_ERROR_SHIFT;
+}
+
+static enum hv_status set_pending_interruption(struct vcpu *v, uint64_t val)
+{
+	uint64_t vector = val >> HV_PENDING_VECTOR_SHIFT & 0xffff;
+	unsigned int type = val >> HV_PENDING_TYPE_SHIFT & 7;
+
+	if (!(val & HV_PENDING_INTERRUPTION)) {
+		v->event.valid = false;
+		return HV_STATUS_SUCCESS;
+	}
+	if (vector > 255)
+		return HV_STATUS_INVALID_REGISTER_VALUE;
+	switch (type) {
+	case VCPU_EVENT_EXTERNAL:
+	case VCPU_EVENT_NMI:
+	case VCPU_EVENT_SOFTWARE:
+		break;
+	case 5:			/* INT1 and INT3/INTO: exceptions to the processor */
+	case 6:
+	case VCPU_EVENT_EXCEPTION:
+		/* What the processor refuses to inject (APM "Event Injection"). */
+		if (vector > 31 || vector == 2)
+			return HV_STATUS_INVALID_REGISTER_VALUE;
+		type = VCPU_EVENT_EXCEPTION;
+		break;
+	default:
+		return HV_STATUS_INVALID_REGISTER_VALUE;
+	}
+	v->event = (struct vcpu_event){
+		.valid = true, .type = (uint8_t)type, .vector = (uint8_t)vector,
+		.has_error = val & HV_PENDING_DELIVER_ERROR,
+		.error = (uint32_t)(val >> HV_PENDING_ERROR_SHIFT),
+	};
+	return HV_STATUS_SUCCESS;
+}
+
+static uint64_t activity_state(const struct vp *vp)
+{
+	return (vp->wait_sipi ? HV_ACTIVITY_STARTUP_SUSPEND : 0) |
+	       (vp->halted ? HV_ACTIVITY_HALT : 0);
+}
+
+static uint32_t apic_version(struct vp *vp)
+{
+	uint32_t version;
+
+	vlapic_read(vp, 0x30, &version);
+	return version;
+}
+
+enum hv_status regs_get(struct vp *vp, uint32_t name, union hv_register_value *v)
+{
+	const uint64_t *stored = plain_register(vp, name);
+	struct vcpu *cpu = &vp->cpu;
+	uint32_t leaf[4];
+
+	memset(v, 0, sizeof(*v));
+	if (stored) {
+		v->reg64 = *stored;
+		return HV_STATUS_SUCCESS;
+	}
+	if (always_zero(name))
+		return HV_STATUS_SUCCESS;
+
+	switch (name) {
+	case HV_REGISTER_EXPLICIT_SUSPEND:
+		v->reg64 = vp->explicit_suspend;
+		break;
+	case HV_REGISTER_INTERCEPT_SUSPEND:
+		v->reg64 = vp->intercept_suspend;
+		break;
+	case HV_REGISTER_DISPATCH_SUSPEND:
+		v->reg64 = vp->dispatch_suspend;
+		break;
+	case HV_REGISTER_INTERNAL_ACTIVITY_STATE:
+		v->reg64 = activity_state(vp);
+		break;
+	case HV_REGISTER_HYPERVISOR_VERSION:
+	case 0x00000200:	/* PRIVILEGES_AND_FEATURES */
+		guestcpuid_get(vp, name == HV_REGISTER_HYPERVISOR_VERSION ? 0x40000002
+									  : 0x40000003,
+			       0, leaf);
+		memcpy(v, leaf, sizeof(leaf));
+		break;
+	case 0x00000240:	/* processor clock, Hz */
+	case 0x00000241:	/* interrupt clock: vlapic.c counts at the TSC's rate */
+		v->reg64 = clock_tsc_hz();
+		break;
+	case HV_REGISTER_PENDING_INTERRUPTION:
+		v->reg64 = pending_interruption(&cpu->event);
+		break;
+	case HV_REGISTER_INTERRUPT_STATE:
+		v->reg64 = (cpu->interrupt_shadow ? HV_INTERRUPT_SHADOW : 0) |
+			   (cpu->nmi_masked ? HV_NMI_MASKED : 0);
+		break;
+	case HV_REGISTER_PENDING_EVENT0:	/* all of it is PENDING_INTERRUPTION */
+		break;
+	case HV_X64_REGISTER_RIP:
+		v->reg64 = cpu->rip;
+		break;
+	case HV_X64_REGISTER_RFLAGS:
+		v->reg64 = cpu->rflags;
+		break;
+	case HV_X64_REGISTER_XMM0 ... HV_X64_REGISTER_XMM15:
+		fpu_get_xmm(cpu, name - HV_X64_REGISTER_XMM0, v->reg128);
+		break;
+	case HV_X64_REGISTER_FP_MMX0 ... HV_X64_REGISTER_FP_MMX7:
+		fpu_get_mmx(cpu, name - HV_X64_REGISTER_FP_MMX0, v->reg128);
+		break;
+	case HV_X64_REGISTER_FP_CONTROL_STATUS:
+		fpu_get_control(cpu, &v->fp_control);
+		break;
+	case HV_X64_REGISTER_XMM_CONTROL_STATUS:
+		fpu_get_xmm_control(cpu, &v->xmm_control);
+		break;
+	case HV_X64_REGISTER_CR0:
+	case HV_X64_REGISTER_INTERMEDIATE_CR0:
+		v->reg64 = cpu->cr0;
+		break;
+	case HV_X64_REGISTER_CR3:
+	case HV_X64_REGISTER_INTERMEDIATE_CR3:
+		v->reg64 = cpu->cr3;
+		break;
+	case HV_X64_REGISTER_CR4:
+	case HV_X64_REGISTER_INTERMEDIATE_CR4:
+		v->reg64 = cpu->cr4;
+		break;
+	case HV_X64_REGISTER_CR8:
+	case HV_X64_REGISTER_INTERMEDIATE_CR8:
+		v->reg64 = vp->apic.tpr >> 4;
+		break;
+	case HV_X64_REGISTER_XFEM:
+		v->reg64 = cpu->xcr0;
+		break;
+	case HV_X64_REGISTER_DR6:
+		v->reg64 = cpu->dr6;
+		break;
+	case HV_X64_REGISTER_DR7:
+		v->reg64 = cpu->dr7;
+		break;
+	case HV_X64_REGISTER_ES ... HV_X64_REGISTER_TR:
+		v->segment = cpu->seg[name - HV_X64_REGISTER_ES];
+		break;
+	case HV_X64_REGISTER_IDTR:
+		v->table = cpu->idtr;
+		break;
+	case HV_X64_REGISTER_GDTR:
+		v->table = cpu->gdtr;
+		break;
+	case HV_X64_REGISTER_TSC:
+		v->reg64 = rdtsc() + cpu->tsc_offset;
+		break;
+	case HV_X64_REGISTER_EFER:
+		v->reg64 = cpu->efer;
+		break;
+	case HV_X64_REGISTER_APIC_BASE:
+		v->reg64 = vp->apic.base_msr;
+		break;
+	case HV_X64_REGISTER_INITIAL_APIC_ID:
+		v->reg64 = vp->apic_id;
+		break;
+	case HV_X64_REGISTER_APIC_ID:
+		v->reg64 = vp->apic.id;
+		break;
+	case HV_X64_REGISTER_APIC_VERSION:
+		v->reg64 = apic_version(vp);
+		break;
+	case HV_X64_REGISTER_MTRR_CAP:
+		guestmsr_read(vp, 0xfe, &v->reg64);
+		break;
+	case HV_REGISTER_VP_RUNTIME:
+		break;
+	case HV_X64_REGISTER_HYPERCALL:
+		v->reg64 = vp->partition->hypercall_msr;
+		break;
+	case HV_REGISTER_GUEST_OS_ID:
+		v->reg64 = vp->partition->guest_os_id;
+		break;
+	case HV_REGISTER_VP_INDEX:
+		v->reg64 = vp->index;
+		break;
+	case HV_REGISTER_TIME_REF_COUNT:
+		v->reg64 = guesttime_reference(vp->partition);
+		break;
+	case HV_REGISTER_VP_ROOT_SIGNAL_COUNT:
+		v->reg64 = vp->signal_count;
+		break;
+	case HV_REGISTER_REFERENCE_TSC:
+		v->reg64 = vp->partition->reference_tsc_msr;
+		break;
+	case HV_REGISTER_SVERSION:
+		v->reg64 = 1;
+		break;
+	default:
+		return HV_STATUS_INVALID_PARAMETER;
+	}
+	return HV_STATUS_SUCCESS;
+}
+
+/* CR0, CR3, CR4, EFER: VMMs set them unchanged on every exit. */
+static enum hv_status set_control(struct vcpu *v, uint64_t *reg, uint64_t val,
+				  uint64_t allowed)
+{
+	if (val & ~allowed)
+		return HV_STATUS_INVALID_REGISTER_VALUE;
+	if (*reg != val) {
+		*reg = val;
+		v->flush = 1;
+	}
+	return HV_STATUS_SUCCESS;
+}
+
+static enum hv_status set_synthetic_msr(struct vp *vp, uint32_t msr, uint64_t val)
+{
+	return guestmsr_write(vp, msr, val) ? HV_STATUS_SUCCESS
+					    : HV_STATUS_INVALID_REGISTER_VALUE;
+}
+
+static void set_activity_state(struct vp *vp, uint64_t val)
+{
+	lock_take(&vp->lock);
+	vp->wait_sipi = val & HV_ACTIVITY_STARTUP_SUSPEND;
+	vp->halted = val & HV_ACTIVITY_HALT;
+	lock_drop(&vp->lock);
+}
+
+enum hv_status regs_set(struct vp *vp, uint32_t name, const union hv_register_value *v)
+{
+	uint64_t *stored = plain_register(vp, name);
+	struct vcpu *cpu = &vp->cpu;
+	bool ok = true;
+
+	if (stored) {
+		*stored = v->reg64;
+		return HV_STATUS_SUCCESS;
+	}
+	if (always_zero(name))
+		return v->reg64 ? HV_STATUS_INVALID_REGISTER_VALUE : HV_STATUS_SUCCESS;
+
+	switch (name) {
+	case HV_REGISTER_EXPLICIT_SUSPEND:
+		lock_take(&vp->lock);
+		vp->explicit_suspend = v->reg64 & 1;
+		lock_drop(&vp->lock);
+		break;
+	case HV_REGISTER_INTERCEPT_SUSPEND:
+		vp->intercept_suspend = v->reg64 & 1;
+		break;
+	case HV_REGISTER_DISPATCH_SUSPEND:
+		lock_take(&vp->lock);
+		vp->dispatch_suspend = v->reg64 & 1;
+		lock_drop(&vp->lock);
+		break;
+	case HV_REGISTER_INTERNAL_ACTIVITY_STATE:
+		set_activity_state(vp, v->reg64);
+		break;
+	case HV_REGISTER_PENDING_INTERRUPTION:
+		return set_pending_interruption(cpu, v->reg64);
+	case HV_REGISTER_INTERRUPT_STATE:
+		cpu->interrupt_shadow = v->reg64 & HV_INTERRUPT_SHADOW;
+		cpu->nmi_masked = v->reg64 & HV_NMI_MASKED;
+		break;
+	case HV_REGISTER_PENDING_EVENT0:
+		/* pending 0, type 3:1 (0: exception), deliver error 8, vector 31:16 */
+		if (!(v->reg64 & 1))
+			break;
+		if ((v->reg64 >> 1 & 7) || (v->reg64 >> 16 & 0xffff) > 31)
+			return HV_STATUS_INVALID_REGISTER_VALUE;
+		vcpu_inject(cpu, (uint8_t)(v->reg64 >> 16), v->reg64 >> 8 & 1,
+			    (uint32_t)(v->reg64 >> 32));
+		if (cpu->event.vector == VECTOR_PF)
+			cpu->cr2 = v->reg128[1];
+		break;
+	case HV_X64_REGISTER_RIP:
+		cpu->rip = v->reg64;
+		cpu->interrupt_shadow = false;
+		lock_take(&vp->lock);
+		vp->halted = false;
+		lock_drop(&vp->lock);
+		break;
+	case HV_X64_REGISTER_RFLAGS:
+		cpu->rflags = (v->reg64 & RFLAGS_ALLOWED) | RFLAGS_FIXED;
+		break;
+	case HV_X64_REGISTER_XMM0 ... HV_X64_REGISTER_XMM15:
+		fpu_set_xmm(cpu, name - HV_X64_REGISTER_XMM0, v->reg128);
+		break;
+	case HV_X64_REGISTER_FP_MMX0 ... HV_X64_REGISTER_FP_MMX7:
+		fpu_set_mmx(cpu, name - HV_X64_REGISTER_FP_MMX0, v->reg128);
+		break;
+	case HV_X64_REGISTER_FP_CONTROL_STATUS:
+		fpu_set_control(cpu, &v->fp_control);
+		break;
+	case HV_X64_REGISTER_XMM_CONTROL_STATUS:
+		ok = fpu_set_xmm_control(cpu, &v->xmm_control);
+		break;
+	case HV_X64_REGISTER_CR0:
+	case HV_X64_REGISTER_INTERMEDIATE_CR0:
+		return set_control(cpu, &cpu->cr0, v->reg64 | BIT64(4), 0xe005003f);
+	case HV_X64_REGISTER_CR3:
+	case HV_X64_REGISTER_INTERMEDIATE_CR3:
+		return set_control(cpu, &cpu->cr3, v->reg64, 0x000fffffffffffff);
+	case HV_X64_REGISTER_CR4:
+	case HV_X64_REGISTER_INTERMEDIATE_CR4:
+		/* Neither VMXE nor LA57, CET, PKS: not in a guest's CPUID. */
+		return set_control(cpu, &cpu->cr4, v->reg64, 0x371fff & ~CR4_LA57 & ~BIT64(13));
+	case HV_X64_REGISTER_EFER:
+		return set_control(cpu, &cpu->efer, v->reg64, guestcpuid_efer_mask());
+	case HV_X64_REGISTER_CR8:
+	case HV_X64_REGISTER_INTERMEDIATE_CR8:
+		if (v->reg64 > 15)
+			return HV_STATUS_INVALID_REGISTER_VALUE;
+		lock_take(&vp->lock);
+		vp->apic.tpr = (uint32_t)v->reg64 << 4;
+		lock_drop(&vp->lock);
+		break;
+	case HV_X64_REGISTER_XFEM:
+		if (!(v->reg64 & 1) || (v->reg64 & ~vcpu_xcr0_mask()))
+			return HV_STATUS_INVALID_REGISTER_VALUE;
+		cpu->xcr0 = v->reg64;
+		break;
+	case HV_X64_REGISTER_DR6:
+	case HV_X64_REGISTER_DR7:
+		if (v->reg64 >> 32)
+			return HV_STATUS_INVALID_REGISTER_VALUE;
+		*(name == HV_X64_REGISTER_DR6 ? &cpu->dr6 : &cpu->dr7) = v->reg64;
+		break;
+	case HV_X64_REGISTER_ES ... HV_X64_REGISTER_TR:
+		cpu->seg[name - HV_X64_REGISTER_ES] = v->segment;
+		break;
+	case HV_X64_REGISTER_IDTR:
+		cpu->idtr = v->table;
+		break;
+	case HV_X64_REGISTER_GDTR:
+		cpu->gdtr = v->table;
+		break;
+	case HV_X64_REGISTER_TSC:
+		cpu->tsc_offset = v->reg64 - rdtsc();
+		break;
+	case HV_X64_REGISTER_APIC_BASE:
+		lock_take(&vp->lock);
+		/* The VMM may go back from x2APIC, a guest may not. */
+		if ((vp->apic.base_msr ^ v->reg64) & (APIC_BASE_X2APIC | APIC_BASE_ENABLE))
+			vp->apic.base_msr &= ~APIC_BASE_X2APIC;
+		ok = vlapic_base_write(vp, v->reg64);
+		lock_drop(&vp->lock);
+		break;
+	case HV_X64_REGISTER_INITIAL_APIC_ID:
+	case HV_X64_REGISTER_APIC_ID:
+		if (v->reg64 > 0xfffffffe)
+			return HV_STATUS_INVALID_REGISTER_VALUE;
+		lock_take(&vp->lock);
+		vp->apic_id = v->reg64;
+		vp->apic.id = (uint32_t)v->reg64;
+		lock_drop(&vp->lock);
+		break;
+	case HV_X64_REGISTER_HYPERCALL:
+		return set_synthetic_msr(vp, 0x40000001, v->reg64);
+	case HV_REGISTER_GUEST_OS_ID:
+		return set_synthetic_msr(vp, 0x40000000, v->reg64);
+	case HV_REGISTER_REFERENCE_TSC:
+		return set_synthetic_msr(vp, 0x40000021, v->reg64);
+	default:
+		return HV_STATUS_INVALID_PARAMETER;
+	}
+	return ok ? HV_STATUS_SUCCESS : HV_STATUS_INVALID_REGISTER_VALUE;
+}
+
+enum hv_status hvcall_get_vp_registers(struct hvcall *c)
+{
+	const struct hv_input_vp_registers *in = c->in;
+	const uint32_t *name = (const uint32_t *)(in + 1);
+	union hv_register_value *out = c->out;
+	enum hv_status status;
+	struct vp *vp;
+
+	status = vp_lookup(in->partition_id, in->vp_index, &vp);
+	if (status != HV_STATUS_SUCCESS)
+		return status;
+
+	vp_acquire(vp);
+	regpage_load(vp);
+	for (c->reps_done = c->rep_start; c->reps_done < c->rep_count; c->reps_done++) {
+		status = regs_get(vp, name[c->reps_done], &out[c->reps_done]);
+		if (status != HV_STATUS_SUCCESS)
+			break;
+	}
+	vp_drop(vp);
+	vp_release(vp);
+	return status;
+}
+
+enum hv_status hvcall_set_vp_registers(struct hvcall *c)
+{
+	const struct hv_input_vp_registers *in = c->in;
+	const struct hv_register_assoc *reg = (const struct hv_register_assoc *)(in + 1);
+	enum hv_status status;
+	struct vp *vp;
+
+	status = vp_lookup(in->partition_id, in->vp_index, &vp);
+	if (status != HV_STATUS_SUCCESS)
+		return status;
+
+	vp_acquire(vp);
+	regpage_load(vp);
+	for (c->reps_done = c->rep_start; c->reps_done < c->rep_count; c->reps_done++) {
+		status = regs_set(vp, reg[c->reps_done].name, &reg[c->reps_done].value);
+		if (status != HV_STATUS_SUCCESS)
+			break;
+	}
+	regpage_publish(vp);
+	vp_drop(vp);
+
+	/* It may be runnable now: a VMM resets a halted VP by writing its RIP. */
+	lock_take(&vp->lock);
+	vp_wake(vp);
+	lock_drop(&vp->lock);
+	vp_release(vp);
+	return status;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Blocked VPs and the signals that end it. The root sleeps after DISPATCH_VP
+ * said BLOCKED, so every event that makes such a VP runnable signals it, once;
+ * the root compares its count of signals with ours when the VP is torn down
+ * (VP_ROOT_SIGNAL_COUNT), so the count is exact.
+ *
+ *   running ──BLOCKED──> blocked ──vp_wake──> signalled ──DISPATCH──> running
+ */
+#include "hypervisor/cpu.h"
+#include "hypervisor/hv/synic.h"
+#include "hypervisor/hv/vp.h"
+#include "hypervisor/hw/lapic.h"
+
+bool vp_runnable(struct vp *vp)
+{
+	const struct vlapic *a = &vp->apic;
+
+	if (vp->explicit_suspend || vp->dispatch_suspend)
+		return false;
+	if (vp->wait_sipi)
+		return a->sipi_pending;
+	if (!vp->halted || vp->cpu.event.valid || a->init_pending)
+		return true;
+	if (a->nmi_pending && !vp->cpu.nmi_masked)
+		return true;
+	return (vp->cpu.rflags & RFLAGS_IF) &&
+	       (a->extint_pending || vlapic_deliverable(vp) >= 0);
+}
+
+void vp_wake(struct vp *vp)
+{
+	if (!vp->blocked) {
+		if (vp->cpu.in_guest && vp->cpu.host != cpu_this())
+			lapic_kick(vp->cpu.host);
+		return;
+	}
+	if (!vp_runnable(vp))
+		return;
+	vp->blocked = false;
+	vp->signal_count++;
+	synic_signal_vp(vp->cpu.host, vp->partition->id, vp->index);
+}

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Guest virtual processors.
+ *
+ * Three things protect a VP:
+ *  - its reference count (under partition.lock) keeps it in existence;
+ *  - run_lock belongs to whoever reads or writes its architectural state: the
+ *    CPU inside DISPATCH_VP, or a register call that took it out of guest mode;
+ *  - lock guards what other processors may do to it: local APIC, pending
+ *    events, blocked state, signal count.
+ */
+#ifndef HYPERVISOR_HV_VP_H
+#define HYPERVISOR_HV_VP_H
+
+#include "abi/hv/message.h"
+#include "abi/hv/register.h"
+#include "base/base.h"
+#include "hypervisor/hv/partition.h"
+#include "hypervisor/hv/vlapic.h"
+#include "hypervisor/hw/timer.h"
+#include "hypervisor/lock.h"
+#include "hypervisor/vcpu.h"
+
+struct cpuid_page;
+struct hvcall;
+
+#define MTRR_VARIABLE	8
+
+struct vp {
+	struct vcpu cpu;		/* run_lock */
+	struct partition *partition;
+	uint32_t index;
+	uint32_t refs;			/* partition.lock */
+	bool dispatching;		/* partition.lock: a CPU is in DISPATCH_VP */
+
+	struct lock run_lock;
+
+	/* run_lock */
+	bool intercept_suspend;
+	uint64_t apic_id;		/* INITIAL_APIC_ID */
+	uint64_t tsc_adjust;
+	uint64_t vp_assist;
+	uint64_t misc_enable;
+	uint64_t mtrr_def_type;
+	uint64_t mtrr_fixed[11];
+	uint64_t mtrr_base[MTRR_VARIABLE], mtrr_mask[MTRR_VARIABLE];
+	/* Kept for the VMM's state transfer; guests have no SynIC. */
+	uint64_t sint[16], scontrol, siefp, simp;
+	uint64_t stimer[8];
+	struct cpuid_page *cpuid;	/* registered results, NULL: none */
+	struct hv_register_page *reg_page;
+	struct hv_message *message;
+	uint32_t nested_faults;		/* in a row without an intercept */
+
+	/* lock */
+	struct lock lock;
+	struct vlapic apic;
+	bool explicit_suspend;
+	bool dispatch_suspend;
+	bool halted;
+	bool wait_sipi;
+	bool blocked;			/* BLOCKED was reported, no signal since */
+	uint64_t signal_count;
+
+	struct timer timer;		/* armed by the VP's own dispatch only */
+	uint64_t timer_armed;		/* its deadline, 0: not armed */
+
+	/* Statistics pages by area (stats.c); owned by the root's pool. */
+	void *stats[2];
+};
+
+_Static_assert(sizeof(struct vp) <= PAGE_SIZE, "one deposited page");
+
+/* VP @index of @p with a reference; NULL if there is none. */
+struct vp *vp_get(struct partition *p, uint32_t index);
+void vp_put(struct vp *vp);
+
+/*
+ * What nearly every VP call begins with: partition and VP of the input's first
+ * words, both referenced.
+ */
+enum hv_status vp_lookup(uint64_t partition_id, uint32_t index, struct vp **vp);
+/* vp_put and partition_put. */
+void vp_release(struct vp *vp);
+
+/* Own the architectural state: gets the VP out of guest mode first. */
+void vp_acquire(struct vp *vp);
+void vp_drop(struct vp *vp);
+
+/* Architectural reset (processor state "after power-up"). run_lock held. */
+void vp_reset(struct vp *vp);
+/* The INIT and SIPI parts of it. run_lock held. */
+void vp_init_signal(struct vp *vp);
+void vp_start(struct vp *vp, uint8_t sipi_vector);
+
+/* Take every VP away from @p and free it; @p is no longer active. */
+void vp_destroy_all(struct partition *p);
+
+/* --- signal.c --- */
+
+/* Is there a reason to run? vp.lock held; the state it reads is the VP's own. */
+bool vp_runnable(struct vp *vp);
+/*
+ * Something happened that may make @vp runnable or interrupt it: signal the
+ * root if the VP is blocked, get it out of guest mode if it runs. vp.lock held.
+ */
+void vp_wake(struct vp *vp);
+
+/* --- regpage.c; run_lock held --- */
+
+/* Current values into the register page, dirty mask cleared. */
+void regpage_publish(struct vp *vp);
+/* Load the classes the VMM marked dirty. */
+void regpage_load(struct vp *vp);
+
+/* --- regs.c; run_lock held --- */
+enum hv_status regs_get(struct vp *vp, uint32_t name, union hv_register_value *v);
+enum hv_status regs_set(struct vp *vp, uint32_t name, const union hv_register_value *v);
+
+#endif

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * GET/SET_VP_STATE: state that is more than a register. Types with bit 31 move
+ * through pages of the root listed in the variable header; the others are
+ * inline.
+ */
+#include "hypervisor/hv/calls.h"
+#include "hypervisor/hv/fpu.h"
+#include "hypervisor/hv/vp.h"
+#include "hypervisor/mem/pages.h"
+#include "lib/mem.h"
+
+#define TYPE_PAGES	BIT32(31)
+/* The first page of the list; NULL if there is none or it is not the root's. */
+static void *first_page(const struct hvcall *c)
+{
+	const struct hv_input_vp_state *in = c->in;
+	uint64_t pfn;
+
+	if (c->varhead < 1)
+		return NULL;
+	pfn = *(const uint64_t *)(in + 1);
+	if (pfn >= BIT64(52 - PAGE_SHIFT) ||
+	    !phys_is_root_ram(pfn << PAGE_SHIFT, PAGE_SIZE))
+		return NULL;
+	return phys_to_virt(pfn << PAGE_SHIFT);
+}
+
+static enum hv_status get(struct vp *vp, const struct hvcall *c, uint32_t type,
+			  uint64_t states)
+{
+	struct hv_stimer_state *timer = c->out;
+	void *page = NULL;
+
+	if (type & TYPE_PAGES) {
+		page = first_page(c);
+		if (!page)
+			return HV_STATUS_INVALID_PARAMETER;
+	}
+	switch (type) {
+	case HV_VP_STATE_LAPIC: {
+		struct hv_local_apic_state s;
+
+		lock_take(&vp->lock);
+		vlapic_get_state(vp, &s);
+		lock_drop(&vp->lock);
+		memcpy(page, &s, sizeof(s));
+		return HV_STATUS_SUCCESS;
+	}
+	case HV_VP_STATE_XSAVE:
+		fpu_get_compacted(&vp->cpu, states, page);
+		return HV_STATUS_SUCCESS;
+	case HV_VP_STATE_SIMP:
+	case HV_VP_STATE_SIEFP:
+		/* Guests have no SynIC: their pages are empty. */
+		memset(page, 0, PAGE_SIZE);
+		return HV_STATUS_SUCCESS;
+	case HV_VP_STATE_SYNTHETIC_TIMERS:
+		for (unsigned int i = 0; i < 4; i++) {
+			timer[i].config = vp->stimer[2 * i];
+			timer[i].count = vp->stimer[2 * i + 1];
+		}
+		return HV_STATUS_SUCCESS;
+	default:
+		return HV_STATUS_INVALID_PARAMETER;
+	}
+}
+
+/* @copy: a private page, so that what is checked is what is used. */
+static enum hv_status set(struct vp *vp, const struct hvcall *c, uint32_t type,
+			  uint8_t *copy)
+{
+	const struct hv_input_vp_state *in = c->in;
+	const struct hv_stimer_state *timer = (const void *)(in + 1);
+	bool ok = true;
+
+	if (type & TYPE_PAGES) {
+		const void *page = first_page(c);
+
+		if (!page)
+			return HV_STATUS_INVALID_PARAMETER;
+		memcpy(copy, page, PAGE_SIZE);
+	}
+	switch (type) {
+	case HV_VP_STATE_LAPIC:
+		lock_take(&vp->lock);
+		ok = vlapic_set_state(vp, (const void *)copy);
+		lock_drop(&vp->lock);
+		break;
+	case HV_VP_STATE_XSAVE:
+		ok = fpu_set_compacted(&vp->cpu, copy);
+		break;
+	case HV_VP_STATE_SIMP:
+	case HV_VP_STATE_SIEFP:
+		break;
+	case HV_VP_STATE_SYNTHETIC_TIMERS:
+		if (c->varhead * 8 < HV_STIMER_STATE_BYTES)
+			return HV_STATUS_INVALID_PARAMETER;
+		for (unsigned int i = 0; i < 4; i++) {
+			vp->stimer[2 * i] = timer[i].config;
+			vp->stimer[2 * i + 1] = timer[i].count;
+		}
+		break;
+	default:
+		return HV_STATUS_INVALID_PARAMETER;
+	}
+	return ok ? HV_STATUS_SUCCESS : HV_STATUS_INVALID_PARAMETER;
+}
+
+enum hv_status hvcall_get_vp_state(struct hvcall *c)
+{
+	const struct hv_input_vp_state *in = c->in;
+	enum hv_status status;
+	struct vp *vp;
+
+	status = vp_lookup(in->partition_id, in->vp_index, &vp);
+	if (status != HV_STATUS_SUCCESS)
+		return status;
+	vp_acquire(vp);
+	regpage_load(vp);
+	status = get(vp, c, in->type, in->xsave_states);
+	vp_drop(vp);
+	vp_release(vp);
+	return status;
+}
+
+enum hv_status hvcall_set_vp_state(struct hvcall *c)
+{
+	const struct hv_input_vp_state *in = c->in;
+	enum hv_status status;
+	struct vp *vp;
+
+	status = vp_lookup(in->partition_id, in->vp_index, &vp);
+	if (status != HV_STATUS_SUCCESS)
+		return status;
+	vp_acquire(vp);
+	regpage_load(vp);
+	status = set(vp, c, in->type, c->out);
+	regpage_publish(vp);
+	vp_drop(vp);
+
+	lock_take(&vp->lock);
+	vp_wake(vp);
+	lock_drop(&vp->lock);
+	vp_release(vp);
+	return status;
+}
