@@ -85,7 +85,7 @@ const char *mshv_explain(const struct mshv_facts *facts, enum mshv_failure failu
 	else if (strcmp(facts->signature, SIGNATURE) != 0)
 		snprintf(
 			text, MSHV_TEXT,
-			"no guests: the hypervisor is \"%s\", not ours (start rootstock.efi, not the kernel alone)",
+			"no guests: no hypervisor is running above \"%s\" (start rootstock.efi, not the kernel alone)",
 			signature);
 	else if (!(facts->privileges & PRIVILEGE_CREATE_PARTITIONS))
 		snprintf(

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "init/check.h"
@@ -58,13 +57,17 @@ static int open_terminal(void)
 	return open("/dev/console", O_RDWR);
 }
 
-/* In the child. */
-static _Noreturn void become_shell(void)
+/*
+ * In the child.  Whoever holds the other end of report learns the errno if the
+ * shell cannot be executed, and the end of the file if it can.
+ */
+static _Noreturn void become_shell(int report)
 {
 	static const char *const arguments[] = { "sh", NULL };
 	static const char *const environment[] = {
 		"HOME=/", "PATH=/sbin:/bin:/usr/sbin:/usr/bin", "PS1=rescue# ", "TERM=vt100", NULL,
 	};
+	int error;
 	int fd;
 
 	setsid();
@@ -81,6 +84,9 @@ static _Noreturn void become_shell(void)
 	sys_signals_child();
 	execve(SHELL_PATH, (char *const *)(uintptr_t)arguments,
 	       (char *const *)(uintptr_t)environment);
+	error = errno;
+	if (write(report, &error, sizeof(error)) < 0)
+		_exit(NO_SHELL);
 	_exit(NO_SHELL);
 }
 
@@ -101,28 +107,42 @@ static void obey_signals(void)
 		end_machine(SYS_END_HALT);
 }
 
+/* Start a shell; its pid, or -errno. */
+static pid_t start_shell(void)
+{
+	int report[2];
+	int error = 0;
+	pid_t shell;
+
+	if (pipe2(report, O_CLOEXEC) != 0)
+		return -errno;
+	shell = fork();
+	if (shell == 0)
+		become_shell(report[1]);
+	if (shell < 0)
+		error = errno;
+	close(report[1]);
+	if (shell > 0 && read(report[0], &error, sizeof(error)) < 0)
+		error = errno;
+	close(report[0]);
+	return error ? -error : shell;
+}
+
 /* Run a shell until it ends; false if there is none to run. */
 static bool run_shell(void)
 {
-	pid_t shell = fork();
-	int status = 0;
+	pid_t shell = start_shell();
+	int status;
 	pid_t pid;
 
-	if (shell == 0)
-		become_shell();
 	if (shell < 0) {
-		log_event("no rescue shell (%s)", strerror(errno));
+		log_event("no rescue shell (%s: %s)", SHELL_PATH, strerror(-shell));
 		return false;
 	}
 	for (;;) {
 		while ((pid = sys_reap(&status))) {
-			if (pid != shell)
-				continue;
-			if (WIFEXITED(status) && WEXITSTATUS(status) == NO_SHELL) {
-				log_event("no rescue shell (%s cannot be executed)", SHELL_PATH);
-				return false;
-			}
-			return true;
+			if (pid == shell)
+				return true;
 		}
 		obey_signals();
 		sys_poll(NULL, 0, -1);

@@ -82,7 +82,8 @@ static void another_hypervisor(void **state)
 {
 	(void)state;
 	cpu.signature = "KVMKVMKVM\0\0\0";
-	assert_non_null(strstr(explain(MSHV_MISSING, ENOENT), "the hypervisor is \"KVMKVMKVM\""));
+	assert_non_null(strstr(explain(MSHV_MISSING, ENOENT),
+			       "no hypervisor is running above \"KVMKVMKVM\" ("));
 	cpu.signature = "\x1b[2Jabcdefgh";
 	assert_non_null(strstr(explain(MSHV_MISSING, ENOENT), "\"?[2Jabcdefgh\""));
 }
