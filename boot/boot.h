@@ -59,6 +59,9 @@ void console_text(const uint16_t *text);
 efi_status_t boot_failed(efi_status_t status, const char *format, ...)
 	__printf(2, 3);
 
+/* The same with a text that somebody else wrote: "<text>: <status by name>". */
+void boot_failed_text(efi_status_t status, const uint16_t *text);
+
 /* Leave the user time to read: until a key or some seconds have passed. */
 void console_pause(const struct boot *boot);
 

@@ -43,23 +43,28 @@ void console_init(struct efi_system_table *system)
 	out = system->con_out; /* NULL on a machine without a console */
 }
 
-void console_text(const uint16_t *text)
+static void put(const uint16_t *text)
 {
-	if (out == NULL)
-		return;
-	out->output_string(out, text);
-	out->output_string(out, u"\r\n");
+	if (out != NULL)
+		out->output_string(out, text);
 }
 
-static void put_line(const char *line)
+void console_text(const uint16_t *text)
+{
+	put(text);
+	put(u"\r\n");
+}
+
+/* At most LINE_SIZE characters, NUL included. */
+static void put_ascii(const char *text)
 {
 	uint16_t wide[LINE_SIZE];
 	size_t i;
 
-	for (i = 0; line[i] != '\0'; i++)
-		wide[i] = (uint8_t)line[i];
+	for (i = 0; text[i] != '\0'; i++)
+		wide[i] = (uint8_t)text[i];
 	wide[i] = 0;
-	console_text(wide);
+	put(wide);
 }
 
 void console_line(const char *format, ...)
@@ -70,33 +75,43 @@ void console_line(const char *format, ...)
 	va_start(args, format);
 	fmt_vprint(line, sizeof(line), format, args);
 	va_end(args);
-	put_line(line);
+	put_ascii(line);
+	put(u"\r\n");
 }
 
-static const char *status_name(efi_status_t status)
+/* ": NAME", or the number of a status that has no name here. */
+static void put_status(efi_status_t status)
 {
+	char text[32];
+
+	fmt_print(text, sizeof(text), "status 0x%llx", (unsigned long long)status);
 	for (size_t i = 0; i < ARRAY_SIZE(status_names); i++) {
 		if (status_names[i].status == status)
-			return status_names[i].name;
+			fmt_print(text, sizeof(text), "%s", status_names[i].name);
 	}
-	return NULL;
+	put(u": ");
+	put_ascii(text);
+	put(u"\r\n");
 }
 
 efi_status_t boot_failed(efi_status_t status, const char *format, ...)
 {
-	const char *name = status_name(status);
 	char what[LINE_SIZE];
 	va_list args;
 
 	va_start(args, format);
 	fmt_vprint(what, sizeof(what), format, args);
 	va_end(args);
-	if (name != NULL)
-		console_line("boot: %s: %s", what, name);
-	else
-		console_line("boot: %s: status 0x%llx", what,
-			     (unsigned long long)status);
+	put(u"boot: ");
+	put_ascii(what);
+	put_status(status);
 	return status;
+}
+
+void boot_failed_text(efi_status_t status, const uint16_t *text)
+{
+	put(text);
+	put_status(status);
 }
 
 void console_pause(const struct boot *boot)

@@ -25,13 +25,29 @@ static struct mshv_loader_protocol *find_protocol(struct boot *boot)
 	return protocol;
 }
 
-static void print_messages(const struct mshv_loader_protocol *protocol)
+/*
+ * What the hypervisor has to say.  After a failure its last line is the reason,
+ * and becomes the one line of that failure.
+ */
+static void print_messages(const struct mshv_loader_protocol *protocol,
+			   efi_status_t status)
 {
+	const uint16_t *text, *last = NULL;
 	uint64_t cursor = 0;
-	const uint16_t *text;
 
-	while ((text = protocol->get_next_log_msg(&cursor)) != NULL)
-		console_text(text);
+	while ((text = protocol->get_next_log_msg(&cursor)) != NULL) {
+		if (last != NULL)
+			console_text(last);
+		last = text;
+	}
+	if (!efi_failed(status)) {
+		if (last != NULL)
+			console_text(last);
+	} else if (last != NULL) {
+		boot_failed_text(status, last);
+	} else {
+		boot_failed(status, "hypervisor did not get ready");
+	}
 }
 
 /* Linux must not find the protocol of a hypervisor that did not come up. */
@@ -77,13 +93,11 @@ static efi_status_t enter(struct boot *boot, const struct pe_image *pe,
 	if (protocol == NULL)
 		return boot_failed(EFI_NOT_FOUND,
 				   "hypervisor published no launch protocol");
-	print_messages(protocol);
 	status = protocol->get_loader_init_status();
-	if (efi_failed(status)) {
+	print_messages(protocol, status);
+	if (efi_failed(status))
 		unpublish(boot, protocol);
-		return boot_failed(status, "hypervisor did not get ready");
-	}
-	return EFI_SUCCESS;
+	return status;
 }
 
 efi_status_t hypervisor_prepare(struct boot *boot)
