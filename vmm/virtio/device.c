@@ -101,7 +101,7 @@ bool virtio_pop(struct virtio_device *v, unsigned int queue, struct virtq_chain 
 
 bool virtio_listen(struct virtio_device *v, unsigned int queue)
 {
-	return v->budget && virtq_listen(&v->queue[queue]);
+	return running(v) && v->budget && virtq_listen(&v->queue[queue]);
 }
 
 /* The last chain of the time before the reset is done: the reset is, too. */

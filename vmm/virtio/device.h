@@ -114,7 +114,7 @@ static inline bool virtio_has(const struct virtio_device *v, unsigned int featur
  */
 bool virtio_pop(struct virtio_device *v, unsigned int queue, struct virtq_chain *c);
 void virtio_push(struct virtio_device *v, unsigned int queue, uint16_t head, uint32_t written);
-/* virtq_listen(), but false if pop would be for lack of a share. */
+/* virtq_listen(), but false where pop would be false whatever was offered. */
 bool virtio_listen(struct virtio_device *v, unsigned int queue);
 /* After the last push of a batch. */
 void virtio_end_batch(struct virtio_device *v, unsigned int queue);
