@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "init/check.h"
@@ -57,6 +58,19 @@ static int open_terminal(void)
 	return open("/dev/console", O_RDWR);
 }
 
+/* As a shell's programs expect it, however the guests' console left it. */
+static void make_sane(int fd)
+{
+	struct termios terminal;
+
+	if (tcgetattr(fd, &terminal) != 0)
+		return;
+	terminal.c_iflag |= BRKINT | ICRNL | IXON;
+	terminal.c_oflag |= OPOST | ONLCR;
+	terminal.c_lflag |= ECHO | ECHOE | ECHOK | ICANON | IEXTEN | ISIG;
+	tcsetattr(fd, TCSANOW, &terminal);
+}
+
 /*
  * In the child.  Whoever holds the other end of report learns the errno if the
  * shell cannot be executed, and the end of the file if it can.
@@ -75,6 +89,7 @@ static _Noreturn void become_shell(int report)
 	if (fd >= 0) {
 		/* Steal it: a shell that was killed may not have let go yet. */
 		ioctl(fd, TIOCSCTTY, 1);
+		make_sane(fd);
 		dup2(fd, STDIN_FILENO);
 		dup2(fd, STDOUT_FILENO);
 		dup2(fd, STDERR_FILENO);

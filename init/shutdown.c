@@ -13,22 +13,21 @@
 /* A serial console of 115200 bit/s writes 11 KiB a second. */
 #define DRAIN_MS    3000
 
-static bool are_all_gone(void)
+static void reap_all(void)
 {
 	int status;
 
 	while (sys_reap(&status))
 		;
-	/* PID 1 is not among those that -1 means. */
-	return sys_kill(-1, 0) != 0;
 }
 
+/* -1: all processes but this one and the kernel's own. */
 static void end_processes(int signal)
 {
 	int64_t end_ms = sys_now_ms() + PATIENCE_MS;
 
 	sys_kill(-1, signal);
-	while (!are_all_gone() && sys_now_ms() < end_ms)
+	for (reap_all(); sys_has_children() && sys_now_ms() < end_ms; reap_all())
 		sys_poll(NULL, 0, 10);
 }
 
@@ -40,9 +39,10 @@ _Noreturn void shutdown_machine(enum sys_ending ending, struct console *console)
 		[SYS_END_HALT] = "halting",
 	};
 
-	if (!are_all_gone())
+	reap_all();
+	if (sys_has_children())
 		end_processes(SIGTERM);
-	if (!are_all_gone())
+	if (sys_has_children())
 		end_processes(SIGKILL);
 	sync();
 	unmount_all();

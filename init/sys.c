@@ -125,6 +125,13 @@ pid_t sys_reap(int *wait_status)
 	return pid > 0 ? pid : 0;
 }
 
+bool sys_has_children(void)
+{
+	siginfo_t unused;
+
+	return waitid(P_ALL, 0, &unused, WEXITED | WNOHANG | WNOWAIT) == 0 || errno != ECHILD;
+}
+
 int sys_kill(pid_t pid, int signal)
 {
 	return kill(pid, signal) ? -errno : 0;

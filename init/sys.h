@@ -53,6 +53,12 @@ int sys_poll(struct pollfd *fds, nfds_t count, int64_t timeout_ms);
 /* One ended child: its pid, or 0 if there is none (left). */
 pid_t sys_reap(int *wait_status);
 
+/*
+ * Does any other process exist?  Everything in user space descends from PID 1,
+ * so these are its children, running or not reaped yet.
+ */
+bool sys_has_children(void);
+
 /* Returns 0 or -errno. */
 int sys_kill(pid_t pid, int signal);
 
