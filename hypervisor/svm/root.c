@@ -161,6 +161,7 @@ static void start_state(struct root_vp *vp, uint8_t vector)
 	v->rflags = 2;
 	vp->gprs = (struct world_gprs){ .r = { [VCPU_RDX] = cpuid(1, 0).eax } };
 	vp->going_offline = false;
+	vp->held_count = 0;
 }
 
 /* --- helpers for exits --- */
@@ -262,6 +263,36 @@ unsigned int root_read_virtual(const struct root_vp *vp, uint64_t va, uint8_t *t
 /* --- exits --- */
 
 /*
+ * Interrupts are delivered as virtual ones (V_IRQ), not by EVENTINJ, for the
+ * sake of QEMU: its VMRUN leaves an injected interrupt's number behind in a
+ * place where the next request to leave the emulation loop delivers it a
+ * second time, whatever RFLAGS.IF says (target/i386, helper_vmrun,
+ * SVM_EVTINJ_TYPE_INTR). With two processors that deadlocks Linux in seconds.
+ *
+ * A physical interrupt goes before a pending virtual one, so the root may exit
+ * before it has taken what we gave it. The LAPIC only lets higher priorities
+ * through then; they overtake, and what they overtook is given again when a
+ * handler ends (IRET intercept).
+ */
+static uint64_t virtual_interrupt(uint8_t vector)
+{
+	return SVM_V_IRQ | SVM_V_IGN_TPR | (uint64_t)0xf << SVM_V_INTR_PRIO_SHIFT |
+	       (uint64_t)vector << SVM_V_INTR_VECTOR_SHIFT;
+}
+
+static void deliver(struct root_vp *vp, uint8_t vector)
+{
+	struct vmcb *v = vp->vmcb;
+
+	if (v->int_ctl & SVM_V_IRQ) {
+		CHECK(vp->held_count < ARRAY_SIZE(vp->held));
+		vp->held[vp->held_count++] = (uint8_t)(v->int_ctl >> SVM_V_INTR_VECTOR_SHIFT);
+		v->intercept1 |= SVM_INTERCEPT_IRET;
+	}
+	v->int_ctl = virtual_interrupt(vector);
+}
+
+/*
  * The root's interrupts come through here: it exits where it could take one
  * (INTR intercept, V_INTR_MASKING off), we take it, and hand the same vector
  * on. Its in-service bit stays set for the root's own EOI.
@@ -284,7 +315,16 @@ static void exit_intr(struct root_vp *vp)
 		lapic_eoi();
 		return;
 	}
-	vp->vmcb->event_inj = SVM_EVENT_VALID | SVM_EVENT_INTR | vector;
+	deliver(vp, (uint8_t)vector);
+}
+
+/* Intercepted while interrupts are held: after this one there is room for the next. */
+static void exit_iret(struct root_vp *vp)
+{
+	if (vp->held_count && !(vp->vmcb->int_ctl & SVM_V_IRQ))
+		vp->vmcb->int_ctl = virtual_interrupt(vp->held[--vp->held_count]);
+	if (!vp->held_count)
+		vp->vmcb->intercept1 &= ~SVM_INTERCEPT_IRET;
 }
 
 static void exit_vmmcall(struct root_vp *vp)
@@ -367,6 +407,7 @@ static exit_fn exit_handler(uint64_t code)
 {
 	switch (code) {
 	case SVM_EXIT_INTR:	return exit_intr;
+	case SVM_EXIT_IRET:	return exit_iret;
 	case SVM_EXIT_CPUID:	return root_exit_cpuid;
 	case SVM_EXIT_MSR:	return root_exit_msr;
 	case SVM_EXIT_VMMCALL:	return exit_vmmcall;

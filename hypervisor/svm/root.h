@@ -30,6 +30,10 @@ struct root_vp {
 	volatile uint32_t start_vector;	/* of the SIPI, in STARTING */
 	bool going_offline;		/* its SynIC was shut down: next dead halt parks it */
 	uint32_t icr_high;		/* as the root wrote it (xAPIC) */
+
+	/* Accepted for the root, but overtaken by a higher one; last is next. */
+	uint8_t held[16];
+	unsigned int held_count;
 };
 
 /* For every processor, before any runs. False: no memory. */
