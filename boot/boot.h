@@ -19,17 +19,17 @@
 
 /* Parts of the unified image; data NULL and size 0 if the image has none. */
 struct boot_parts {
-	struct pe_section hypervisor;	/* .hv */
-	struct pe_section kernel;	/* .linux */
-	struct pe_section initrd;	/* .initrd */
-	struct pe_section cmdline;	/* .cmdline */
-	struct pe_section version;	/* .version */
+	struct pe_section hypervisor; /* .hv */
+	struct pe_section kernel;     /* .linux */
+	struct pe_section initrd;     /* .initrd */
+	struct pe_section cmdline;    /* .cmdline */
+	struct pe_section version;    /* .version */
 };
 
 /* What the command line tells the launcher itself. */
 struct boot_config {
-	bool hypervisor;	/* rootstock.hypervisor=reference | off */
-	bool fallback_linux;	/* rootstock.fallback=stop | linux */
+	bool hypervisor;     /* rootstock.hypervisor=reference | off */
+	bool fallback_linux; /* rootstock.fallback=stop | linux */
 };
 
 struct boot {
@@ -56,8 +56,7 @@ void console_text(const uint16_t *text);
  * The one line of a failure, "boot: <what and where>: <status by name>".
  * Returns @status so that callers can write "return boot_failed(...)".
  */
-efi_status_t boot_failed(efi_status_t status, const char *format, ...)
-	__printf(2, 3);
+efi_status_t boot_failed(efi_status_t status, const char *format, ...) __printf(2, 3);
 
 /* The same with a text that somebody else wrote: "<text>: <status by name>". */
 void boot_failed_text(efi_status_t status, const uint16_t *text);

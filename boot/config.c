@@ -51,8 +51,8 @@ static bool secure_boot(const struct boot *boot)
 	uint64_t size = sizeof(value);
 	efi_status_t status;
 
-	status = boot->system->runtime->get_variable(
-		u"SecureBoot", &EFI_GLOBAL_VARIABLE_GUID, NULL, &size, &value);
+	status = boot->system->runtime->get_variable(u"SecureBoot", &EFI_GLOBAL_VARIABLE_GUID, NULL,
+						     &size, &value);
 	return status == EFI_SUCCESS && value == 1;
 }
 
@@ -110,9 +110,10 @@ static efi_status_t append_load_options(struct boot *boot)
 		return EFI_SUCCESS;
 	}
 	if (!append(boot->cmdline, text + skip, length - skip))
-		return boot_failed(EFI_BAD_BUFFER_SIZE,
-				   "command line with the boot entry's options is longer than %d characters",
-				   BOOT_CMDLINE_SIZE - 1);
+		return boot_failed(
+			EFI_BAD_BUFFER_SIZE,
+			"command line with the boot entry's options is longer than %d characters",
+			BOOT_CMDLINE_SIZE - 1);
 	return EFI_SUCCESS;
 }
 
@@ -120,8 +121,7 @@ static efi_status_t append_load_options(struct boot *boot)
  * Value of the last word "name=value" outside quotes, as Linux would find it.
  * NULL if there is none; else *length is that of the value.
  */
-static const char *find_option(const char *line, const char *name,
-			       size_t *length)
+static const char *find_option(const char *line, const char *name, size_t *length)
 {
 	const char *found = NULL;
 
@@ -150,9 +150,8 @@ static const char *find_option(const char *line, const char *name,
 }
 
 /* One of two words, the first being the default. */
-static efi_status_t read_choice(const struct boot *boot, const char *name,
-				const char *first, const char *second,
-				bool *is_second)
+static efi_status_t read_choice(const struct boot *boot, const char *name, const char *first,
+				const char *second, bool *is_second)
 {
 	const char *const choice[] = { first, second };
 	size_t length = 0;
@@ -172,8 +171,8 @@ static efi_status_t read_choice(const struct boot *boot, const char *name,
 		}
 	}
 	return boot_failed(EFI_INVALID_PARAMETER,
-			   "command line: %s=%.*s is neither \"%s\" nor \"%s\"",
-			   name, (int)length, value, first, second);
+			   "command line: %s=%.*s is neither \"%s\" nor \"%s\"", name, (int)length,
+			   value, first, second);
 }
 
 efi_status_t config_read(struct boot *boot)
@@ -191,8 +190,7 @@ efi_status_t config_read(struct boot *boot)
 	if (efi_failed(status))
 		return status;
 
-	status = read_choice(boot, "rootstock.hypervisor", "reference", "off",
-			     &off);
+	status = read_choice(boot, "rootstock.hypervisor", "reference", "off", &off);
 	if (efi_failed(status))
 		return status;
 	boot->config.hypervisor = !off;

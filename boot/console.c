@@ -3,10 +3,10 @@
 
 #include "lib/fmt.h"
 
-#define LINE_SIZE 300
+#define LINE_SIZE     300
 
-#define PAUSE_SECONDS	10
-#define PAUSE_STEP_US	50000
+#define PAUSE_SECONDS 10
+#define PAUSE_STEP_US 50000
 
 static struct efi_text_output *out;
 
@@ -14,7 +14,10 @@ static const struct {
 	efi_status_t status;
 	const char *name;
 } status_names[] = {
-#define NAME(status) { status, #status }
+#define NAME(status)            \
+	{                       \
+		status, #status \
+	}
 	NAME(EFI_SUCCESS),
 	NAME(EFI_LOAD_ERROR),
 	NAME(EFI_INVALID_PARAMETER),

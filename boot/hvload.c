@@ -9,9 +9,8 @@
 
 #include "abi/mshv_efi.h"
 
-typedef efi_status_t (EFIAPI *hv_entry_fn)(efi_handle_t image,
-					   struct efi_system_table *system,
-					   struct hvloader_info *info);
+typedef efi_status_t(EFIAPI *hv_entry_fn)(efi_handle_t image, struct efi_system_table *system,
+					  struct hvloader_info *info);
 
 static const struct efi_guid protocol_guid = MSHV_LOADER_PROTOCOL_GUID;
 
@@ -19,8 +18,7 @@ static struct mshv_loader_protocol *find_protocol(struct boot *boot)
 {
 	void *protocol = NULL;
 
-	if (efi_failed(boot->services->locate_protocol(&protocol_guid, NULL,
-						       &protocol)))
+	if (efi_failed(boot->services->locate_protocol(&protocol_guid, NULL, &protocol)))
 		return NULL;
 	return protocol;
 }
@@ -29,8 +27,7 @@ static struct mshv_loader_protocol *find_protocol(struct boot *boot)
  * What the hypervisor has to say.  After a failure its last line is the reason,
  * and becomes the one line of that failure.
  */
-static void print_messages(const struct mshv_loader_protocol *protocol,
-			   efi_status_t status)
+static void print_messages(const struct mshv_loader_protocol *protocol, efi_status_t status)
 {
 	const uint16_t *text, *last = NULL;
 	uint64_t cursor = 0;
@@ -57,18 +54,15 @@ static void unpublish(struct boot *boot, struct mshv_loader_protocol *protocol)
 	efi_handle_t *handles;
 	uint64_t count;
 
-	if (efi_failed(services->locate_handle_buffer(EFI_LOCATE_BY_PROTOCOL,
-						      &protocol_guid, NULL,
+	if (efi_failed(services->locate_handle_buffer(EFI_LOCATE_BY_PROTOCOL, &protocol_guid, NULL,
 						      &count, &handles)))
 		return;
 	for (uint64_t i = 0; i < count; i++)
-		services->uninstall_protocol_interface(handles[i],
-						       &protocol_guid, protocol);
+		services->uninstall_protocol_interface(handles[i], &protocol_guid, protocol);
 	services->free_pool(handles);
 }
 
-static efi_status_t enter(struct boot *boot, const struct pe_image *pe,
-			  uint64_t base)
+static efi_status_t enter(struct boot *boot, const struct pe_image *pe, uint64_t base)
 {
 	struct hvloader_info info = {
 		.version = HVLOADER_INFO_VERSION,
@@ -91,8 +85,7 @@ static efi_status_t enter(struct boot *boot, const struct pe_image *pe,
 	/* What it could not do is told by the protocol, not by the entry. */
 	protocol = find_protocol(boot);
 	if (protocol == NULL)
-		return boot_failed(EFI_NOT_FOUND,
-				   "hypervisor published no launch protocol");
+		return boot_failed(EFI_NOT_FOUND, "hypervisor published no launch protocol");
 	status = protocol->get_loader_init_status();
 	print_messages(protocol, status);
 	if (efi_failed(status))
@@ -115,16 +108,14 @@ efi_status_t hypervisor_prepare(struct boot *boot)
 		return EFI_SUCCESS;
 	}
 	if (part->data == NULL)
-		return boot_failed(EFI_NOT_FOUND,
-				   "no hypervisor in this image (section .hv)");
+		return boot_failed(EFI_NOT_FOUND, "no hypervisor in this image (section .hv)");
 
 	reason = pe_open(&pe, part->data, part->size, PE_FILE);
 	if (reason != NULL)
-		return boot_failed(EFI_LOAD_ERROR, "hypervisor image: %s",
-				   reason);
+		return boot_failed(EFI_LOAD_ERROR, "hypervisor image: %s", reason);
 	page_count = ALIGN_UP(pe.image_size, PAGE_SIZE) / PAGE_SIZE;
-	status = services->allocate_pages(EFI_ALLOCATE_ANY_PAGES,
-					  EFI_LOADER_CODE, page_count, &base);
+	status = services->allocate_pages(EFI_ALLOCATE_ANY_PAGES, EFI_LOADER_CODE, page_count,
+					  &base);
 	if (efi_failed(status))
 		return boot_failed(status, "no memory for the hypervisor image (%llu KiB)",
 				   (unsigned long long)page_count * 4);
@@ -132,12 +123,10 @@ efi_status_t hypervisor_prepare(struct boot *boot)
 	pe_load(&pe, (void *)(uintptr_t)base);
 	reason = pe_relocate(&pe, (void *)(uintptr_t)base, base);
 	if (reason != NULL) {
-		status = boot_failed(EFI_LOAD_ERROR, "hypervisor image: %s",
-				     reason);
+		status = boot_failed(EFI_LOAD_ERROR, "hypervisor image: %s", reason);
 		goto free_image;
 	}
-	console_line("boot: hypervisor loaded (base 0x%llx, %llu KiB)",
-		     (unsigned long long)base,
+	console_line("boot: hypervisor loaded (base 0x%llx, %llu KiB)", (unsigned long long)base,
 		     (unsigned long long)page_count * 4);
 	status = enter(boot, &pe, base);
 	if (efi_failed(status))

@@ -29,10 +29,8 @@ static const struct initrd_path {
 		 sizeof(struct efi_device_path) },
 };
 
-static efi_status_t EFIAPI load_initrd(struct efi_load_file2 *this,
-				       struct efi_device_path *path,
-				       uint8_t boot_policy, uint64_t *size,
-				       void *buffer)
+static efi_status_t EFIAPI load_initrd(struct efi_load_file2 *this, struct efi_device_path *path,
+				       uint8_t boot_policy, uint64_t *size, void *buffer)
 {
 	struct initrd *initrd = container_of(this, struct initrd, load_file2);
 
@@ -50,8 +48,7 @@ static efi_status_t EFIAPI load_initrd(struct efi_load_file2 *this,
 }
 
 /* Publish the initrd on a new handle; *handle stays NULL without an initrd. */
-static efi_status_t publish_initrd(struct boot *boot, struct initrd *initrd,
-				   efi_handle_t *handle)
+static efi_status_t publish_initrd(struct boot *boot, struct initrd *initrd, efi_handle_t *handle)
 {
 	struct efi_boot_services *services = boot->services;
 	efi_status_t status;
@@ -62,36 +59,32 @@ static efi_status_t publish_initrd(struct boot *boot, struct initrd *initrd,
 	initrd->load_file2.load_file = load_initrd;
 	initrd->content = boot->parts.initrd;
 
-	status = services->install_protocol_interface(
-		handle, &EFI_DEVICE_PATH_PROTOCOL_GUID, EFI_NATIVE_INTERFACE,
-		(void *)(uintptr_t)&initrd_path);
+	status = services->install_protocol_interface(handle, &EFI_DEVICE_PATH_PROTOCOL_GUID,
+						      EFI_NATIVE_INTERFACE,
+						      (void *)(uintptr_t)&initrd_path);
 	if (efi_failed(status))
 		return boot_failed(status, "cannot offer the initrd (device path)");
-	status = services->install_protocol_interface(
-		handle, &EFI_LOAD_FILE2_PROTOCOL_GUID, EFI_NATIVE_INTERFACE,
-		&initrd->load_file2);
+	status = services->install_protocol_interface(handle, &EFI_LOAD_FILE2_PROTOCOL_GUID,
+						      EFI_NATIVE_INTERFACE, &initrd->load_file2);
 	if (efi_failed(status)) {
-		services->uninstall_protocol_interface(
-			*handle, &EFI_DEVICE_PATH_PROTOCOL_GUID,
-			(void *)(uintptr_t)&initrd_path);
+		services->uninstall_protocol_interface(*handle, &EFI_DEVICE_PATH_PROTOCOL_GUID,
+						       (void *)(uintptr_t)&initrd_path);
 		*handle = NULL;
 		return boot_failed(status, "cannot offer the initrd (load file 2)");
 	}
 	return EFI_SUCCESS;
 }
 
-static void withdraw_initrd(struct boot *boot, struct initrd *initrd,
-			    efi_handle_t handle)
+static void withdraw_initrd(struct boot *boot, struct initrd *initrd, efi_handle_t handle)
 {
 	struct efi_boot_services *services = boot->services;
 
 	if (handle == NULL)
 		return;
-	services->uninstall_protocol_interface(
-		handle, &EFI_LOAD_FILE2_PROTOCOL_GUID, &initrd->load_file2);
-	services->uninstall_protocol_interface(
-		handle, &EFI_DEVICE_PATH_PROTOCOL_GUID,
-		(void *)(uintptr_t)&initrd_path);
+	services->uninstall_protocol_interface(handle, &EFI_LOAD_FILE2_PROTOCOL_GUID,
+					       &initrd->load_file2);
+	services->uninstall_protocol_interface(handle, &EFI_DEVICE_PATH_PROTOCOL_GUID,
+					       (void *)(uintptr_t)&initrd_path);
 }
 
 /* The firmware wants a path for every image, also for one in memory. */
@@ -116,13 +109,13 @@ static efi_status_t load_kernel(struct boot *boot, efi_handle_t *kernel)
 	efi_status_t status;
 
 	status = boot->services->load_image(false, boot->image, &path,
-					    (void *)(uintptr_t)part->data,
-					    part->size, kernel);
+					    (void *)(uintptr_t)part->data, part->size, kernel);
 	if (efi_failed(status)) {
 		/* The image was loaded all the same, just not trusted. */
 		if (status == EFI_SECURITY_VIOLATION)
 			boot->services->unload_image(*kernel);
-		return boot_failed(status, "firmware does not load the Linux image (section .linux)");
+		return boot_failed(status,
+				   "firmware does not load the Linux image (section .linux)");
 	}
 	return EFI_SUCCESS;
 }
@@ -134,8 +127,7 @@ static efi_status_t set_command_line(struct boot *boot, efi_handle_t kernel)
 	efi_status_t status;
 	uint32_t length = 0;
 
-	status = boot->services->handle_protocol(kernel,
-						 &EFI_LOADED_IMAGE_PROTOCOL_GUID,
+	status = boot->services->handle_protocol(kernel, &EFI_LOADED_IMAGE_PROTOCOL_GUID,
 						 (void **)&loaded);
 	if (efi_failed(status))
 		return boot_failed(status, "no way to pass the command line");

@@ -6,15 +6,13 @@
  */
 #include "boot/boot.h"
 
-efi_status_t EFIAPI boot_main(efi_handle_t image,
-			      struct efi_system_table *system);
+efi_status_t EFIAPI boot_main(efi_handle_t image, struct efi_system_table *system);
 
 static efi_status_t find_self(struct boot *boot)
 {
 	efi_status_t status;
 
-	status = boot->services->handle_protocol(boot->image,
-						 &EFI_LOADED_IMAGE_PROTOCOL_GUID,
+	status = boot->services->handle_protocol(boot->image, &EFI_LOADED_IMAGE_PROTOCOL_GUID,
 						 (void **)&boot->loaded);
 	if (efi_failed(status))
 		return boot_failed(status, "firmware does not say where our image is");
@@ -41,11 +39,7 @@ static efi_status_t start_hypervisor(struct boot *boot)
 static efi_status_t run(struct boot *boot)
 {
 	efi_status_t (*const steps[])(struct boot *) = {
-		find_self,
-		sections_find,
-		config_read,
-		start_hypervisor,
-		linux_start,
+		find_self, sections_find, config_read, start_hypervisor, linux_start,
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
@@ -57,8 +51,7 @@ static efi_status_t run(struct boot *boot)
 	return EFI_SUCCESS;
 }
 
-efi_status_t EFIAPI boot_main(efi_handle_t image,
-			      struct efi_system_table *system)
+efi_status_t EFIAPI boot_main(efi_handle_t image, struct efi_system_table *system)
 {
 	static struct boot boot; /* too large for a firmware stack */
 	efi_status_t status;

@@ -11,15 +11,12 @@ efi_status_t sections_find(struct boot *boot)
 	 * The firmware has laid us out in memory, whatever we came from: disk,
 	 * network or another loader.  Nothing is read from a device.
 	 */
-	reason = pe_open(&self, boot->loaded->image_base,
-			 boot->loaded->image_size, PE_LOADED);
+	reason = pe_open(&self, boot->loaded->image_base, boot->loaded->image_size, PE_LOADED);
 	if (reason != NULL)
-		return boot_failed(EFI_LOAD_ERROR, "our own image in memory: %s",
-				   reason);
+		return boot_failed(EFI_LOAD_ERROR, "our own image in memory: %s", reason);
 
 	if (!pe_find_section(&self, ".linux", &parts->kernel))
-		return boot_failed(EFI_NOT_FOUND,
-				   "no Linux in this image (section .linux)");
+		return boot_failed(EFI_NOT_FOUND, "no Linux in this image (section .linux)");
 	pe_find_section(&self, ".hv", &parts->hypervisor);
 	pe_find_section(&self, ".initrd", &parts->initrd);
 	pe_find_section(&self, ".cmdline", &parts->cmdline);

@@ -13,7 +13,7 @@ struct spec {
 	bool left;
 	bool prefix; /* 0x in front of a hexadecimal number */
 	size_t width;
-	size_t precision; /* SIZE_MAX: none given */
+	size_t precision;   /* SIZE_MAX: none given */
 	unsigned int longs; /* 0 int, 1 long, 2 long long or size_t */
 };
 
@@ -46,12 +46,11 @@ static void put_string(struct out *out, const struct spec *spec, const char *s)
 		pad(out, ' ', spec->width, length);
 }
 
-static void put_number(struct out *out, const struct spec *spec, uint64_t value,
-		       unsigned int base, bool negative)
+static void put_number(struct out *out, const struct spec *spec, uint64_t value, unsigned int base,
+		       bool negative)
 {
 	char digits[20]; /* 2^64 in decimal */
-	const char *sign = negative ? "-" :
-			   spec->prefix && base == 16 && value != 0 ? "0x" : "";
+	const char *sign = negative ? "-" : spec->prefix && base == 16 && value != 0 ? "0x" : "";
 	size_t count = 0, used;
 
 	do {
@@ -150,8 +149,7 @@ size_t fmt_vprint(char *buf, size_t size, const char *format, va_list list)
 			number = spec.longs == 0 ? va_arg(args.list, int) :
 				 spec.longs == 1 ? va_arg(args.list, long) :
 						   va_arg(args.list, long long);
-			value = number < 0 ? -(uint64_t)number :
-					     (uint64_t)number;
+			value = number < 0 ? -(uint64_t)number : (uint64_t)number;
 			put_number(&out, &spec, value, 10, number < 0);
 			break;
 		case 'u':
@@ -159,8 +157,7 @@ size_t fmt_vprint(char *buf, size_t size, const char *format, va_list list)
 			value = spec.longs == 0 ? va_arg(args.list, unsigned int) :
 				spec.longs == 1 ? va_arg(args.list, unsigned long) :
 						  va_arg(args.list, unsigned long long);
-			put_number(&out, &spec, value, *format == 'x' ? 16 : 10,
-				   false);
+			put_number(&out, &spec, value, *format == 'x' ? 16 : 10, false);
 			break;
 		case 'p':
 			value = (uint64_t)(uintptr_t)va_arg(args.list, void *);

@@ -9,10 +9,7 @@ void *memcpy(void *restrict to, const void *restrict from, size_t size)
 {
 	void *at = to;
 
-	__asm__ volatile("rep movsb"
-			 : "+D"(at), "+S"(from), "+c"(size)
-			 :
-			 : "memory");
+	__asm__ volatile("rep movsb" : "+D"(at), "+S"(from), "+c"(size) : : "memory");
 	return to;
 }
 
@@ -20,10 +17,7 @@ void *memset(void *to, int byte, size_t size)
 {
 	void *at = to;
 
-	__asm__ volatile("rep stosb"
-			 : "+D"(at), "+c"(size)
-			 : "a"(byte)
-			 : "memory");
+	__asm__ volatile("rep stosb" : "+D"(at), "+c"(size) : "a"(byte) : "memory");
 	return to;
 }
 

@@ -71,14 +71,12 @@ static const char *check_section(const struct pe_image *pe, uint32_t i)
 		return "section over the headers";
 	if (!inside(section.address, section.memory_size, pe->image_size))
 		return "section outside the image";
-	if (pe->layout == PE_FILE &&
-	    !inside(section.file_offset, section.file_size, pe->size))
+	if (pe->layout == PE_FILE && !inside(section.file_offset, section.file_size, pe->size))
 		return "section outside the file";
 	return NULL;
 }
 
-static const char *read_optional_header(struct pe_image *pe, const uint8_t *opt,
-					uint32_t size)
+static const char *read_optional_header(struct pe_image *pe, const uint8_t *opt, uint32_t size)
 {
 	const uint8_t *directory;
 
@@ -104,8 +102,7 @@ static const char *read_optional_header(struct pe_image *pe, const uint8_t *opt,
 	return NULL;
 }
 
-const char *pe_open(struct pe_image *pe, const void *data, size_t size,
-		    enum pe_layout layout)
+const char *pe_open(struct pe_image *pe, const void *data, size_t size, enum pe_layout layout)
 {
 	const char *reason;
 	const uint8_t *coff;
@@ -142,8 +139,7 @@ const char *pe_open(struct pe_image *pe, const void *data, size_t size,
 	pe->section_count = get16(coff + PE_COFF_SECTION_COUNT);
 	if (pe->header_size > size || pe->header_size > pe->image_size)
 		return "headers larger than the image";
-	if (!inside(pe->section_table,
-		    (uint64_t)pe->section_count * PE_SECTION_SIZE,
+	if (!inside(pe->section_table, (uint64_t)pe->section_count * PE_SECTION_SIZE,
 		    pe->header_size))
 		return "section table outside the headers";
 	if (pe->entry >= pe->image_size)
@@ -170,8 +166,7 @@ static bool name_is(const uint8_t *field, const char *name)
 	return i == PE_SECTION_NAME_SIZE ? name[i] == '\0' : field[i] == 0;
 }
 
-bool pe_find_section(const struct pe_image *pe, const char *name,
-		     struct pe_section *found)
+bool pe_find_section(const struct pe_image *pe, const char *name, struct pe_section *found)
 {
 	for (uint32_t i = 0; i < pe->section_count; i++) {
 		const uint8_t *header = section_header(pe, i);
@@ -179,9 +174,8 @@ bool pe_find_section(const struct pe_image *pe, const char *name,
 
 		if (!name_is(header, name))
 			continue;
-		found->data = pe->data + (pe->layout == PE_FILE ?
-						  section.file_offset :
-						  section.address);
+		found->data =
+			pe->data + (pe->layout == PE_FILE ? section.file_offset : section.address);
 		found->size = section.file_size;
 		return found->size > 0;
 	}
@@ -199,14 +193,12 @@ void pe_load(const struct pe_image *pe, void *to)
 
 		if (section.file_size == 0)
 			continue;
-		memcpy(image + section.address, pe->data + section.file_offset,
-		       section.file_size);
+		memcpy(image + section.address, pe->data + section.file_offset, section.file_size);
 	}
 }
 
-static const char *relocate_block(const struct pe_image *pe, uint8_t *image,
-				  const uint8_t *block, uint32_t size,
-				  uint64_t delta)
+static const char *relocate_block(const struct pe_image *pe, uint8_t *image, const uint8_t *block,
+				  uint32_t size, uint64_t delta)
 {
 	uint32_t page = get32(block);
 
@@ -249,8 +241,7 @@ const char *pe_relocate(const struct pe_image *pe, void *to, uint64_t base)
 		uint32_t size = get32(block + 4);
 		const char *reason;
 
-		if (size < PE_RELOC_BLOCK_HEADER ||
-		    size > pe->relocations_size - at)
+		if (size < PE_RELOC_BLOCK_HEADER || size > pe->relocations_size - at)
 			return "relocation block of impossible size";
 		reason = relocate_block(pe, image, block, size, delta);
 		if (reason != NULL)

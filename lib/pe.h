@@ -14,8 +14,8 @@
 #include "base/base.h"
 
 enum pe_layout {
-	PE_FILE,	/* as in a file: sections at their file offsets */
-	PE_LOADED,	/* as in memory: sections at their addresses */
+	PE_FILE,   /* as in a file: sections at their file offsets */
+	PE_LOADED, /* as in memory: sections at their addresses */
 };
 
 struct pe_image {
@@ -24,32 +24,30 @@ struct pe_image {
 	enum pe_layout layout;
 
 	uint64_t preferred_base;
-	uint32_t image_size;	/* in memory, bytes */
+	uint32_t image_size; /* in memory, bytes */
 	uint32_t header_size;
-	uint32_t entry;		/* this and the next: offsets in memory */
+	uint32_t entry; /* this and the next: offsets in memory */
 	uint32_t relocations;
 	uint32_t relocations_size;
-	bool fixed;		/* relocations stripped: preferred base only */
+	bool fixed; /* relocations stripped: preferred base only */
 
-	uint32_t section_table;	/* offset in data */
+	uint32_t section_table; /* offset in data */
 	uint32_t section_count;
 };
 
 struct pe_section {
-	const uint8_t *data;	/* in the image */
-	size_t size;		/* bytes of content */
+	const uint8_t *data; /* in the image */
+	size_t size;	     /* bytes of content */
 };
 
 /* Check @data and fill @pe.  PE_LOADED: @size is the image's size in memory. */
-const char *pe_open(struct pe_image *pe, const void *data, size_t size,
-		    enum pe_layout layout);
+const char *pe_open(struct pe_image *pe, const void *data, size_t size, enum pe_layout layout);
 
 /*
  * Content of the first section called @name (at most 8 characters).  False if
  * there is none or it is empty.
  */
-bool pe_find_section(const struct pe_image *pe, const char *name,
-		     struct pe_section *section);
+bool pe_find_section(const struct pe_image *pe, const char *name, struct pe_section *section);
 
 /*
  * Lay the image out at @to (pe->image_size bytes, caller's): headers and

@@ -23,7 +23,7 @@
 #include "lib/pe_format.h"
 
 /* The format has 32-bit sizes; firmware counts in signed ones here and there. */
-#define IMAGE_SIZE_MAX	INT32_MAX
+#define IMAGE_SIZE_MAX INT32_MAX
 
 struct file {
 	uint8_t *data;
@@ -48,8 +48,8 @@ static struct file read_file(const char *path)
 	struct file file;
 	long size;
 
-	if (stream == NULL || fseek(stream, 0, SEEK_END) != 0 ||
-	    (size = ftell(stream)) < 0 || fseek(stream, 0, SEEK_SET) != 0)
+	if (stream == NULL || fseek(stream, 0, SEEK_END) != 0 || (size = ftell(stream)) < 0 ||
+	    fseek(stream, 0, SEEK_SET) != 0)
 		die("%s: %s", path, strerror(errno));
 	if (size > IMAGE_SIZE_MAX)
 		die("%s: larger than 2 GiB", path);
@@ -116,8 +116,7 @@ static void measure(struct image *image)
 			end = get32(h + PE_SECTION_RAW_OFFSET) + raw;
 			image->file_end = MAX(image->file_end, end);
 		}
-		end = (uint64_t)get32(h + PE_SECTION_ADDRESS) +
-		      get32(h + PE_SECTION_VIRTUAL_SIZE);
+		end = (uint64_t)get32(h + PE_SECTION_ADDRESS) + get32(h + PE_SECTION_VIRTUAL_SIZE);
 		image->memory_end = MAX(image->memory_end, end);
 	}
 }
@@ -136,8 +135,7 @@ static struct image open_image(const char *path)
 	image.file_align = get32(image.opt + PE_OPT_FILE_ALIGN);
 	image.memory_align = get32(image.opt + PE_OPT_SECTION_ALIGN);
 	if (image.file_align == 0 || image.memory_align == 0 ||
-	    !IS_ALIGNED(image.file_align, 512) ||
-	    !IS_ALIGNED(image.memory_align, PAGE_SIZE))
+	    !IS_ALIGNED(image.file_align, 512) || !IS_ALIGNED(image.memory_align, PAGE_SIZE))
 		die("%s: unexpected alignment of sections", path);
 
 	while (image.section_count < image.pe.section_count &&
@@ -169,14 +167,12 @@ static uint64_t write_padding(FILE *out, uint64_t at, uint64_t align)
 }
 
 /* Fill in the header of one more section. */
-static void add_header(struct image *image, const char *name, size_t name_size,
-		       size_t size)
+static void add_header(struct image *image, const char *name, size_t name_size, size_t size)
 {
 	uint8_t *h = image->table + image->section_count * PE_SECTION_SIZE;
 
 	if (h + PE_SECTION_SIZE > image->file.data + image->pe.header_size)
-		die("no room for the header of section %.*s", (int)name_size,
-		    name);
+		die("no room for the header of section %.*s", (int)name_size, name);
 	image->memory_end = ALIGN_UP(image->memory_end, image->memory_align);
 	image->file_end = ALIGN_UP(image->file_end, image->file_align);
 	memset(h, 0, PE_SECTION_SIZE);
@@ -191,20 +187,17 @@ static void add_header(struct image *image, const char *name, size_t name_size,
 	image->section_count++;
 }
 
-static void write_image(struct image *image, char *const parts[],
-			const struct file files[], size_t part_count,
-			const char *path)
+static void write_image(struct image *image, char *const parts[], const struct file files[],
+			size_t part_count, const char *path)
 {
 	uint64_t at = image->file_end;
 	FILE *out;
 
 	for (size_t i = 0; i < part_count; i++)
-		add_header(image, parts[i],
-			   (size_t)(strchr(parts[i], '=') - parts[i]),
+		add_header(image, parts[i], (size_t)(strchr(parts[i], '=') - parts[i]),
 			   files[i].size);
 	put16(image->coff + PE_COFF_SECTION_COUNT, image->section_count);
-	put32(image->opt + PE_OPT_IMAGE_SIZE,
-	      ALIGN_UP(image->memory_end, image->memory_align));
+	put32(image->opt + PE_OPT_IMAGE_SIZE, ALIGN_UP(image->memory_end, image->memory_align));
 
 	out = fopen(path, "wb");
 	if (out == NULL)

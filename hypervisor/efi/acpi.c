@@ -9,37 +9,37 @@
 #include "lib/mem.h"
 
 /* "Root System Description Pointer (RSDP)" */
-#define RSDP_REVISION		15
-#define RSDP_RSDT		16
-#define RSDP_XSDT		24
-#define RSDP_V1_SIZE		20
-#define RSDP_V2_SIZE		36
+#define RSDP_REVISION	       15
+#define RSDP_RSDT	       16
+#define RSDP_XSDT	       24
+#define RSDP_V1_SIZE	       20
+#define RSDP_V2_SIZE	       36
 
 /* "System Description Table Header" */
-#define TABLE_LENGTH		4
-#define TABLE_HEADER_SIZE	36
+#define TABLE_LENGTH	       4
+#define TABLE_HEADER_SIZE      36
 
 /* "Fixed ACPI Description Table (FADT)" */
-#define FADT_PM1A_CNT		64
-#define FADT_PM1B_CNT		68
-#define FADT_PM_TIMER		76
-#define FADT_X_PM1A_CNT		172
-#define FADT_X_PM1B_CNT		184
-#define FADT_X_PM_TIMER		208
+#define FADT_PM1A_CNT	       64
+#define FADT_PM1B_CNT	       68
+#define FADT_PM_TIMER	       76
+#define FADT_X_PM1A_CNT	       172
+#define FADT_X_PM1B_CNT	       184
+#define FADT_X_PM_TIMER	       208
 
 /* "Generic Address Structure (GAS)" */
-#define GAS_SPACE		0
-#define GAS_SPACE_IO		1
-#define GAS_ADDRESS		4
-#define GAS_SIZE		12
+#define GAS_SPACE	       0
+#define GAS_SPACE_IO	       1
+#define GAS_ADDRESS	       4
+#define GAS_SIZE	       12
 
 /* "Multiple APIC Description Table (MADT)" */
-#define MADT_ENTRIES		44
-#define MADT_LOCAL_APIC		0
-#define MADT_LOCAL_APIC_SIZE	8
-#define MADT_LOCAL_X2APIC	9
-#define MADT_LOCAL_X2APIC_SIZE	16
-#define MADT_ENABLED		BIT32(0)
+#define MADT_ENTRIES	       44
+#define MADT_LOCAL_APIC	       0
+#define MADT_LOCAL_APIC_SIZE   8
+#define MADT_LOCAL_X2APIC      9
+#define MADT_LOCAL_X2APIC_SIZE 16
+#define MADT_ENABLED	       BIT32(0)
 
 struct table {
 	const uint8_t *data;
@@ -72,8 +72,7 @@ static bool checksum_ok(const uint8_t *p, uint32_t size)
 }
 
 /* Firmware's memory is mapped one to one: a table's address is a pointer. */
-static bool open_table(uint64_t address, const char *signature,
-		       struct table *table)
+static bool open_table(uint64_t address, const char *signature, struct table *table)
 {
 	if (address == 0)
 		return false;
@@ -81,8 +80,7 @@ static bool open_table(uint64_t address, const char *signature,
 	if (memcmp(table->data, signature, 4) != 0)
 		return false;
 	table->length = get32(table->data + TABLE_LENGTH);
-	return table->length >= TABLE_HEADER_SIZE &&
-	       checksum_ok(table->data, table->length);
+	return table->length >= TABLE_HEADER_SIZE && checksum_ok(table->data, table->length);
 }
 
 static bool open_root(const uint8_t *rsdp, struct table *root, uint32_t *width)
@@ -98,23 +96,20 @@ static bool open_root(const uint8_t *rsdp, struct table *root, uint32_t *width)
 	return open_table(get32(rsdp + RSDP_RSDT), "RSDT", root);
 }
 
-static bool find_table(const struct table *root, uint32_t width,
-		       const char *signature, struct table *table)
+static bool find_table(const struct table *root, uint32_t width, const char *signature,
+		       struct table *table)
 {
-	for (uint32_t at = TABLE_HEADER_SIZE; at + width <= root->length;
-	     at += width) {
+	for (uint32_t at = TABLE_HEADER_SIZE; at + width <= root->length; at += width) {
 		const uint8_t *entry = root->data + at;
 
-		if (open_table(width == 8 ? get64(entry) : get32(entry),
-			       signature, table))
+		if (open_table(width == 8 ? get64(entry) : get32(entry), signature, table))
 			return true;
 	}
 	return false;
 }
 
 /* The old 32-bit field, else the extended one; 0 if neither is a port. */
-static uint16_t read_port(const struct table *fadt, uint32_t field,
-			  uint32_t extended)
+static uint16_t read_port(const struct table *fadt, uint32_t field, uint32_t extended)
 {
 	uint64_t port = 0;
 
@@ -126,8 +121,8 @@ static uint16_t read_port(const struct table *fadt, uint32_t field,
 	return port <= UINT16_MAX ? (uint16_t)port : 0;
 }
 
-static efi_status_t add_processor(struct boot_info *info, uint32_t apic_id,
-				  uint32_t acpi_uid, uint32_t flags)
+static efi_status_t add_processor(struct boot_info *info, uint32_t apic_id, uint32_t acpi_uid,
+				  uint32_t flags)
 {
 	if ((flags & MADT_ENABLED) == 0)
 		return EFI_SUCCESS;
@@ -144,8 +139,7 @@ static efi_status_t add_processor(struct boot_info *info, uint32_t apic_id,
 	return EFI_SUCCESS;
 }
 
-static efi_status_t read_processors(const struct table *madt,
-				    struct boot_info *info)
+static efi_status_t read_processors(const struct table *madt, struct boot_info *info)
 {
 	uint32_t at = MADT_ENTRIES;
 
@@ -158,12 +152,9 @@ static efi_status_t read_processors(const struct table *madt,
 		if (size < 2 || size > madt->length - at)
 			break;
 		if (entry[0] == MADT_LOCAL_APIC && size >= MADT_LOCAL_APIC_SIZE)
-			status = add_processor(info, entry[3], entry[2],
-					       get32(entry + 4));
-		else if (entry[0] == MADT_LOCAL_X2APIC &&
-			 size >= MADT_LOCAL_X2APIC_SIZE)
-			status = add_processor(info, get32(entry + 4),
-					       get32(entry + 12),
+			status = add_processor(info, entry[3], entry[2], get32(entry + 4));
+		else if (entry[0] == MADT_LOCAL_X2APIC && size >= MADT_LOCAL_X2APIC_SIZE)
+			status = add_processor(info, get32(entry + 4), get32(entry + 12),
 					       get32(entry + 8));
 		if (efi_failed(status))
 			return status;

@@ -14,15 +14,13 @@
 
 struct boot_info boot_info;
 
-efi_status_t EFIAPI efi_main(efi_handle_t handle,
-				 struct efi_system_table *system,
-				 const struct hvloader_info *loader);
+efi_status_t EFIAPI efi_main(efi_handle_t handle, struct efi_system_table *system,
+			     const struct hvloader_info *loader);
 
 static const void *find_rsdp(const struct efi_system_table *system)
 {
 	for (uint64_t i = 0; i < system->table_count; i++) {
-		if (efi_guid_equal(&system->tables[i].guid,
-				   &EFI_ACPI_20_TABLE_GUID))
+		if (efi_guid_equal(&system->tables[i].guid, &EFI_ACPI_20_TABLE_GUID))
 			return system->tables[i].table;
 	}
 	return NULL;
@@ -48,24 +46,22 @@ static efi_status_t prepare(struct efi_system_table *system)
 	return status;
 }
 
-efi_status_t EFIAPI efi_main(efi_handle_t handle __maybe_unused,
-				 struct efi_system_table *system,
-				 const struct hvloader_info *loader)
+efi_status_t EFIAPI efi_main(efi_handle_t handle __maybe_unused, struct efi_system_table *system,
+			     const struct hvloader_info *loader)
 {
 	efi_status_t status;
 
-	if (loader->version != HVLOADER_INFO_VERSION ||
-	    loader->size < sizeof(*loader))
+	if (loader->version != HVLOADER_INFO_VERSION || loader->size < sizeof(*loader))
 		return EFI_INCOMPATIBLE_VERSION;
 	boot_info.image.base = loader->image_base;
 	boot_info.image.size = loader->page_count * PAGE_SIZE;
 
 	status = prepare(system);
 	if (!efi_failed(status))
-		launch_message("hypervisor: ready (%u processors, pool %llu KiB at 0x%llx, trampoline 0x%llx)",
-			       boot_info.processor_count,
-			       (unsigned long long)boot_info.pool.size / 1024,
-			       (unsigned long long)boot_info.pool.base,
-			       (unsigned long long)boot_info.trampoline);
+		launch_message(
+			"hypervisor: ready (%u processors, pool %llu KiB at 0x%llx, trampoline 0x%llx)",
+			boot_info.processor_count, (unsigned long long)boot_info.pool.size / 1024,
+			(unsigned long long)boot_info.pool.base,
+			(unsigned long long)boot_info.trampoline);
 	return protocol_publish(system, status);
 }

@@ -19,11 +19,11 @@
 
 /* What decides whether this hypervisor can run here. */
 struct processor_facts {
-	char vendor[13];	/* CPUID 0 */
-	uint32_t max_extended;	/* CPUID 0x80000000 EAX */
-	uint32_t features_c;	/* CPUID 0x80000001 ECX */
-	uint32_t svm_features;	/* CPUID 0x8000000a EDX */
-	uint64_t vm_cr;		/* MSR VM_CR; 0 without SVM */
+	char vendor[13];       /* CPUID 0 */
+	uint32_t max_extended; /* CPUID 0x80000000 EAX */
+	uint32_t features_c;   /* CPUID 0x80000001 ECX */
+	uint32_t svm_features; /* CPUID 0x8000000a EDX */
+	uint64_t vm_cr;	       /* MSR VM_CR; 0 without SVM */
 	uint64_t cr4;
 };
 
@@ -35,12 +35,9 @@ efi_status_t processor_check(const struct processor_facts *facts);
 /* --- memory.c --- */
 
 /* Take the pool and the trampoline page; describe RAM.  Into @info. */
-efi_status_t memory_take(struct efi_boot_services *services,
-			 struct boot_info *info);
-efi_status_t memory_describe(struct efi_boot_services *services,
-			     struct boot_info *info);
-void memory_give_back(struct efi_boot_services *services,
-		      struct boot_info *info);
+efi_status_t memory_take(struct efi_boot_services *services, struct boot_info *info);
+efi_status_t memory_describe(struct efi_boot_services *services, struct boot_info *info);
+void memory_give_back(struct efi_boot_services *services, struct boot_info *info);
 
 /* --- map.c: work on memory maps that firmware has made --- */
 
@@ -48,13 +45,12 @@ void memory_give_back(struct efi_boot_services *services,
  * Fill @info's RAM ranges and top from a UEFI memory map.  False: more than
  * HV_RAM_RANGES_MAX ranges.
  */
-bool map_read_ram(struct boot_info *info, const void *map, uint64_t size,
-		  uint64_t stride);
+bool map_read_ram(struct boot_info *info, const void *map, uint64_t size, uint64_t stride);
 
 /* Memory of ours, for get_memory_map. */
 struct map_mark {
 	struct boot_range range;
-	uint64_t attribute;	/* MSHV_MEMORY_* */
+	uint64_t attribute; /* MSHV_MEMORY_* */
 };
 
 /* Stride of an extended descriptor, for a firmware's of @stride bytes. */
@@ -82,7 +78,6 @@ efi_status_t acpi_read(const void *rsdp, struct boot_info *info);
  * Publish the launch protocol on a new handle.  @status is what Linux and the
  * launcher are told about our own work.
  */
-efi_status_t protocol_publish(struct efi_system_table *system,
-			      efi_status_t status);
+efi_status_t protocol_publish(struct efi_system_table *system, efi_status_t status);
 
 #endif

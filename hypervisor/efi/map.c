@@ -59,8 +59,7 @@ static bool add_ram(struct boot_info *info, struct boot_range new)
 	return true;
 }
 
-bool map_read_ram(struct boot_info *info, const void *map, uint64_t size,
-		  uint64_t stride)
+bool map_read_ram(struct boot_info *info, const void *map, uint64_t size, uint64_t stride)
 {
 	const uint8_t *bytes = map;
 
@@ -92,8 +91,7 @@ uint64_t map_extended_stride(uint64_t stride)
  * over: its end, and the mark's attribute.
  */
 static uint64_t next_piece(const struct efi_memory_descriptor *d, uint64_t start,
-			   const struct map_mark *marks, size_t mark_count,
-			   uint64_t *attribute)
+			   const struct map_mark *marks, size_t mark_count, uint64_t *attribute)
 {
 	uint64_t end = d->physical_start + d->page_count * PAGE_SIZE;
 
@@ -116,9 +114,8 @@ static uint64_t next_piece(const struct efi_memory_descriptor *d, uint64_t start
  * The pieces of one descriptor, written to @out unless that is NULL.  Returns
  * how many there are.
  */
-static uint64_t extend_one(const struct efi_memory_descriptor *whole,
-			   const struct map_mark *marks, size_t mark_count,
-			   uint8_t *out, uint64_t stride)
+static uint64_t extend_one(const struct efi_memory_descriptor *whole, const struct map_mark *marks,
+			   size_t mark_count, uint8_t *out, uint64_t stride)
 {
 	uint64_t end = whole->physical_start + whole->page_count * PAGE_SIZE;
 	uint64_t start = whole->physical_start;
@@ -127,16 +124,15 @@ static uint64_t extend_one(const struct efi_memory_descriptor *whole,
 	do {
 		struct efi_memory_descriptor piece = *whole;
 		struct mshv_memory_extension extension = { 0 };
-		uint64_t piece_end = next_piece(whole, start, marks, mark_count,
-						&extension.attribute);
+		uint64_t piece_end =
+			next_piece(whole, start, marks, mark_count, &extension.attribute);
 
 		if (out != NULL) {
 			piece.physical_start = start;
 			piece.page_count = (piece_end - start) / PAGE_SIZE;
 			memset(out, 0, stride);
 			memcpy(out, &piece, sizeof(piece));
-			memcpy(out + stride - sizeof(extension), &extension,
-			       sizeof(extension));
+			memcpy(out + stride - sizeof(extension), &extension, sizeof(extension));
 			out += stride;
 		}
 		count++;
@@ -170,8 +166,7 @@ uint64_t map_extend(void *buffer, uint64_t room, uint64_t size, uint64_t stride,
 	for (; from + stride <= bytes + room; from += stride) {
 		struct efi_memory_descriptor d = read_descriptor(from);
 
-		to += new_stride * extend_one(&d, marks, mark_count, to,
-					      new_stride);
+		to += new_stride * extend_one(&d, marks, mark_count, to, new_stride);
 	}
 	return count * new_stride;
 }

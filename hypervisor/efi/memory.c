@@ -6,11 +6,11 @@
 #include "hypervisor/efi/loader.h"
 
 /* Real mode's first 640 KiB, where a start-up IPI can point to. */
-#define TRAMPOLINE_LAST_BYTE	0x9ffff
-#define FOUR_GIB_LAST_BYTE	0xffffffff
+#define TRAMPOLINE_LAST_BYTE 0x9ffff
+#define FOUR_GIB_LAST_BYTE   0xffffffff
 
 /* The map grows by what we allocate to read it, and by a split or two. */
-#define MAP_SLACK		(8 * 48)
+#define MAP_SLACK	     (8 * 48)
 
 static uint64_t pages(uint64_t bytes)
 {
@@ -21,19 +21,18 @@ static uint64_t pages(uint64_t bytes)
  * Aligned to a large page, so that the pool costs the root's nested tables no
  * split entries: allocate with room around, then give that back.
  */
-static efi_status_t take_pool(struct efi_boot_services *services,
-			      struct boot_range *pool)
+static efi_status_t take_pool(struct efi_boot_services *services, struct boot_range *pool)
 {
 	uint64_t room = pages(LARGE_PAGE_SIZE) - 1;
 	uint64_t start = FOUR_GIB_LAST_BYTE, before, after;
 	efi_status_t status;
 
-	status = services->allocate_pages(EFI_ALLOCATE_MAX_ADDRESS,
-					  EFI_LOADER_DATA,
+	status = services->allocate_pages(EFI_ALLOCATE_MAX_ADDRESS, EFI_LOADER_DATA,
 					  pages(HV_POOL_SIZE) + room, &start);
 	if (efi_failed(status)) {
-		launch_message("rootstock: no %llu KiB of memory below 4 GiB: hypervisor not started",
-			       (unsigned long long)HV_POOL_SIZE / 1024);
+		launch_message(
+			"rootstock: no %llu KiB of memory below 4 GiB: hypervisor not started",
+			(unsigned long long)HV_POOL_SIZE / 1024);
 		return status;
 	}
 	pool->base = ALIGN_UP(start, LARGE_PAGE_SIZE);
@@ -47,27 +46,25 @@ static efi_status_t take_pool(struct efi_boot_services *services,
 	return EFI_SUCCESS;
 }
 
-efi_status_t memory_take(struct efi_boot_services *services,
-			 struct boot_info *info)
+efi_status_t memory_take(struct efi_boot_services *services, struct boot_info *info)
 {
 	efi_status_t status = take_pool(services, &info->pool);
 
 	if (efi_failed(status))
 		return status;
 	info->trampoline = TRAMPOLINE_LAST_BYTE;
-	status = services->allocate_pages(EFI_ALLOCATE_MAX_ADDRESS,
-					  EFI_LOADER_DATA, 1,
+	status = services->allocate_pages(EFI_ALLOCATE_MAX_ADDRESS, EFI_LOADER_DATA, 1,
 					  &info->trampoline);
 	if (efi_failed(status)) {
 		info->trampoline = 0;
-		launch_message("rootstock: no free page below 640 KiB to start processors: hypervisor not started");
+		launch_message(
+			"rootstock: no free page below 640 KiB to start processors: hypervisor not started");
 		memory_give_back(services, info);
 	}
 	return status;
 }
 
-void memory_give_back(struct efi_boot_services *services,
-		      struct boot_info *info)
+void memory_give_back(struct efi_boot_services *services, struct boot_info *info)
 {
 	if (info->trampoline != 0)
 		services->free_pages(info->trampoline, 1);
@@ -77,8 +74,7 @@ void memory_give_back(struct efi_boot_services *services,
 	info->pool = (struct boot_range){ 0 };
 }
 
-efi_status_t memory_describe(struct efi_boot_services *services,
-			     struct boot_info *info)
+efi_status_t memory_describe(struct efi_boot_services *services, struct boot_info *info)
 {
 	uint64_t size = 0, key, stride = 0;
 	uint32_t version;
@@ -99,7 +95,8 @@ efi_status_t memory_describe(struct efi_boot_services *services,
 	if (!efi_failed(status))
 		return EFI_SUCCESS;
 failed:
-	launch_message("rootstock: cannot use the firmware's memory map (status 0x%llx): hypervisor not started",
-		       (unsigned long long)status);
+	launch_message(
+		"rootstock: cannot use the firmware's memory map (status 0x%llx): hypervisor not started",
+		(unsigned long long)status);
 	return EFI_LOAD_ERROR;
 }

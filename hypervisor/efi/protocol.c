@@ -55,10 +55,8 @@ static uint64_t EFIAPI register_range(uint64_t base_page, uint64_t page_count)
 	return EFI_SUCCESS;
 }
 
-static uint64_t EFIAPI get_memory_map(uint64_t *map_size, void *map,
-				      uint64_t *map_key,
-				      uint64_t *descriptor_size,
-				      uint32_t *descriptor_version)
+static uint64_t EFIAPI get_memory_map(uint64_t *map_size, void *map, uint64_t *map_key,
+				      uint64_t *descriptor_size, uint32_t *descriptor_version)
 {
 	struct map_mark marks[MARK_COUNT];
 	uint64_t size, stride = 0, room, need;
@@ -69,8 +67,7 @@ static uint64_t EFIAPI get_memory_map(uint64_t *map_size, void *map,
 		return EFI_INVALID_PARAMETER;
 	room = map != NULL ? *map_size : 0;
 	size = room;
-	status = boot_services->get_memory_map(&size, map, map_key, &stride,
-					       descriptor_version);
+	status = boot_services->get_memory_map(&size, map, map_key, &stride, descriptor_version);
 	if (status != EFI_SUCCESS && status != EFI_BUFFER_TOO_SMALL)
 		return status;
 
@@ -86,8 +83,7 @@ static uint64_t EFIAPI get_memory_map(uint64_t *map_size, void *map,
 	return need > room ? EFI_BUFFER_TOO_SMALL : EFI_SUCCESS;
 }
 
-static uint64_t EFIAPI get_hv_ranges(void **ranges, uint64_t *size,
-				     uint64_t *descriptor_size)
+static uint64_t EFIAPI get_hv_ranges(void **ranges, uint64_t *size, uint64_t *descriptor_size)
 {
 	struct efi_memory_descriptor *descriptors;
 	struct map_mark marks[MARK_COUNT];
@@ -98,8 +94,7 @@ static uint64_t EFIAPI get_hv_ranges(void **ranges, uint64_t *size,
 		return EFI_INVALID_PARAMETER;
 	if (efi_failed(init_status))
 		return EFI_NOT_READY;
-	status = boot_services->allocate_pool(EFI_LOADER_DATA,
-					      MARK_COUNT * sizeof(*descriptors),
+	status = boot_services->allocate_pool(EFI_LOADER_DATA, MARK_COUNT * sizeof(*descriptors),
 					      &buffer);
 	if (efi_failed(status))
 		return status;
@@ -137,14 +132,13 @@ static struct mshv_loader_protocol protocol = {
 	.get_next_log_msg = get_next_log_msg,
 };
 
-efi_status_t protocol_publish(struct efi_system_table *system,
-			      efi_status_t status)
+efi_status_t protocol_publish(struct efi_system_table *system, efi_status_t status)
 {
 	static const struct efi_guid guid = MSHV_LOADER_PROTOCOL_GUID;
 	efi_handle_t handle = NULL;
 
 	boot_services = system->boot;
 	init_status = status;
-	return boot_services->install_protocol_interface(
-		&handle, &guid, EFI_NATIVE_INTERFACE, &protocol);
+	return boot_services->install_protocol_interface(&handle, &guid, EFI_NATIVE_INTERFACE,
+							 &protocol);
 }

@@ -13,6 +13,9 @@
 #ifndef ABI_MSHV_EFI_H
 #define ABI_MSHV_EFI_H
 
+/* Tables, laid out by hand. */
+/* clang-format off */
+
 #include <stddef.h>
 #include <stdint.h>
 

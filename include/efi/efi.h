@@ -13,6 +13,9 @@
 #ifndef EFI_EFI_H
 #define EFI_EFI_H
 
+/* Tables, laid out by hand. */
+/* clang-format off */
+
 #include "base/base.h"
 
 #define EFIAPI __attribute__((ms_abi))

@@ -5,6 +5,9 @@
 #ifndef EFI_PROTOCOL_H
 #define EFI_PROTOCOL_H
 
+/* Tables, laid out by hand. */
+/* clang-format off */
+
 #include "efi/efi.h"
 
 /* "EFI Device Path Protocol" */

@@ -36,8 +36,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	look(data, size, PE_LOADED);
 	look(data, size, PE_FILE);
-	if (pe_open(&pe, data, size, PE_FILE) != NULL ||
-	    pe.image_size > IMAGE_MAX)
+	if (pe_open(&pe, data, size, PE_FILE) != NULL || pe.image_size > IMAGE_MAX)
 		return 0;
 	image = malloc(pe.image_size);
 	if (image == NULL)

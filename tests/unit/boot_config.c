@@ -12,8 +12,7 @@
 static char printed[4096]; /* all lines, '\n' between them */
 static uint8_t secure;	   /* the SecureBoot variable */
 
-static efi_status_t EFIAPI print(struct efi_text_output *this,
-				 const uint16_t *text)
+static efi_status_t EFIAPI print(struct efi_text_output *this, const uint16_t *text)
 {
 	size_t at = strlen(printed);
 
@@ -26,10 +25,8 @@ static efi_status_t EFIAPI print(struct efi_text_output *this,
 	return EFI_SUCCESS;
 }
 
-static efi_status_t EFIAPI get_variable(const uint16_t *name,
-					const struct efi_guid *vendor,
-					uint32_t *attributes, uint64_t *size,
-					void *data)
+static efi_status_t EFIAPI get_variable(const uint16_t *name, const struct efi_guid *vendor,
+					uint32_t *attributes, uint64_t *size, void *data)
 {
 	(void)attributes;
 	assert_memory_equal(name, u"SecureBoot", 22);
@@ -61,8 +58,7 @@ static int setup(void **state)
 	return 0;
 }
 
-static efi_status_t configure(const char *built_in, const uint16_t *options,
-			      size_t bytes)
+static efi_status_t configure(const char *built_in, const uint16_t *options, size_t bytes)
 {
 	void *copy = malloc(bytes + 1); /* no NUL behind it */
 	efi_status_t status;
@@ -175,8 +171,8 @@ static void reads_choices(void **state)
 static void last_choice_wins(void **state)
 {
 	(void)state;
-	assert_int_equal(CONFIGURE("rootstock.hypervisor=off",
-				   u"rootstock.hypervisor=reference"), EFI_SUCCESS);
+	assert_int_equal(CONFIGURE("rootstock.hypervisor=off", u"rootstock.hypervisor=reference"),
+			 EFI_SUCCESS);
 	assert_true(boot.config.hypervisor);
 }
 
@@ -184,7 +180,8 @@ static void only_whole_words_count(void **state)
 {
 	(void)state;
 	assert_int_equal(CONFIGURE("x=\"a rootstock.hypervisor=off\" xrootstock.hypervisor=off "
-				   "rootstock.hypervisors=off rootstock.hypervisor", u""),
+				   "rootstock.hypervisors=off rootstock.hypervisor",
+				   u""),
 			 EFI_SUCCESS);
 	assert_true(boot.config.hypervisor);
 }

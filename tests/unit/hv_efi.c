@@ -32,10 +32,10 @@ static void last_line(char *line, size_t size)
 	line[i] = '\0';
 }
 
-#define SAID(expected) \
-	do { \
-		char line[256]; \
-		last_line(line, sizeof(line)); \
+#define SAID(expected)                               \
+	do {                                         \
+		char line[256];                      \
+		last_line(line, sizeof(line));       \
 		assert_string_equal(line, expected); \
 	} while (0)
 
@@ -317,7 +317,7 @@ static void reads_ram(void **state)
 	add(&map, EFI_RUNTIME_SERVICES_DATA, 0x120000, 0x10);
 	add(&map, EFI_RESERVED_MEMORY, 0x200000, 0x10);
 	add(&map, EFI_BOOT_SERVICES_CODE, 0x110000, 0x10); /* closes the gap */
-	add(&map, 0x80000001, 0x300000, 1);		    /* an OS loader's own */
+	add(&map, 0x80000001, 0x300000, 1);		   /* an OS loader's own */
 	add(&map, EFI_CONVENTIONAL_MEMORY, 0x400000, 0);
 	assert_true(map_read_ram(&info, map.bytes, map.size, STRIDE));
 	assert_int_equal(info.ram_count, 2);
@@ -353,8 +353,8 @@ struct expected {
 	uint64_t base, pages, attribute;
 };
 
-static void check_extended(const uint8_t *map, uint64_t size,
-			   const struct expected *expected, size_t count)
+static void check_extended(const uint8_t *map, uint64_t size, const struct expected *expected,
+			   size_t count)
 {
 	uint64_t stride = map_extended_stride(STRIDE);
 
@@ -364,8 +364,7 @@ static void check_extended(const uint8_t *map, uint64_t size,
 		struct efi_memory_descriptor d;
 
 		memcpy(&d, map + i * stride, sizeof(d));
-		memcpy(&extension, map + (i + 1) * stride - sizeof(extension),
-		       sizeof(extension));
+		memcpy(&extension, map + (i + 1) * stride - sizeof(extension), sizeof(extension));
 		assert_int_equal(d.physical_start, expected[i].base);
 		assert_int_equal(d.page_count, expected[i].pages);
 		assert_int_equal(d.attribute, 0xf);
@@ -380,12 +379,9 @@ static void extends_map(void **state)
 		{ { 0x200000, 0x2000 }, MSHV_MEMORY_LOADER },
 	};
 	static const struct expected expected[] = {
-		{ 0x100000, 5, 0 },
-		{ 0x105000, 3, MSHV_MEMORY_HYPERVISOR },
-		{ 0x108000, 8, 0 },
-		{ 0x200000, 2, MSHV_MEMORY_LOADER },
-		{ 0x202000, 1, 0 },
-		{ 0x300000, 1, 0 },
+		{ 0x100000, 5, 0 }, { 0x105000, 3, MSHV_MEMORY_HYPERVISOR },
+		{ 0x108000, 8, 0 }, { 0x200000, 2, MSHV_MEMORY_LOADER },
+		{ 0x202000, 1, 0 }, { 0x300000, 1, 0 },
 	};
 	uint64_t need = ARRAY_SIZE(expected) * map_extended_stride(STRIDE);
 	uint8_t *buffer = malloc(need); /* not a byte to spare */
@@ -398,8 +394,8 @@ static void extends_map(void **state)
 	memcpy(buffer, map.bytes, map.size);
 	assert_int_equal(map_extend(buffer, need - 1, map.size, STRIDE, marks, 2), need);
 	assert_memory_equal(buffer, map.bytes, map.size); /* untouched */
-	check_extended(buffer, map_extend(buffer, need, map.size, STRIDE, marks, 2),
-		       expected, ARRAY_SIZE(expected));
+	check_extended(buffer, map_extend(buffer, need, map.size, STRIDE, marks, 2), expected,
+		       ARRAY_SIZE(expected));
 	free(buffer);
 }
 
@@ -427,18 +423,12 @@ static void log_ends(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(accepts_processor),
-		cmocka_unit_test(refuses_processor),
-		cmocka_unit_test(reads_acpi),
-		cmocka_unit_test(reads_extended_ports),
-		cmocka_unit_test(reads_short_fadt),
-		cmocka_unit_test(stops_at_broken_madt_entry),
-		cmocka_unit_test(refuses_bad_acpi),
-		cmocka_unit_test(refuses_too_many_processors),
-		cmocka_unit_test(reads_ram),
-		cmocka_unit_test(refuses_too_many_ranges),
-		cmocka_unit_test(extends_map),
-		cmocka_unit_test(log_ends),
+		cmocka_unit_test(accepts_processor), cmocka_unit_test(refuses_processor),
+		cmocka_unit_test(reads_acpi),	     cmocka_unit_test(reads_extended_ports),
+		cmocka_unit_test(reads_short_fadt),  cmocka_unit_test(stops_at_broken_madt_entry),
+		cmocka_unit_test(refuses_bad_acpi),  cmocka_unit_test(refuses_too_many_processors),
+		cmocka_unit_test(reads_ram),	     cmocka_unit_test(refuses_too_many_ranges),
+		cmocka_unit_test(extends_map),	     cmocka_unit_test(log_ends),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,12 +11,12 @@
 
 #include "lib/fmt.h"
 
-#define SAME(...) \
-	do { \
-		char ours[64], theirs[64]; \
-		size_t length = fmt_print(ours, sizeof(ours), __VA_ARGS__); \
+#define SAME(...)                                                                        \
+	do {                                                                             \
+		char ours[64], theirs[64];                                               \
+		size_t length = fmt_print(ours, sizeof(ours), __VA_ARGS__);              \
 		assert_int_equal(length, snprintf(theirs, sizeof(theirs), __VA_ARGS__)); \
-		assert_string_equal(ours, theirs); \
+		assert_string_equal(ours, theirs);                                       \
 	} while (0)
 
 static void numbers(void **state)

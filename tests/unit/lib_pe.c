@@ -20,7 +20,7 @@
 #define OPT_AT		(PE_AT + PE_COFF_END)
 #define OPT_SIZE	240
 #define TABLE_AT	(OPT_AT + OPT_SIZE)
-#define RELOC_DIRECTORY	(OPT_AT + PE_OPT_DIRECTORIES + PE_DIRECTORY_RELOCATIONS * 8)
+#define RELOC_DIRECTORY (OPT_AT + PE_OPT_DIRECTORIES + PE_DIRECTORY_RELOCATIONS * 8)
 
 #define PREFERRED	UINT64_C(0x180000000)
 #define POINTER_AT	0x1010 /* holds PREFERRED + 0x1234 */
@@ -177,8 +177,8 @@ static void needs_no_relocation_at_preferred_base(void **state)
 	struct fixture *f = *state;
 	uint8_t *image = malloc(IMAGE_SIZE);
 
-	put(f->file + PE_AT + PE_COFF_CHARACTERISTICS,
-	    PE_FLAG_EXECUTABLE | PE_FLAG_RELOCS_STRIPPED, 2);
+	put(f->file + PE_AT + PE_COFF_CHARACTERISTICS, PE_FLAG_EXECUTABLE | PE_FLAG_RELOCS_STRIPPED,
+	    2);
 	assert_null(pe_open(&f->pe, f->file, FILE_SIZE, PE_FILE));
 	pe_load(&f->pe, image);
 	assert_null(pe_relocate(&f->pe, image, PREFERRED));
@@ -248,9 +248,9 @@ static void refuses_spoilt_headers(void **state)
 		put(f->file + s->at, s->value, s->bytes);
 		reason = pe_open(&f->pe, f->file, FILE_SIZE, PE_FILE);
 		if (reason == NULL || strcmp(reason, s->reason) != 0)
-			fail_msg("field at 0x%x = 0x%llx: \"%s\" instead of \"%s\"",
-				 s->at, (unsigned long long)s->value,
-				 reason ? reason : "accepted", s->reason);
+			fail_msg("field at 0x%x = 0x%llx: \"%s\" instead of \"%s\"", s->at,
+				 (unsigned long long)s->value, reason ? reason : "accepted",
+				 s->reason);
 		put(f->file + s->at, before, s->bytes);
 	}
 	assert_null(pe_open(&f->pe, f->file, FILE_SIZE, PE_FILE));
