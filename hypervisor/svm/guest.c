@@ -144,11 +144,27 @@ static void load_segments(const struct vcpu *v, struct vmcb *b)
 	b->cpl = (uint8_t)vcpu_cpl(v);
 }
 
+/*
+ * An external interrupt that the guest can take at once goes in as a virtual
+ * one: QEMU delivers those injected by EVENTINJ twice at times (see
+ * svm/root.c, virtual_interrupt).
+ */
+static bool is_virtual_interrupt(const struct vcpu *v)
+{
+	return v->event.valid && v->event.type == VCPU_EVENT_EXTERNAL &&
+	       (v->rflags & RFLAGS_IF) && !v->interrupt_shadow;
+}
+
 static void load_controls(const struct vcpu *v, struct vmcb *b)
 {
 	b->intercept1 = INTERCEPTS1;
 	b->int_ctl = SVM_V_INTR_MASKING | (v->cr8 & 0xf);
-	if (v->window) {
+	if (is_virtual_interrupt(v)) {
+		/* No window beside it; the end of this interrupt is an exit. */
+		b->int_ctl |= SVM_V_IRQ | SVM_V_IGN_TPR |
+			      (uint64_t)0xf << SVM_V_INTR_PRIO_SHIFT |
+			      (uint64_t)v->event.vector << SVM_V_INTR_VECTOR_SHIFT;
+	} else if (v->window) {
 		b->intercept1 |= SVM_INTERCEPT_VINTR;
 		b->int_ctl |= SVM_V_IRQ | (uint64_t)v->window << SVM_V_INTR_PRIO_SHIFT;
 		if (v->window == 15)
@@ -158,7 +174,7 @@ static void load_controls(const struct vcpu *v, struct vmcb *b)
 	if (v->nmi_masked && !v->nmi_iret)
 		b->intercept1 |= SVM_INTERCEPT_IRET;
 	b->int_state = v->interrupt_shadow ? SVM_INTERRUPT_SHADOW : 0;
-	b->event_inj = event_word(&v->event);
+	b->event_inj = is_virtual_interrupt(v) ? 0 : event_word(&v->event);
 	b->tsc_offset = v->tsc_offset;
 	b->intercept_dr_read = b->intercept_dr_write = v->dr_live ? 0 : DR0_TO_DR3;
 }
@@ -223,6 +239,10 @@ static void store_event(struct vcpu *v, const struct vmcb *b)
 	uint8_t type = (uint8_t)((info & SVM_EVENT_TYPE_MASK) >> SVM_EVENT_TYPE_SHIFT);
 	uint8_t vector = (uint8_t)(info & SVM_EVENT_VECTOR);
 
+	/* A virtual interrupt that was not taken yet (a host interrupt came first). */
+	if ((b->int_ctl & SVM_V_IRQ) && !(b->intercept1 & SVM_INTERCEPT_VINTR) &&
+	    !(info & SVM_EVENT_VALID))
+		return;
 	v->event.valid = false;
 	if (!(info & SVM_EVENT_VALID) || b->exit_code == SVM_EXIT_SHUTDOWN ||
 	    type == VCPU_EVENT_SOFTWARE ||
