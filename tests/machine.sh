@@ -82,7 +82,8 @@ build_image()
 # Exit 0: all seen, 1: not yet, 2: something that must never appear.
 judge()
 {
-	tr -d '\r' <"$dir/serial.log" >"$dir/serial.txt" 2>/dev/null || : >"$dir/serial.txt"
+	touch "$dir/serial.log"
+	tr -d '\r' <"$dir/serial.log" >"$dir/serial.txt"
 	values "$name" never >"$dir/never"
 	if grep -E "$always_never" "$dir/serial.txt" >"$dir/bad"; then
 		allow=$(value "$name" allow '')
@@ -103,13 +104,15 @@ judge()
 	missing=0
 	while IFS=$tab read -r kind pattern; do
 		[ "$kind" = want ] && at=0
-		found=$(awk -v at="$at" 'NR > at' "$dir/serial.txt" | grep -nEm1 -e "$pattern" | cut -d: -f1)
+		# The first match below line "at".
+		found=$(grep -nE -e "$pattern" "$dir/serial.txt" |
+			awk -F: -v at="$at" '$1 > at && !found { found = $1 } END { print found }')
 		if [ -z "$found" ]; then
 			echo "not seen: $kind $pattern"
 			missing=1
 			continue
 		fi
-		at=$((at + found))
+		at=$found
 	done <"$dir/expect"
 	return "$missing"
 }

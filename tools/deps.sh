@@ -19,6 +19,7 @@ EOF
 
 here=$(cd "$(dirname "$0")" && pwd)
 log=${O:-out}/deps.log
+tab=$(printf '\t')
 
 die()
 {
@@ -110,19 +111,21 @@ doctor()
 	*) echo "note     system: $(distribution): packages are installed automatically on Debian 12 and 13 only" ;;
 	esac
 
-	lacking=$(missing build run check debug lint)
-	total=$(grep -vc '^#' "$here/packages")
+	lacking=$(missing build run check)
 	if [ -z "$lacking" ]; then
-		echo "ok       packages: all $total"
+		echo "ok       packages: all that make run and make check need"
 	else
-		printf '%s\n' "$lacking" | while IFS='	' read -r package group reason; do
-			printf 'MISSING  package %s: %s (make %s)\n' "$package" "$reason" "$group"
+		printf '%s\n' "$lacking" | while IFS="$tab" read -r package group reason; do
+			echo "MISSING  package $package: $reason ($group)"
 		done
 		bad=1
 		if [ "$(id -u)" != 0 ] && ! command -v sudo >/dev/null; then
-			echo "MISSING  root or sudo: cannot install packages"
+			echo "MISSING  root or sudo, to install packages"
 		fi
 	fi
+	missing debug lint | while IFS="$tab" read -r package group reason; do
+		echo "note     package $package is not here: $reason (only for make $group)"
+	done
 
 	cache=${XDG_CACHE_HOME:-$HOME/.cache}/rootstock
 	"$here/fetch.sh" --list | while read -r name version sha256; do
