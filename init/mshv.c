@@ -79,28 +79,29 @@ const char *mshv_explain(const struct mshv_facts *facts, enum mshv_failure failu
 		break;
 	}
 	if (!facts->has_hypervisor)
-		snprintf(
-			text, MSHV_TEXT,
-			"no guests: no hypervisor is running (start rootstock.efi, not the kernel alone; the processor needs AMD SVM enabled)");
+		snprintf(text, MSHV_TEXT,
+			 "no guests: no hypervisor is running (start rootstock.efi, not the kernel "
+			 "alone; the processor needs AMD SVM enabled)");
 	else if (strcmp(facts->signature, SIGNATURE) != 0)
-		snprintf(
-			text, MSHV_TEXT,
-			"no guests: no hypervisor is running above \"%s\" (start rootstock.efi, not the kernel alone)",
-			signature);
+		snprintf(text, MSHV_TEXT,
+			 "no guests: no hypervisor is running above \"%s\" (start rootstock.efi, "
+			 "not the kernel alone)",
+			 signature);
 	else if (!(facts->privileges & PRIVILEGE_CREATE_PARTITIONS))
-		snprintf(
-			text, MSHV_TEXT,
-			"no guests: this is a guest of \"%s\", not its root partition (privileges 0x%08x lack CreatePartitions; start Rootstock on the machine itself, or with nested virtualization)",
-			signature, facts->privileges);
+		snprintf(text, MSHV_TEXT,
+			 "no guests: this is a guest of \"%s\", not its root partition (privileges "
+			 "0x%08x lack CreatePartitions; start Rootstock on the machine itself, or "
+			 "with nested virtualization)",
+			 signature, facts->privileges);
 	else if (!(facts->privileges & PRIVILEGE_CPU_MANAGEMENT))
-		snprintf(
-			text, MSHV_TEXT,
-			"no guests: wrong privileges for a root partition (0x%08x lacks CpuManagement; the hypervisor must grant it)",
-			facts->privileges);
+		snprintf(text, MSHV_TEXT,
+			 "no guests: wrong privileges for a root partition (0x%08x lacks "
+			 "CpuManagement; the hypervisor must grant it)",
+			 facts->privileges);
 	else
-		snprintf(
-			text, MSHV_TEXT,
-			"no guests: the kernel has no " MSHV_DEVICE
-			" although this is the root partition (build it with CONFIG_MSHV_ROOT=y, or see its mshv lines for why the driver gave up)");
+		snprintf(text, MSHV_TEXT,
+			 "no guests: the kernel has no " MSHV_DEVICE " although this is the root "
+			 "partition (build it with CONFIG_MSHV_ROOT=y, or see its mshv lines for "
+			 "why the driver gave up)");
 	return text;
 }
