@@ -497,6 +497,7 @@ void vcpu_run(struct vcpu *v, struct vcpu_exit *e)
 	if (dr_live)
 		dr_exchange(v->dr);
 	store_state(v, b, &gprs);
+	xstate_store(v);
 	if (dr_live && !(v->dr7 & 0xff))
 		v->dr_live = false;
 	decode_exit(v, b, e);

@@ -143,6 +143,13 @@ void vcpu_detach(struct vcpu *v)
 	xstate_tsc_aux(r->tsc_aux);
 }
 
+/* QEMU's XSETBV ignores its intercept, so the processor knows best. */
+void xstate_store(struct vcpu *v)
+{
+	if (features.guest_mask)
+		v->xcr0 = xgetbv() & features.guest_mask;
+}
+
 void vcpu_xcr0_changed(struct vcpu *v)
 {
 	xsetbv(v->xcr0);

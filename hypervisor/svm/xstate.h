@@ -9,9 +9,13 @@
 
 #include "base/base.h"
 
+struct vcpu;
+
 /* Once, by vcpu_init. False: no memory, or state beyond a page. */
 bool xstate_init(void);
 
+/* The attached guest's XCR0 as it is after an exit. */
+void xstate_store(struct vcpu *v);
 /* Attached guest's TSC_AUX as it is now; cheap if unchanged. */
 void xstate_tsc_aux(uint64_t val);
 
