@@ -12,7 +12,7 @@
 #define PCI_COMMAND		0x04
 #define PCI_STATUS		0x06
 #define PCI_REVISION		0x08
-#define PCI_CLASS		0x09	/* programming interface, subclass, class */
+#define PCI_CLASS		0x09 /* programming interface, subclass, class */
 #define PCI_HEADER_TYPE		0x0e
 #define PCI_BAR0		0x10
 #define PCI_BAR_COUNT		6
@@ -36,21 +36,21 @@
 
 /* "MSI-X Capability and Table Structure" */
 #define PCI_MSIX_CAP_BYTES	12
-#define PCI_MSIX_CONTROL	2	/* offsets within the capability */
+#define PCI_MSIX_CONTROL	2 /* offsets within the capability */
 #define PCI_MSIX_TABLE		4
 #define PCI_MSIX_PBA		8
-#define PCI_MSIX_CONTROL_ENABLE	0x8000
-#define PCI_MSIX_CONTROL_MASK	0x4000	/* the whole function */
+#define PCI_MSIX_CONTROL_ENABLE 0x8000
+#define PCI_MSIX_CONTROL_MASK	0x4000 /* the whole function */
 
 #define PCI_MSIX_ENTRY_BYTES	16
-#define PCI_MSIX_ENTRY_ADDR	0	/* offsets within an entry */
+#define PCI_MSIX_ENTRY_ADDR	0 /* offsets within an entry */
 #define PCI_MSIX_ENTRY_DATA	8
 #define PCI_MSIX_ENTRY_CONTROL	12
 #define PCI_MSIX_ENTRY_MASKED	0x1
 
 /* Classes: base class << 16 | subclass << 8 | programming interface */
 #define PCI_CLASS_HOST_BRIDGE	0x060000
-#define PCI_CLASS_STORAGE_OTHER	0x018000
+#define PCI_CLASS_STORAGE_OTHER 0x018000
 
 /* One function's share of the ECAM window; legacy access reaches 256 of it. */
 #define PCI_CONFIG_BYTES	256

@@ -33,7 +33,11 @@ static void process(struct virtio_device *v, unsigned int queue)
 }
 
 static const struct virtio_kind kind = {
-	.name = "fuzz", .type = 4, .queue_count = 2, .queue_size = 16, .process = process,
+	.name = "fuzz",
+	.type = 4,
+	.queue_count = 2,
+	.queue_size = 16,
+	.process = process,
 };
 
 static void check(bool ok)
@@ -67,9 +71,9 @@ static void check_fixed(const struct pci_device *d, const uint8_t *before)
 static uint64_t place(const struct virtio_pci *p, unsigned int what, uint16_t off)
 {
 	switch (what) {
-	case 0:		/* the device's configuration space */
+	case 0: /* the device's configuration space */
 		return PLATFORM_ECAM_BASE + (1 << 15) + off % 256;
-	case 1:		/* anywhere in ECAM */
+	case 1: /* anywhere in ECAM */
 		return PLATFORM_ECAM_BASE + off * 16u;
 	case 2:
 		return p->pci.bar[0].base + off % 0x4000;

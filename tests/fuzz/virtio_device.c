@@ -27,12 +27,12 @@
 #include "vmm/virtio/device.h"
 #include "vmm/virtio/pci.h"
 
-#define DISK_BYTES	(64u * 512)
-#define REG(field)	offsetof(struct virtio_pci_common_cfg, field)
+#define DISK_BYTES (64u * 512)
+#define REG(field) offsetof(struct virtio_pci_common_cfg, field)
 
-#define DESC	0x1000u
-#define AVAIL	0x2000u
-#define USED	0x3000u
+#define DESC	   0x1000u
+#define AVAIL	   0x2000u
+#define USED	   0x3000u
 
 int LLVMFuzzerTestOneInput(const uint8_t *in, size_t len);
 
@@ -110,18 +110,18 @@ uint32_t disk_block_bytes(const struct disk *d)
 /* ---- the driver ---- */
 
 enum op {
-	REGISTER,	/* write a register of the common configuration */
+	REGISTER, /* write a register of the common configuration */
 	REGISTER_READ,
-	MEMORY,		/* write guest memory */
-	RING,		/* make a descriptor and offer it */
-	OFFER,		/* advance avail.idx */
+	MEMORY, /* write guest memory */
+	RING,	/* make a descriptor and offer it */
+	OFFER,	/* advance avail.idx */
 	NOTIFY,
-	DONE,		/* the disk ends a request */
+	DONE, /* the disk ends a request */
 	FAIL,
 	RESET,
 	SETUP,
-	COMMAND,	/* PCI command register */
-	ANYWHERE,	/* access the BAR anywhere */
+	COMMAND,  /* PCI command register */
+	ANYWHERE, /* access the BAR anywhere */
 	OPS,
 };
 
@@ -146,8 +146,8 @@ static void setup(struct machine *m, uint8_t features)
 	reg(m, REG(driver_feature_select), 4, 0);
 	reg(m, REG(driver_feature), 4,
 	    (features & 1 ? BIT32(VIRTIO_F_EVENT_IDX) : 0) |
-	    (features & 2 ? BIT32(VIRTIO_F_INDIRECT_DESC) : 0) |
-	    (features & 4 ? BIT32(VIRTIO_BLK_F_FLUSH) : 0));
+		    (features & 2 ? BIT32(VIRTIO_F_INDIRECT_DESC) : 0) |
+		    (features & 4 ? BIT32(VIRTIO_BLK_F_FLUSH) : 0));
 	reg(m, REG(device_status), 1, 11);
 	reg(m, REG(queue_select), 2, 0);
 	reg(m, REG(queue_size), 2, 16);

@@ -16,9 +16,9 @@
 
 #include "vmm/virtio/queue.h"
 
-#define MEMORY	8192u
-#define IOV	64u
-#define POPS	600u
+#define MEMORY 8192u
+#define IOV    64u
+#define POPS   600u
 
 int LLVMFuzzerTestOneInput(const uint8_t *in, size_t len);
 

@@ -21,18 +21,18 @@
 #include "vmm/config.h"
 #include "vmm/virtio/blk.h"
 
-#define SLOT		1u
-#define SECTORS		2048u
-#define DISK_BYTES	(SECTORS * 512u)
+#define SLOT	   1u
+#define SECTORS	   2048u
+#define DISK_BYTES (SECTORS * 512u)
 
 /* Guest memory */
-#define HEADER		0x40000u
-#define STATUS		0x41000u
-#define RANGE		0x42000u
-#define DATA		0x80000u
-#define OUTSIDE		RIG_MEMORY
+#define HEADER	   0x40000u
+#define STATUS	   0x41000u
+#define RANGE	   0x42000u
+#define DATA	   0x80000u
+#define OUTSIDE	   RIG_MEMORY
 
-#define BIT(n) BIT64(n)
+#define BIT(n)	   BIT64(n)
 
 struct fixture {
 	struct rig rig;
@@ -65,7 +65,9 @@ static struct fixture *make(bool readonly, uint64_t features)
 	rig_init(&f->rig);
 	make_file(f, DISK_BYTES);
 	f->config = (struct disk_config){
-		.path = f->path, .readonly = readonly, .serial = "serial-number",
+		.path = f->path,
+		.readonly = readonly,
+		.serial = "serial-number",
 	};
 	f->blk = virtio_blk_create(&f->rig.machine, &f->config);
 	assert_non_null(f->blk);
@@ -80,7 +82,7 @@ static struct fixture *make(bool readonly, uint64_t features)
 static int setup(void **state)
 {
 	*state = make(false, BIT(VIRTIO_BLK_F_FLUSH) | BIT(VIRTIO_F_EVENT_IDX) |
-				    BIT(VIRTIO_F_INDIRECT_DESC));
+				     BIT(VIRTIO_F_INDIRECT_DESC));
 	return 0;
 }
 
@@ -116,8 +118,8 @@ static void put_header(struct fixture *f, uint64_t at, uint32_t type, uint64_t s
 }
 
 /* One request; returns its status byte. *used: the length the device reported. */
-static uint8_t request(struct fixture *f, uint32_t type, uint64_t sector,
-		       const struct buffer *data, unsigned int count, uint32_t *used)
+static uint8_t request(struct fixture *f, uint32_t type, uint64_t sector, const struct buffer *data,
+		       unsigned int count, uint32_t *used)
 {
 	struct buffer b[16] = { { HEADER, 16, false } };
 	struct virtq_used_elem e;
@@ -141,8 +143,8 @@ static uint8_t request(struct fixture *f, uint32_t type, uint64_t sector,
 static uint8_t simple(struct fixture *f, uint32_t type, uint64_t sector, uint32_t bytes,
 		      uint32_t *used)
 {
-	return request(f, type, sector,
-		       &(struct buffer){ DATA, bytes, type != VIRTIO_BLK_T_OUT }, 1, used);
+	return request(f, type, sector, &(struct buffer){ DATA, bytes, type != VIRTIO_BLK_T_OUT },
+		       1, used);
 }
 
 static void file_bytes(struct fixture *f, uint64_t off, void *buf, size_t len)
@@ -219,7 +221,8 @@ static void test_framing(void **state)
 	uint8_t back[512];
 	struct buffer odd[] = {
 		{ HEADER, 3, false },
-		{ HEADER + 3, 13 + 7, false },	/* rest of the header, 7 bytes of data */
+		/* the rest of the header, then 7 bytes of data */
+		{ HEADER + 3, 13 + 7, false },
 		{ DATA, 500, false },
 		{ DATA + 500, 5, false },
 		{ STATUS, 1, true },
@@ -228,7 +231,7 @@ static void test_framing(void **state)
 		{ HEADER, 16, false },
 		{ DATA, 1, true },
 		{ DATA + 1, 510, true },
-		{ DATA + 511, 2, true },	/* last byte of data, status */
+		{ DATA + 511, 2, true }, /* last byte of data, status */
 	};
 
 	put_header(f, HEADER, VIRTIO_BLK_T_OUT, 9);
@@ -366,7 +369,7 @@ static void test_refusals(void **state)
 
 	/* beyond the end, across it, at the edge of arithmetic */
 	assert_int_equal(simple(f, VIRTIO_BLK_T_IN, SECTORS, 512, &used), VIRTIO_BLK_S_IOERR);
-	assert_int_equal(used, 0);	/* the data was not written, so nothing counts */
+	assert_int_equal(used, 0); /* the data was not written, so nothing counts */
 	assert_int_equal(simple(f, VIRTIO_BLK_T_IN, SECTORS - 1, 1024, NULL), VIRTIO_BLK_S_IOERR);
 	assert_int_equal(simple(f, VIRTIO_BLK_T_OUT, SECTORS - 1, 1024, &used), VIRTIO_BLK_S_IOERR);
 	assert_int_equal(used, 1);
@@ -423,6 +426,8 @@ static void test_no_status_byte(void **state)
 
 	put_header(f, HEADER, VIRTIO_BLK_T_FLUSH, 0);
 	driver_add(&f->d, &(struct buffer){ HEADER, 16, false }, 1);
+	/* Another one waits behind it, which nobody will take. */
+	driver_add(&f->d, &(struct buffer){ HEADER, 16, false }, 1);
 	driver_notify(&f->d);
 	expect_needs_reset(f);
 }
@@ -431,7 +436,9 @@ static void test_buffer_outside(void **state)
 {
 	struct fixture *f = *state;
 	struct buffer b[] = {
-		{ HEADER, 16, false }, { OUTSIDE - 512, 1024, true }, { STATUS, 1, true },
+		{ HEADER, 16, false },
+		{ OUTSIDE - 512, 1024, true },
+		{ STATUS, 1, true },
 	};
 
 	put_header(f, HEADER, VIRTIO_BLK_T_IN, 0);
@@ -522,8 +529,7 @@ static void test_reset_in_flight(void **state)
 		driver_start(&f->d, round & 1 ? BIT(VIRTIO_F_EVENT_IDX) : 0);
 		/* After the reset nothing of the time before may arrive. */
 		memset(f->data, 0xee, 64 * 1024);
-		assert_int_equal(request(f, VIRTIO_BLK_T_FLUSH, 0, NULL, 0, NULL),
-				 VIRTIO_BLK_S_OK);
+		assert_int_equal(request(f, VIRTIO_BLK_T_FLUSH, 0, NULL, 0, NULL), VIRTIO_BLK_S_OK);
 		for (unsigned int i = 0; i < 64 * 1024; i++)
 			assert_int_equal(f->data[i], 0xee);
 	}
@@ -548,7 +554,7 @@ static void test_create(void **state)
 	create_fails(f, "/nonexistent", false);
 	create_fails(f, P_tmpdir, true);
 	create_fails(f, "/dev/null", false);
-	create_fails(f, path, false);		/* empty */
+	create_fails(f, path, false); /* empty */
 	assert_int_equal(ftruncate(fd, 511), 0);
 	create_fails(f, path, false);
 	/* No more routes for MSI-X: all is given back, the lock too. */
@@ -574,8 +580,8 @@ static void test_share_readonly(void **state)
 	virtio_blk_destroy(second);
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-#define T_PLAIN(name) cmocka_unit_test_setup_teardown(name, setup_plain, teardown)
+#define T(name)		 cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T_PLAIN(name)	 cmocka_unit_test_setup_teardown(name, setup_plain, teardown)
 #define T_READONLY(name) cmocka_unit_test_setup_teardown(name, setup_readonly, teardown)
 
 int main(void)
@@ -584,7 +590,7 @@ int main(void)
 		T(test_config),
 		T(test_read),
 		T(test_write),
-		T_PLAIN(test_write),	/* write-through */
+		T_PLAIN(test_write), /* write-through */
 		T(test_framing),
 		T(test_indirect),
 		T(test_get_id),

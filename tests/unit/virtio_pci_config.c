@@ -12,8 +12,8 @@
 
 #include "virtio_rig.h"
 
-#define SLOT	1u
-#define VECTORS	3u
+#define SLOT	  1u
+#define VECTORS	  3u
 #define BAR_BYTES 0x4000u
 
 struct fixture {
@@ -83,8 +83,12 @@ static const struct pci_cap_ops cap_ops = { cap_read, cap_written };
 static int setup(void **state)
 {
 	static const struct pci_identity id = {
-		.vendor = 0x1234, .device = 0x5678, .subsystem_vendor = 0x9abc,
-		.subsystem = 0xdef0, .class = 0x018000, .revision = 7,
+		.vendor = 0x1234,
+		.device = 0x5678,
+		.subsystem_vendor = 0x9abc,
+		.subsystem = 0xdef0,
+		.class = 0x018000,
+		.revision = 7,
 	};
 	static const uint8_t cap[6] = { PCI_CAP_ID_VENDOR, 0xee, 6, 0x11, 0x22, 0x33 };
 	static const uint8_t mask[6] = { 0, 0, 0, 0, 0xf0, 0xff };
@@ -92,9 +96,14 @@ static int setup(void **state)
 
 	rig_init(&f->rig);
 	pci_device_init(&f->dev, &f->rig.machine, "test", &id);
-	pci_bar_add(&f->dev, 0, &(struct pci_bar){
-		.name = "bar0", .size = BAR_BYTES, .ops = &bar_ops, .arg = f, .moved = moved,
-	});
+	pci_bar_add(&f->dev, 0,
+		    &(struct pci_bar){
+			    .name = "bar0",
+			    .size = BAR_BYTES,
+			    .ops = &bar_ops,
+			    .arg = f,
+			    .moved = moved,
+		    });
 	f->cap = pci_cap_add(&f->dev, cap, mask, sizeof(cap), &cap_ops, f);
 	assert_int_equal(pci_msix_add(&f->dev, 2, VECTORS), 0);
 	assert_int_equal(pci_host_add(f->rig.machine.pci, &f->dev), 0);
@@ -133,7 +142,7 @@ static void test_find(void **state)
 	assert_int_equal(get(f, 8, 4), 0x01800007);
 	assert_int_equal(get(f, PCI_SUBSYSTEM_VENDOR, 4), 0xdef09abc);
 	assert_int_equal(get(f, PCI_HEADER_TYPE, 1), 0);
-	assert_int_equal(get(f, 0x3d, 1), 0);	/* no interrupt pin */
+	assert_int_equal(get(f, 0x3d, 1), 0); /* no interrupt pin */
 	for (unsigned int slot = 2; slot < PCI_SLOTS; slot++)
 		assert_int_equal(rig_cfg_read(r, slot, 0, 4), 0xffffffff);
 	for (unsigned int fn = 1; fn < 8; fn++)
@@ -154,7 +163,7 @@ static void test_access_sizes(void **state)
 	assert_int_equal(get(f, 0, 1), 0x34);
 	assert_int_equal(get(f, 1, 2), 0x7812);
 	assert_int_equal(get(f, 3, 1), 0x56);
-	assert_int_equal(get(f, 0, 8), 0x0010000056781234);	/* status: capability list */
+	assert_int_equal(get(f, 0, 8), 0x0010000056781234); /* status: capability list */
 }
 
 static void test_read_only(void **state)
@@ -237,7 +246,7 @@ static void test_bar_sizing(void **state)
 	moves = f->moves;
 	set(f, PCI_BAR0, 4, UINT32_MAX);
 	assert_int_equal(get(f, PCI_BAR0, 4),
-			 (uint32_t)~(BAR_BYTES - 1) | PCI_BAR_64BIT | PCI_BAR_PREFETCH);
+			 (uint32_t) ~(BAR_BYTES - 1) | PCI_BAR_64BIT | PCI_BAR_PREFETCH);
 	set(f, PCI_BAR0, 4, (uint32_t)old);
 	set(f, PCI_BAR0 + 4, 4, UINT32_MAX);
 	assert_int_equal(get(f, PCI_BAR0 + 4, 4), UINT32_MAX);
@@ -308,9 +317,13 @@ static void test_no_window(void **state)
 
 	/* As large as the window, which is no longer empty. */
 	pci_device_init(d, &f->rig.machine, "huge", &id);
-	pci_bar_add(d, 0, &(struct pci_bar){
-		.name = "huge", .size = PLATFORM_PCI64_SIZE, .ops = &bar_ops, .arg = f,
-	});
+	pci_bar_add(d, 0,
+		    &(struct pci_bar){
+			    .name = "huge",
+			    .size = PLATFORM_PCI64_SIZE,
+			    .ops = &bar_ops,
+			    .arg = f,
+		    });
 	assert_int_equal(pci_host_add(f->rig.machine.pci, d), -ENOSPC);
 	pci_device_release(d);
 	free(d);
@@ -402,7 +415,7 @@ static void test_msix_routes(void **state)
 	pci_msix_fire(&f->dev, 1);
 	assert_true(rig_interrupted(&f->rig, 1, 0));
 	assert_false(rig_interrupted(&f->rig, 0, 0));
-	pci_msix_fire(&f->dev, VECTORS);	/* no such vector */
+	pci_msix_fire(&f->dev, VECTORS); /* no such vector */
 	pci_msix_fire(&f->dev, UINT32_MAX);
 
 	/* Changing the message of an unmasked vector takes effect. */
@@ -435,11 +448,11 @@ static void test_msix_masks(void **state)
 	pci_msix_fire(&f->dev, 0);
 	assert_int_equal(rig_read(&f->rig, table(f) + 0x800, 4), 1);
 	assert_int_equal(rig_read(&f->rig, table(f) + 0x800, 8), 1);
-	rig_write(&f->rig, table(f) + 0x800, 4, 0);	/* read-only */
+	rig_write(&f->rig, table(f) + 0x800, 4, 0); /* read-only */
 	assert_int_equal(rig_read(&f->rig, table(f) + 0x800, 4), 1);
 	rig_write(&f->rig, table(f) + 12, 4, 0);
 	assert_false(r[0].masked);
-	assert_true(rig_interrupted(&f->rig, 0, 0));	/* delivered after all */
+	assert_true(rig_interrupted(&f->rig, 0, 0)); /* delivered after all */
 	assert_int_equal(rig_read(&f->rig, table(f) + 0x800, 4), 0);
 
 	/* function */
@@ -554,21 +567,11 @@ static void test_conf1(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		T(test_find),
-		T(test_access_sizes),
-		T(test_read_only),
-		T(test_command),
-		T(test_bar_assigned),
-		T(test_bar_sizing),
-		T(test_bar_move),
-		T(test_no_room),
-		T(test_no_window),
-		T(test_capabilities),
-		T(test_msix_capability),
-		T(test_msix_routes),
-		T(test_msix_masks),
-		T(test_msix_odd_accesses),
-		T(test_msix_out_of_routes),
+		T(test_find),	      T(test_access_sizes),	 T(test_read_only),
+		T(test_command),      T(test_bar_assigned),	 T(test_bar_sizing),
+		T(test_bar_move),     T(test_no_room),		 T(test_no_window),
+		T(test_capabilities), T(test_msix_capability),	 T(test_msix_routes),
+		T(test_msix_masks),   T(test_msix_odd_accesses), T(test_msix_out_of_routes),
 		T(test_conf1),
 	};
 

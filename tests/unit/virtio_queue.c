@@ -14,13 +14,13 @@
 
 #include "vmm/virtio/queue.h"
 
-#define SIZE	8u
-#define DESC	0x1000u
-#define AVAIL	0x2000u
-#define USED	0x3000u
-#define TABLE	0x4000u		/* an indirect one */
-#define DATA	0x8000u
-#define END	0x10000u	/* of guest memory */
+#define SIZE  8u
+#define DESC  0x1000u
+#define AVAIL 0x2000u
+#define USED  0x3000u
+#define TABLE 0x4000u /* an indirect one */
+#define DATA  0x8000u
+#define END   0x10000u /* of guest memory */
 
 struct fixture {
 	struct memory memory;
@@ -116,7 +116,7 @@ static void test_chain(void **state)
 
 	f->desc[3] = buf(DATA, 16, VIRTQ_DESC_F_NEXT, 5);
 	f->desc[5] = buf(DATA + 0x100, 32, VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_WRITE, 0);
-	f->desc[0] = buf(END - 8, 8, VIRTQ_DESC_F_WRITE, 77);	/* next is not looked at */
+	f->desc[0] = buf(END - 8, 8, VIRTQ_DESC_F_WRITE, 77); /* next is not looked at */
 	offer(f, 3);
 	assert_int_equal(virtq_pop(&f->q, &f->c), 1);
 	assert_int_equal(f->c.head, 3);
@@ -142,8 +142,8 @@ static void test_longest_chain(void **state)
 	struct fixture *f = *state;
 
 	for (uint16_t i = 0; i < SIZE; i++)
-		f->desc[i] = buf(DATA + i, 1, i + 1 < SIZE ? VIRTQ_DESC_F_NEXT : 0,
-				 (uint16_t)(i + 1));
+		f->desc[i] =
+			buf(DATA + i, 1, i + 1 < SIZE ? VIRTQ_DESC_F_NEXT : 0, (uint16_t)(i + 1));
 	offer(f, 0);
 	assert_int_equal(virtq_pop(&f->q, &f->c), 1);
 	assert_int_equal(f->c.read_count, SIZE);
@@ -262,7 +262,7 @@ static void test_event_idx_interrupt(void **state)
 {
 	struct fixture *f = *state;
 
-	f->avail->ring[SIZE] = 0;	/* used_event: as soon as there is one */
+	f->avail->ring[SIZE] = 0; /* used_event: as soon as there is one */
 	push_some(f, 1);
 	assert_true(virtq_should_interrupt(&f->q));
 	/* Not asked again: no more interrupts. */
@@ -402,8 +402,9 @@ static void test_buffer_outside(void **state)
 		uint64_t addr;
 		uint32_t len;
 	} t[] = {
-		{ END, 1 }, { END - 1, 2 }, { 0, END + 1 }, { UINT64_MAX, 1 },
-		{ UINT64_MAX - 3, 8 }, { DATA, UINT32_MAX }, { BIT64(63), 4096 },
+		{ END, 1 },	     { END - 1, 2 },	    { 0, END + 1 },
+		{ UINT64_MAX, 1 },   { UINT64_MAX - 3, 8 }, { DATA, UINT32_MAX },
+		{ BIT64(63), 4096 },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(t); i++) {
@@ -535,7 +536,7 @@ static void test_indirect_next_outside(void **state)
 
 	f->desc[0] = buf(TABLE, 32, VIRTQ_DESC_F_INDIRECT, 0);
 	f->table[0] = buf(DATA, 4, VIRTQ_DESC_F_NEXT, 2);
-	f->table[2] = buf(DATA, 4, 0, 0);	/* there, but not in the table */
+	f->table[2] = buf(DATA, 4, 0, 0); /* there, but not in the table */
 	offer(f, 0);
 	expect_broken(f, "descriptor outside its table");
 }
@@ -588,7 +589,7 @@ static void test_iov(void **state)
 	assert_int_equal(n, 1);
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name)	      cmocka_unit_test_setup_teardown(name, setup, teardown)
 #define T_EVENT(name) cmocka_unit_test_setup_teardown(name, setup_event_idx, teardown)
 
 int main(void)

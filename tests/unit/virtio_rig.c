@@ -224,8 +224,8 @@ static uint64_t area(struct driver *d, unsigned int cap)
 {
 	unsigned int bar = (unsigned int)rig_cfg_read(
 		d->rig, d->slot, cap + offsetof(struct virtio_pci_cap, bar), 1);
-	uint64_t off = rig_cfg_read(d->rig, d->slot,
-				    cap + offsetof(struct virtio_pci_cap, offset), 4);
+	uint64_t off =
+		rig_cfg_read(d->rig, d->slot, cap + offsetof(struct virtio_pci_cap, offset), 4);
 
 	return bar_address(d, bar) + off;
 }
@@ -264,8 +264,8 @@ void driver_probe(struct driver *d, struct rig *r, unsigned int slot)
 			fail_msg("unknown capability at %#x", cap);
 		}
 	}
-	assert_true(d->common_cap && d->notify_cap && d->isr_cap && d->device_cap &&
-		    d->cfg_cap && d->msix_cap);
+	assert_true(d->common_cap && d->notify_cap && d->isr_cap && d->device_cap && d->cfg_cap &&
+		    d->msix_cap);
 
 	d->common = area(d, d->common_cap);
 	d->notify = area(d, d->notify_cap);
@@ -424,8 +424,8 @@ bool driver_used(struct driver *d, struct virtq_used_elem *e)
 	struct virtq_avail *avail = at(d, d->avail, VIRTQ_AVAIL_BYTES(d->size) + 2);
 
 	for (unsigned int i = 0; i < 25000; i++) {
-		uint16_t idx = atomic_load_explicit((_Atomic uint16_t *)&used->idx,
-						    memory_order_acquire);
+		uint16_t idx =
+			atomic_load_explicit((_Atomic uint16_t *)&used->idx, memory_order_acquire);
 
 		if (idx != d->used_seen) {
 			*e = used->ring[d->used_seen % d->size];

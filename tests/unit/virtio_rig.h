@@ -17,9 +17,9 @@
 #include "vmm/dev/pci.h"
 #include "vmm/device.h"
 
-#define RIG_ROUTES	32
-#define RIG_DOORBELLS	8
-#define RIG_MEMORY	(UINT64_C(4) << 20)
+#define RIG_ROUTES    32
+#define RIG_DOORBELLS 8
+#define RIG_MEMORY    (UINT64_C(4) << 20)
 
 /* What a device did to the interrupt wiring. */
 struct rig_route {
@@ -27,19 +27,19 @@ struct rig_route {
 	uint64_t addr;
 	uint32_t data;
 	bool masked;
-	unsigned int sets;	/* calls of irq_route_set */
+	unsigned int sets; /* calls of irq_route_set */
 };
 
 struct rig_doorbell {
 	uint64_t addr;
-	int fd;			/* -1: free */
+	int fd; /* -1: free */
 };
 
 struct irq {
 	pthread_mutex_t lock;
 	struct rig_route route[RIG_ROUTES];
 	unsigned int route_count;
-	unsigned int route_limit;	/* alloc fails beyond */
+	unsigned int route_limit; /* alloc fails beyond */
 	struct rig_doorbell doorbell[RIG_DOORBELLS];
 	bool refuse_doorbells;
 };
@@ -48,7 +48,7 @@ struct rig {
 	struct memory memory;
 	struct irq irq;
 	struct machine machine;
-	int ended;		/* enum vm_end, -1: not asked to */
+	int ended; /* enum vm_end, -1: not asked to */
 	pthread_t loop_thread;
 	bool loop_running;
 };
@@ -80,14 +80,14 @@ struct driver {
 	struct rig *rig;
 	unsigned int slot;
 	unsigned int common_cap, notify_cap, isr_cap, device_cap, cfg_cap, msix_cap;
-	uint64_t common, notify, isr, device;	/* addresses */
+	uint64_t common, notify, isr, device; /* addresses */
 	uint64_t msix_table;
 	uint32_t notify_stride;
 	uint64_t features;
 	bool event_idx;
 
 	uint16_t size;
-	uint64_t desc, avail, used;		/* guest physical */
+	uint64_t desc, avail, used; /* guest physical */
 	uint16_t avail_idx, used_seen;
 	uint16_t next_desc;
 };

@@ -17,23 +17,23 @@
 #include "vmm/virtio/pci.h"
 
 #define REG(field) offsetof(struct virtio_pci_common_cfg, field)
-#define SLOT	1u
-#define QUEUES	2u
-#define QSIZE	64u
-#define DATA	0x40000u
+#define SLOT	   1u
+#define QUEUES	   2u
+#define QSIZE	   64u
+#define DATA	   0x40000u
 
 #define ACK_DRIVER (VIRTIO_STATUS_ACKNOWLEDGE | VIRTIO_STATUS_DRIVER)
-#define RUNNING (ACK_DRIVER | VIRTIO_STATUS_FEATURES_OK | VIRTIO_STATUS_DRIVER_OK)
+#define RUNNING	   (ACK_DRIVER | VIRTIO_STATUS_FEATURES_OK | VIRTIO_STATUS_DRIVER_OK)
 
 struct fixture {
 	struct rig rig;
 	struct virtio_device v;
 	struct virtio_pci pci;
 	uint8_t config[12];
-	bool hold;		/* keep chains instead of returning them */
+	bool hold; /* keep chains instead of returning them */
 	uint16_t held[QSIZE];
 	unsigned int held_count;
-	unsigned int processed;	/* calls */
+	unsigned int processed; /* calls */
 	unsigned int resets;
 	unsigned int config_off, config_size;
 	uint64_t config_val;
@@ -106,7 +106,7 @@ static int teardown(void **state)
 
 	rig_stop(&f->rig);
 	virtio_pci_detach(&f->pci);
-	f->v.busy = 0;		/* what a test still held */
+	f->v.busy = 0; /* what a test still held */
 	virtio_release(&f->v);
 	rig_destroy(&f->rig);
 	free(f);
@@ -503,7 +503,7 @@ static void test_reset_in_flight(void **state)
 	assert_int_equal(f->held_count, 2);
 
 	driver_set_status(&f->d, 0);
-	assert_int_equal(f->resets, 2);		/* one by driver_start */
+	assert_int_equal(f->resets, 2); /* one by driver_start */
 	assert_int_not_equal(driver_status(&f->d), 0);
 	assert_int_equal(rig_doorbells(&f->rig), 0);
 	/* Nothing the driver does now counts. */
@@ -563,7 +563,7 @@ static void test_cfg_access(void **state)
 	unsigned int len = cap + offsetof(struct virtio_pci_cap, length);
 	unsigned int data = cap + offsetof(struct virtio_pci_cfg_cap, pci_cfg_data);
 
-	rig_cfg_write(r, SLOT, PCI_COMMAND, 2, 0);	/* that is the point of it */
+	rig_cfg_write(r, SLOT, PCI_COMMAND, 2, 0); /* that is the point of it */
 	rig_cfg_write(r, SLOT, bar, 1, 0);
 	rig_cfg_write(r, SLOT, off, 4, REG(num_queues));
 	rig_cfg_write(r, SLOT, len, 4, 2);

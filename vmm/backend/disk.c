@@ -15,18 +15,18 @@
 #include "vmm/thread.h"
 
 /* Linux's limit on vectors of one call (UIO_MAXIOV). */
-#define IOV_PER_CALL	1024u
+#define IOV_PER_CALL 1024u
 
 struct disk {
 	int fd;
 	uint64_t bytes;
 	uint32_t block_bytes;
-	int flush_error;		/* of the first flush that failed; the thread's */
+	int flush_error; /* of the first flush that failed; the thread's */
 
 	pthread_t thread;
-	pthread_mutex_t lock;		/* all below */
+	pthread_mutex_t lock; /* all below */
 	pthread_cond_t work;
-	struct disk_request *head;	/* submitted, oldest first */
+	struct disk_request *head; /* submitted, oldest first */
 	struct disk_request **tail;
 	bool closing;
 };
@@ -81,11 +81,11 @@ static int allocate(struct disk *d, int mode, const struct disk_request *r)
 {
 	int err;
 
+	mode |= FALLOC_FL_KEEP_SIZE;
 	do {
-		err = fallocate(d->fd, mode | FALLOC_FL_KEEP_SIZE, (off_t)r->offset,
-				(off_t)r->length) ? -errno : 0;
-	} while (err == -EINTR);
-	return err;
+		err = fallocate(d->fd, mode, (off_t)r->offset, (off_t)r->length);
+	} while (err && errno == EINTR);
+	return err ? -errno : 0;
 }
 
 /* Where neither kind of fallocate works, zeros can always be written. */

@@ -29,15 +29,15 @@ enum disk_op {
 	DISK_READ,
 	DISK_WRITE,
 	DISK_FLUSH,
-	DISK_DISCARD,		/* the contents may become anything; room is freed */
-	DISK_ZERO,		/* the contents become zeros */
+	DISK_DISCARD, /* the contents may become anything; room is freed */
+	DISK_ZERO,    /* the contents become zeros */
 };
 
 struct disk_request {
 	enum disk_op op;
-	bool durable;		/* DISK_WRITE, DISK_ZERO: to the medium before done */
-	bool unmap;		/* DISK_ZERO: may free the room */
-	uint64_t offset;	/* bytes; offset + length is within the disk */
+	bool durable;	 /* DISK_WRITE, DISK_ZERO: to the medium before done */
+	bool unmap;	 /* DISK_ZERO: may free the room */
+	uint64_t offset; /* bytes; offset + length is within the disk */
 	uint64_t length;
 	/* DISK_READ, DISK_WRITE: length bytes in all. Entries change. */
 	struct iovec *iov;
@@ -45,7 +45,7 @@ struct disk_request {
 	/* @err: 0, -EOPNOTSUPP (discard, zero) or another -errno. */
 	void (*done)(struct disk_request *r, int err);
 
-	struct disk_request *next;	/* the disk's */
+	struct disk_request *next; /* the disk's */
 };
 
 /*

@@ -39,23 +39,23 @@ struct machine;
 struct pci_device;
 struct pci_host;
 
-#define PCI_SLOTS	32
-#define PCI_CAPS_MAX	8
-#define PCI_MSIX_MAX	64	/* vectors of one device */
+#define PCI_SLOTS    32
+#define PCI_CAPS_MAX 8
+#define PCI_MSIX_MAX 64 /* vectors of one device */
 
 struct pci_identity {
 	uint16_t vendor, device;
 	uint16_t subsystem_vendor, subsystem;
-	uint32_t class;		/* PCI_CLASS_* */
+	uint32_t class; /* PCI_CLASS_* */
 	uint8_t revision;
 };
 
 /* A memory BAR. Number n takes registers n and n + 1; n is even. */
 struct pci_bar {
 	const char *name;
-	uint64_t size;		/* power of two, a page or more; 0: no such BAR */
+	uint64_t size; /* power of two, a page or more; 0: no such BAR */
 	const struct bus_ops *ops;
-	void *arg;		/* for ops and moved */
+	void *arg; /* for ops and moved */
 	/*
 	 * Optional: the BAR is now decoded at @base, or no longer (@mapped
 	 * false). The device's lock is held.
@@ -63,7 +63,7 @@ struct pci_bar {
 	void (*moved)(void *arg, uint64_t base, bool mapped);
 
 	/* ours */
-	int range;		/* on the MMIO bus */
+	int range; /* on the MMIO bus */
 	bool mapped;
 	uint64_t base;
 };
@@ -84,14 +84,14 @@ struct pci_cap {
 
 /* MSI-X: a table of messages, each bound to an irq route. */
 struct pci_msix {
-	unsigned int count;	/* vectors; 0: no MSI-X */
-	unsigned int cap;	/* offset in configuration space */
+	unsigned int count; /* vectors; 0: no MSI-X */
+	unsigned int cap;   /* offset in configuration space */
 	atomic_bool enabled;
 	bool function_masked;
 	struct {
-		uint32_t word[4];	/* address low, high, data, control */
+		uint32_t word[4]; /* address low, high, data, control */
 		int route;
-		bool masked;		/* as last told to irq */
+		bool masked; /* as last told to irq */
 	} vector[PCI_MSIX_MAX];
 };
 
@@ -103,12 +103,12 @@ struct pci_device {
 
 	pthread_mutex_t lock;
 	uint8_t config[PCI_CONFIG_BYTES];
-	uint8_t writable[PCI_CONFIG_BYTES];	/* bit set: the guest may change it */
+	uint8_t writable[PCI_CONFIG_BYTES]; /* bit set: the guest may change it */
 	atomic_bool master;
 	struct pci_bar bar[PCI_BAR_COUNT];
 	struct pci_cap cap[PCI_CAPS_MAX];
 	unsigned int cap_count;
-	unsigned int cap_end;	/* first byte after the last capability */
+	unsigned int cap_end; /* first byte after the last capability */
 	struct pci_msix msix;
 };
 
@@ -135,7 +135,10 @@ unsigned int pci_cap_add(struct pci_device *d, const void *bytes, const void *wr
 /* Give the device @count vectors, table and pending bits in BAR @bar. 0 or -errno. */
 int pci_msix_add(struct pci_device *d, unsigned int bar, unsigned int count);
 void pci_msix_release(struct pci_device *d);
-/* Send vector @v, now or at unmask; nothing if MSI-X is off or there is no such vector. Any thread. */
+/*
+ * Send vector @v, now or at unmask; nothing if MSI-X is off or there is no
+ * such vector. Any thread.
+ */
 void pci_msix_fire(struct pci_device *d, unsigned int v);
 bool pci_msix_enabled(const struct pci_device *d);
 /* Something that masks vectors changed; pci_config.c calls it with the lock held. */

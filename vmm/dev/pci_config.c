@@ -74,8 +74,7 @@ unsigned int pci_cap_add(struct pci_device *d, const void *bytes, const void *wr
 {
 	unsigned int start = d->cap_end;
 	/* The link that so far ends the list: the header's, or the last capability's. */
-	unsigned int link = d->cap_count ? d->cap[d->cap_count - 1].start + 1u
-					 : PCI_CAP_POINTER;
+	unsigned int link = d->cap_count ? d->cap[d->cap_count - 1].start + 1u : PCI_CAP_POINTER;
 
 	CHECK(d->cap_count < PCI_CAPS_MAX && size >= 2);
 	CHECK(start + size <= PCI_CONFIG_BYTES);

@@ -27,15 +27,15 @@
  * QEMU's generic PCI Express host bridge; every operating system leaves it
  * alone, which is all we want from an identity.
  */
-#define BRIDGE_VENDOR	0x1b36
-#define BRIDGE_DEVICE	0x0008
+#define BRIDGE_VENDOR 0x1b36
+#define BRIDGE_DEVICE 0x0008
 
 struct pci_host {
 	struct machine *machine;
 	struct pci_device bridge;
-	struct pci_device *slot[PCI_SLOTS];	/* fixed once VPs run */
+	struct pci_device *slot[PCI_SLOTS]; /* fixed once VPs run */
 	unsigned int slot_count;
-	uint64_t next_bar;			/* first free byte of the BAR window */
+	uint64_t next_bar; /* first free byte of the BAR window */
 	_Atomic uint32_t conf1_address;
 };
 
@@ -117,6 +117,20 @@ struct pci_host *pci_host_create(struct machine *m)
 		.class = PCI_CLASS_HOST_BRIDGE,
 	};
 	struct pci_host *h = calloc(1, sizeof(*h));
+	const struct bus_range ecam = {
+		.name = "ecam",
+		.base = PLATFORM_ECAM_BASE,
+		.size = PLATFORM_ECAM_SIZE,
+		.ops = &ecam_ops,
+		.dev = h,
+	};
+	const struct bus_range conf1 = {
+		.name = "pci-conf1",
+		.base = PCI_CONF1_ADDRESS,
+		.size = 8,
+		.ops = &conf1_ops,
+		.dev = h,
+	};
 	int err;
 
 	if (!h)
@@ -128,22 +142,10 @@ struct pci_host *pci_host_create(struct machine *m)
 	err = pci_host_add(h, &h->bridge);
 	if (err)
 		goto release_bridge;
-	err = bus_add(m->mmio, &(struct bus_range){
-		.name = "ecam",
-		.base = PLATFORM_ECAM_BASE,
-		.size = PLATFORM_ECAM_SIZE,
-		.ops = &ecam_ops,
-		.dev = h,
-	});
+	err = bus_add(m->mmio, &ecam);
 	if (err < 0)
 		goto release_bridge;
-	err = bus_add(m->ports, &(struct bus_range){
-		.name = "pci-conf1",
-		.base = PCI_CONF1_ADDRESS,
-		.size = 8,
-		.ops = &conf1_ops,
-		.dev = h,
-	});
+	err = bus_add(m->ports, &conf1);
 	if (err < 0)
 		goto release_bridge;
 	return h;
@@ -168,17 +170,18 @@ static int assign_bar(struct pci_host *h, struct pci_device *d, unsigned int n)
 {
 	struct pci_bar *b = &d->bar[n];
 	uint64_t base = ALIGN_UP(h->next_bar, b->size);
-
-	if (base + b->size > PLATFORM_PCI64_BASE + PLATFORM_PCI64_SIZE)
-		return -ENOSPC;
 	/* Claimed but not decoded: size 0 until the guest enables memory. */
-	b->range = bus_add(h->machine->mmio, &(struct bus_range){
+	const struct bus_range range = {
 		.name = b->name,
 		.base = base,
 		.size = 0,
 		.ops = b->ops,
 		.dev = b->arg,
-	});
+	};
+
+	if (base + b->size > PLATFORM_PCI64_BASE + PLATFORM_PCI64_SIZE)
+		return -ENOSPC;
+	b->range = bus_add(h->machine->mmio, &range);
 	if (b->range < 0)
 		return b->range;
 	pci_config_write(d, PCI_BAR0 + 4 * n, 8, base);

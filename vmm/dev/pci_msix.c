@@ -20,9 +20,9 @@
 #include "vmm/device.h"
 #include "vmm/log.h"
 
-#define TABLE_OFFSET	0x000u
-#define PBA_OFFSET	0x800u
-#define BAR_BYTES	PAGE_SIZE
+#define TABLE_OFFSET 0x000u
+#define PBA_OFFSET   0x800u
+#define BAR_BYTES    PAGE_SIZE
 
 static_assert(PCI_MSIX_MAX * PCI_MSIX_ENTRY_BYTES <= PBA_OFFSET, "table meets PBA");
 
@@ -156,6 +156,12 @@ static const struct pci_cap_ops cap_ops = { .written = control_written };
 
 int pci_msix_add(struct pci_device *d, unsigned int bar, unsigned int count)
 {
+	const struct pci_bar table_bar = {
+		.name = "msix",
+		.size = BAR_BYTES,
+		.ops = &table_ops,
+		.arg = d,
+	};
 	struct pci_msix *x = &d->msix;
 	uint8_t cap[PCI_MSIX_CAP_BYTES] = { PCI_CAP_ID_MSIX };
 	uint8_t writable[PCI_MSIX_CAP_BYTES] = { 0 };
@@ -181,12 +187,7 @@ int pci_msix_add(struct pci_device *d, unsigned int bar, unsigned int count)
 	memcpy(&cap[PCI_MSIX_PBA], &pba, sizeof(pba));
 	memcpy(&writable[PCI_MSIX_CONTROL], &control, sizeof(control));
 	x->cap = pci_cap_add(d, cap, writable, sizeof(cap), &cap_ops, NULL);
-	pci_bar_add(d, bar, &(struct pci_bar){
-		.name = "msix",
-		.size = BAR_BYTES,
-		.ops = &table_ops,
-		.arg = d,
-	});
+	pci_bar_add(d, bar, &table_bar);
 	return 0;
 }
 

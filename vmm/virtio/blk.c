@@ -26,25 +26,25 @@
 #include "vmm/virtio/device.h"
 #include "vmm/virtio/pci.h"
 
-#define QUEUE_SIZE	128u
+#define QUEUE_SIZE	  128u
 /* What is left of a chain as long as the ring for data. */
-#define SEGMENTS_MAX	(QUEUE_SIZE - 2)
+#define SEGMENTS_MAX	  (QUEUE_SIZE - 2)
 
 /* Of one discard or write-zeroes request: 2 GiB. */
 #define RANGE_SECTORS_MAX (1u << 22)
 
 #define ERRORS_LOGGED_MAX 8
 
-#define FEATURE(n) BIT64(n)
+#define FEATURE(n)	  BIT64(n)
 
 struct blk_request {
 	struct disk_request io;
 	struct virtio_blk *blk;
 	struct blk_request *next_free;
-	uint16_t head;			/* of the chain */
-	uint8_t *status;		/* in guest memory */
-	uint64_t room;			/* writable bytes before the status byte */
-	uint64_t filled;		/* how many of them we write if all goes well */
+	uint16_t head;	 /* of the chain */
+	uint8_t *status; /* in guest memory */
+	uint64_t room;	 /* writable bytes before the status byte */
+	uint64_t filled; /* how many of them we write if all goes well */
 	struct iovec iov[QUEUE_SIZE];
 };
 
@@ -53,8 +53,8 @@ struct virtio_blk {
 	struct virtio_pci pci;
 	struct disk *disk;
 	bool readonly;
-	unsigned int errors_logged;	/* disk's thread */
-	char id[VIRTIO_BLK_ID_BYTES];	/* padded with zeros, maybe not terminated */
+	unsigned int errors_logged;   /* disk's thread */
+	char id[VIRTIO_BLK_ID_BYTES]; /* padded with zeros, maybe not terminated */
 	struct virtio_blk_config config;
 	/*
 	 * As many as the ring has chains, which the queue engine enforces. The
@@ -118,9 +118,9 @@ static void finished(struct disk_request *io, int err)
 
 	/* A disk that fails goes on failing; one full log is enough. */
 	if (err && err != -EOPNOTSUPP && b->errors_logged++ < ERRORS_LOGGED_MAX)
-		log_error("blk: request failed (op %d, offset %llu, length %llu, %s)",
-			  (int)io->op, (unsigned long long)io->offset,
-			  (unsigned long long)io->length, strerror(-err));
+		log_error("blk: request failed (op %d, offset %llu, length %llu, %s)", (int)io->op,
+			  (unsigned long long)io->offset, (unsigned long long)io->length,
+			  strerror(-err));
 	pthread_mutex_lock(&b->v.lock);
 	complete(b, r, status_of(err));
 	virtio_end_batch(&b->v, 0);
@@ -130,10 +130,10 @@ static void finished(struct disk_request *io, int err)
 /* A request cut into its parts; the status byte is already off. */
 struct parts {
 	struct virtio_blk_req header;
-	struct iovec *in;		/* the device reads: data of a write */
+	struct iovec *in; /* the device reads: data of a write */
 	unsigned int in_count;
 	uint64_t in_bytes;
-	struct iovec *out;		/* the device writes: data of a read */
+	struct iovec *out; /* the device writes: data of a read */
 	unsigned int out_count;
 	uint64_t out_bytes;
 };
@@ -158,8 +158,7 @@ static int start_transfer(struct virtio_blk *b, struct blk_request *r, const str
 
 	if (write && b->readonly)
 		return VIRTIO_BLK_S_IOERR;
-	if (bytes % VIRTIO_BLK_SECTOR ||
-	    !in_range(b, p->header.sector, bytes / VIRTIO_BLK_SECTOR))
+	if (bytes % VIRTIO_BLK_SECTOR || !in_range(b, p->header.sector, bytes / VIRTIO_BLK_SECTOR))
 		return VIRTIO_BLK_S_IOERR;
 	/* The used length has 32 bits. */
 	if (bytes >= UINT32_MAX)
@@ -213,8 +212,7 @@ static int start_range(struct virtio_blk *b, struct blk_request *r, struct parts
 	unmap = range.flags & VIRTIO_BLK_RANGE_F_UNMAP;
 	if (range.flags & ~VIRTIO_BLK_RANGE_F_UNMAP || (unmap && !zero))
 		return VIRTIO_BLK_S_UNSUPP;
-	if (range.num_sectors > RANGE_SECTORS_MAX ||
-	    !in_range(b, range.sector, range.num_sectors))
+	if (range.num_sectors > RANGE_SECTORS_MAX || !in_range(b, range.sector, range.num_sectors))
 		return VIRTIO_BLK_S_IOERR;
 
 	r->io = (struct disk_request){
@@ -252,8 +250,7 @@ static int start(struct virtio_blk *b, struct blk_request *r, struct parts *p)
 }
 
 /* Lock held. */
-static void take_request(struct virtio_blk *b, struct blk_request *r,
-			 const struct virtq_chain *c)
+static void take_request(struct virtio_blk *b, struct blk_request *r, const struct virtq_chain *c)
 {
 	struct parts p = {
 		.in = c->iov,

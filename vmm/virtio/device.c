@@ -16,12 +16,12 @@
  * Chains taken for one notification, so that a guest that never stops adding
  * some cannot keep the device thread from its other devices.
  */
-#define BUDGET 1024
+#define BUDGET	       1024
 
-#define FEATURE(n) BIT64(n)
+#define FEATURE(n)     BIT64(n)
 
 /* Bits the driver may set; it clears them only by writing 0. */
-#define DRIVER_STATUS \
+#define DRIVER_STATUS                                                                 \
 	(VIRTIO_STATUS_ACKNOWLEDGE | VIRTIO_STATUS_DRIVER | VIRTIO_STATUS_DRIVER_OK | \
 	 VIRTIO_STATUS_FEATURES_OK | VIRTIO_STATUS_FAILED)
 
@@ -51,8 +51,8 @@ void virtio_init(struct virtio_device *v, const struct virtio_kind *kind,
 		.memory = memory,
 		.config = config,
 		.config_bytes = config_bytes,
-		.offered = features | FEATURE(VIRTIO_F_VERSION_1) |
-			   FEATURE(VIRTIO_F_EVENT_IDX) | FEATURE(VIRTIO_F_INDIRECT_DESC),
+		.offered = features | FEATURE(VIRTIO_F_VERSION_1) | FEATURE(VIRTIO_F_EVENT_IDX) |
+			   FEATURE(VIRTIO_F_INDIRECT_DESC),
 	};
 	pthread_mutex_init(&v->lock, NULL);
 	queues_init(v);
@@ -67,8 +67,8 @@ void virtio_release(struct virtio_device *v)
 /* Between DRIVER_OK and the next reset or failure. */
 static bool running(const struct virtio_device *v)
 {
-	return (v->status & VIRTIO_STATUS_DRIVER_OK) &&
-	       !(v->status & VIRTIO_STATUS_NEEDS_RESET) && !v->resetting;
+	return (v->status & VIRTIO_STATUS_DRIVER_OK) && !(v->status & VIRTIO_STATUS_NEEDS_RESET) &&
+	       !v->resetting;
 }
 
 void virtio_broken(struct virtio_device *v, unsigned int queue, const char *why)
@@ -270,8 +270,7 @@ uint64_t virtio_config_read(const struct virtio_device *v, unsigned int off, uns
 	return val;
 }
 
-void virtio_config_write(struct virtio_device *v, unsigned int off, unsigned int size,
-			 uint64_t val)
+void virtio_config_write(struct virtio_device *v, unsigned int off, unsigned int size, uint64_t val)
 {
 	if (v->kind->config_written && off + size <= v->config_bytes && !v->resetting)
 		v->kind->config_written(v, off, size, val);

@@ -41,10 +41,10 @@ struct virtio_device;
 
 struct virtio_kind {
 	const char *name;
-	uint16_t type;		/* VIRTIO_ID_* */
+	uint16_t type; /* VIRTIO_ID_* */
 	uint32_t pci_class;
 	unsigned int queue_count;
-	uint16_t queue_size;	/* largest, and what the driver finds */
+	uint16_t queue_size; /* largest, and what the driver finds */
 	/*
 	 * The driver has notified @queue, or may have: take chains until there
 	 * are none. Lock held, device thread, device is running.
@@ -72,19 +72,19 @@ struct virtio_device {
 	const struct memory *memory;
 	const struct virtio_transport *transport;
 	void *transport_data;
-	const void *config;		/* device configuration; the lock protects it */
+	const void *config; /* device configuration; the lock protects it */
 	unsigned int config_bytes;
 
 	pthread_mutex_t lock;
-	uint64_t offered;		/* feature bits */
-	uint64_t features;		/* as the driver chose; final with FEATURES_OK */
-	bool features_unknown;		/* it chose some that have no bit here */
+	uint64_t offered;      /* feature bits */
+	uint64_t features;     /* as the driver chose; final with FEATURES_OK */
+	bool features_unknown; /* it chose some that have no bit here */
 	uint8_t status;
-	uint8_t generation;		/* of the configuration */
-	bool resetting;			/* reset was written, busy is not 0 yet */
-	unsigned int busy;		/* chains popped and not pushed */
-	unsigned int budget;		/* chains process may still take, this time */
-	unsigned int complaints;	/* lines logged about this guest */
+	uint8_t generation;	 /* of the configuration */
+	bool resetting;		 /* reset was written, busy is not 0 yet */
+	unsigned int busy;	 /* chains popped and not pushed */
+	unsigned int budget;	 /* chains process may still take, this time */
+	unsigned int complaints; /* lines logged about this guest */
 	struct virtq queue[VIRTIO_QUEUES_MAX];
 };
 

@@ -14,21 +14,21 @@
 #include "vmm/device.h"
 #include "vmm/log.h"
 
-#define REGISTERS_BAR	0u
-#define MSIX_BAR	2u
+#define REGISTERS_BAR 0u
+#define MSIX_BAR      2u
 
 /* Areas of the register BAR: a page each, so that a guest can map them apart. */
-#define AREA_BYTES	0x1000u
-#define AREA_COMMON	0x0000u
-#define AREA_ISR	0x1000u
-#define AREA_DEVICE	0x2000u
-#define AREA_NOTIFY	0x3000u
-#define BAR_BYTES	0x4000u
+#define AREA_BYTES    0x1000u
+#define AREA_COMMON   0x0000u
+#define AREA_ISR      0x1000u
+#define AREA_DEVICE   0x2000u
+#define AREA_NOTIFY   0x3000u
+#define BAR_BYTES     0x4000u
 
 /* notify_off_multiplier: every queue has an address of its own. */
-#define NOTIFY_STRIDE	4u
+#define NOTIFY_STRIDE 4u
 /* "Available Buffer Notifications": a 16-bit write of the queue's index */
-#define NOTIFY_BYTES	2u
+#define NOTIFY_BYTES  2u
 
 static struct virtio_pci *transport(struct virtio_device *v)
 {
@@ -52,8 +52,8 @@ static void set_doorbell(struct virtio_pci *p, unsigned int queue, bool on)
 
 	if (q->doorbell == on)
 		return;
-	err = irq_doorbell_set(p->machine->irq, notify_address(p, queue), NOTIFY_BYTES,
-			       q->kick.fd, on);
+	err = irq_doorbell_set(p->machine->irq, notify_address(p, queue), NOTIFY_BYTES, q->kick.fd,
+			       on);
 	if (err)
 		/* Works all the same, by an exit per notification. */
 		log_debug("%s: no doorbell for queue %u (error %d)", p->pci.name, queue, -err);
@@ -201,7 +201,7 @@ static void set_half(gpa_t *a, bool high, uint32_t val)
 	a->v = (a->v & ~((uint64_t)UINT32_MAX << shift)) | (uint64_t)val << shift;
 }
 
-#define REG(field) offsetof(struct virtio_pci_common_cfg, field)
+#define REG(field)	  offsetof(struct virtio_pci_common_cfg, field)
 #define ACCESS(off, size) ((off) << 4 | (size))
 
 static void queue_write(struct virtio_pci *p, unsigned int off, unsigned int size, uint32_t val)
@@ -307,7 +307,7 @@ static uint64_t bar_read(void *dev, uint64_t off, unsigned int size)
 		val = virtio_config_read(p->device, at, size);
 		break;
 	default:
-		break;		/* notifications are write-only */
+		break; /* notifications are write-only */
 	}
 	pthread_mutex_unlock(&p->device->lock);
 	return val;
@@ -373,8 +373,7 @@ static bool cfg_window(const struct virtio_pci *p, uint32_t *offset, uint32_t *l
 	memcpy(&c, &p->pci.config[p->cfg_cap], sizeof(c));
 	*offset = c.offset;
 	*length = c.length;
-	return c.bar == REGISTERS_BAR &&
-	       (c.length == 1 || c.length == 2 || c.length == 4) &&
+	return c.bar == REGISTERS_BAR && (c.length == 1 || c.length == 2 || c.length == 4) &&
 	       c.offset % c.length == 0 && c.offset <= BAR_BYTES - c.length;
 }
 
@@ -504,6 +503,13 @@ int virtio_pci_attach(struct virtio_pci *p, struct machine *m, struct virtio_dev
 		.class = v->kind->pci_class,
 		.revision = VIRTIO_PCI_REVISION,
 	};
+	const struct pci_bar registers = {
+		.name = v->kind->name,
+		.size = BAR_BYTES,
+		.ops = &bar_ops,
+		.arg = p,
+		.moved = bar_moved,
+	};
 	int err;
 
 	*p = (struct virtio_pci){ .machine = m, .device = v };
@@ -524,13 +530,7 @@ int virtio_pci_attach(struct virtio_pci *p, struct machine *m, struct virtio_dev
 	if (err)
 		goto remove_queues;
 	add_caps(p);
-	pci_bar_add(&p->pci, REGISTERS_BAR, &(struct pci_bar){
-		.name = v->kind->name,
-		.size = BAR_BYTES,
-		.ops = &bar_ops,
-		.arg = p,
-		.moved = bar_moved,
-	});
+	pci_bar_add(&p->pci, REGISTERS_BAR, &registers);
 	err = pci_host_add(m->pci, &p->pci);
 	if (err)
 		goto remove_queues;

@@ -31,10 +31,10 @@
 struct machine;
 
 struct virtio_pci_queue {
-	struct loop_source kick;	/* arg: this */
+	struct loop_source kick; /* arg: this */
 	struct virtio_pci *transport;
 	uint16_t vector;
-	bool doorbell;			/* registered at the present address */
+	bool doorbell; /* registered at the present address */
 };
 
 struct virtio_pci {
@@ -49,10 +49,10 @@ struct virtio_pci {
 	uint16_t config_vector;
 	uint8_t isr;
 
-	unsigned int cfg_cap;		/* PCI configuration access capability */
+	unsigned int cfg_cap; /* PCI configuration access capability */
 	bool bar_mapped;
 	uint64_t bar_base;
-	unsigned int queue_count;	/* of those below, set up */
+	unsigned int queue_count; /* of those below, set up */
 	struct virtio_pci_queue queue[VIRTIO_QUEUES_MAX];
 };
 

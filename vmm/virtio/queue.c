@@ -86,7 +86,7 @@ static int virtq_offered(struct virtq *q)
  * table is guest memory; entries are copied out one at a time.
  */
 struct table {
-	const uint8_t *at;	/* an indirect one need not be aligned */
+	const uint8_t *at; /* an indirect one need not be aligned */
 	uint32_t count;
 	bool indirect;
 };
@@ -226,8 +226,7 @@ void virtq_push(struct virtq *q, uint16_t head, uint32_t written)
 	 * Partner: the driver's read barrier between seeing idx and reading
 	 * the entry ("Receiving Used Buffers From The Device").
 	 */
-	atomic_store_explicit((_Atomic uint16_t *)&q->used->idx, q->used_idx,
-			      memory_order_release);
+	atomic_store_explicit((_Atomic uint16_t *)&q->used->idx, q->used_idx, memory_order_release);
 }
 
 bool virtq_should_interrupt(struct virtq *q)

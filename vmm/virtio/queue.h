@@ -61,10 +61,10 @@ struct virtq {
 	const struct memory *memory;
 
 	/* Set by the transport while the queue is disabled. */
-	uint16_t size;		/* power of two */
+	uint16_t size; /* power of two */
 	gpa_t desc_gpa, avail_gpa, used_gpa;
-	bool event_idx;		/* VIRTIO_F_EVENT_IDX was negotiated */
-	bool indirect;		/* VIRTIO_F_INDIRECT_DESC was negotiated */
+	bool event_idx; /* VIRTIO_F_EVENT_IDX was negotiated */
+	bool indirect;	/* VIRTIO_F_INDIRECT_DESC was negotiated */
 
 	/* Valid while enabled: the three areas, checked once by virtq_enable. */
 	bool enabled;
@@ -72,12 +72,12 @@ struct virtq {
 	const struct virtq_avail *avail;
 	struct virtq_used *used;
 
-	uint16_t next_avail;	/* next slot of the available ring to take */
-	uint16_t used_idx;	/* what we last stored to used->idx */
-	uint16_t signalled;	/* used_idx when we last decided to interrupt or not */
-	uint16_t in_flight;	/* chains popped and not pushed */
+	uint16_t next_avail; /* next slot of the available ring to take */
+	uint16_t used_idx;   /* what we last stored to used->idx */
+	uint16_t signalled;  /* used_idx when we last decided to interrupt or not */
+	uint16_t in_flight;  /* chains popped and not pushed */
 
-	const char *broken;	/* NULL, or what the driver did wrong */
+	const char *broken; /* NULL, or what the driver did wrong */
 };
 
 /*

@@ -10,20 +10,20 @@
 #include <stdint.h>
 
 /* "Feature bits": bit numbers */
-#define VIRTIO_BLK_F_SIZE_MAX		1
-#define VIRTIO_BLK_F_SEG_MAX		2
-#define VIRTIO_BLK_F_RO			5
-#define VIRTIO_BLK_F_BLK_SIZE		6
-#define VIRTIO_BLK_F_FLUSH		9
-#define VIRTIO_BLK_F_TOPOLOGY		10
-#define VIRTIO_BLK_F_DISCARD		13
-#define VIRTIO_BLK_F_WRITE_ZEROES	14
+#define VIRTIO_BLK_F_SIZE_MAX	  1
+#define VIRTIO_BLK_F_SEG_MAX	  2
+#define VIRTIO_BLK_F_RO		  5
+#define VIRTIO_BLK_F_BLK_SIZE	  6
+#define VIRTIO_BLK_F_FLUSH	  9
+#define VIRTIO_BLK_F_TOPOLOGY	  10
+#define VIRTIO_BLK_F_DISCARD	  13
+#define VIRTIO_BLK_F_WRITE_ZEROES 14
 
 /* "Device configuration layout" */
 struct virtio_blk_config {
-	uint64_t capacity;	/* in sectors */
-	uint32_t size_max;	/* bytes in one segment */
-	uint32_t seg_max;	/* segments in one request */
+	uint64_t capacity; /* in sectors */
+	uint32_t size_max; /* bytes in one segment */
+	uint32_t seg_max;  /* segments in one request */
 	struct {
 		uint16_t cylinders;
 		uint8_t heads;
@@ -31,10 +31,10 @@ struct virtio_blk_config {
 	} geometry;
 	uint32_t blk_size;
 	struct {
-		uint8_t physical_block_exp;	/* log2(physical / logical block) */
+		uint8_t physical_block_exp; /* log2(physical / logical block) */
 		uint8_t alignment_offset;
-		uint16_t min_io_size;		/* in logical blocks */
-		uint32_t opt_io_size;		/* in logical blocks */
+		uint16_t min_io_size; /* in logical blocks */
+		uint32_t opt_io_size; /* in logical blocks */
 	} topology;
 	uint8_t writeback;
 	uint8_t unused0;
@@ -58,22 +58,22 @@ static_assert(offsetof(struct virtio_blk_config, max_discard_sectors) == 36, "bl
  * one descriptor ends and the next begins means nothing.
  */
 struct virtio_blk_req {
-	uint32_t type;		/* VIRTIO_BLK_T_* */
+	uint32_t type; /* VIRTIO_BLK_T_* */
 	uint32_t reserved;
 	uint64_t sector;
 };
 static_assert(sizeof(struct virtio_blk_req) == 16, "blk req");
 
-#define VIRTIO_BLK_SECTOR	512
+#define VIRTIO_BLK_SECTOR	  512
 
-#define VIRTIO_BLK_T_IN			0
-#define VIRTIO_BLK_T_OUT		1
-#define VIRTIO_BLK_T_FLUSH		4
-#define VIRTIO_BLK_T_GET_ID		8
-#define VIRTIO_BLK_T_DISCARD		11
-#define VIRTIO_BLK_T_WRITE_ZEROES	13
+#define VIRTIO_BLK_T_IN		  0
+#define VIRTIO_BLK_T_OUT	  1
+#define VIRTIO_BLK_T_FLUSH	  4
+#define VIRTIO_BLK_T_GET_ID	  8
+#define VIRTIO_BLK_T_DISCARD	  11
+#define VIRTIO_BLK_T_WRITE_ZEROES 13
 
-#define VIRTIO_BLK_ID_BYTES	20
+#define VIRTIO_BLK_ID_BYTES	  20
 
 /* The data of DISCARD and WRITE_ZEROES: an array of these. */
 struct virtio_blk_range {
@@ -83,10 +83,10 @@ struct virtio_blk_range {
 };
 static_assert(sizeof(struct virtio_blk_range) == 16, "blk range");
 
-#define VIRTIO_BLK_RANGE_F_UNMAP	0x1
+#define VIRTIO_BLK_RANGE_F_UNMAP 0x1
 
-#define VIRTIO_BLK_S_OK		0
-#define VIRTIO_BLK_S_IOERR	1
-#define VIRTIO_BLK_S_UNSUPP	2
+#define VIRTIO_BLK_S_OK		 0
+#define VIRTIO_BLK_S_IOERR	 1
+#define VIRTIO_BLK_S_UNSUPP	 2
 
 #endif
