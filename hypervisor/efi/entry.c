@@ -63,5 +63,8 @@ efi_status_t EFIAPI efi_main(efi_handle_t handle __maybe_unused, struct efi_syst
 			boot_info.processor_count, (unsigned long long)boot_info.pool.size / 1024,
 			(unsigned long long)boot_info.pool.base,
 			(unsigned long long)boot_info.trampoline);
-	return protocol_publish(system, status);
+	status = protocol_publish(system, status);
+	if (efi_failed(status))
+		memory_give_back(system->boot, &boot_info);
+	return status;
 }
