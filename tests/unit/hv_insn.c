@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+/* hypervisor/svm/insn.c: forms against what an assembler makes of them. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "hypervisor/svm/insn.h"
+
+struct form {
+	const char *text;
+	enum insn_mode mode;
+	unsigned int count;
+	uint8_t bytes[15];
+	struct insn expected;
+};
+
+#define LOAD(size_, reg_)	{ .size = size_, .reg = reg_ }
+#define STORE(size_, reg_)	{ .size = size_, .reg = reg_, .store = true }
+#define IMM(size_, v)	{ .size = size_, .store = true, .has_immediate = true, .immediate = v }
+#define BYTES(...)	sizeof((uint8_t[]){ __VA_ARGS__ }), { __VA_ARGS__ }
+
+static const struct form forms[] = {
+	{ "mov [0xffffffffff5fc0b0], eax", INSN_64, BYTES(0x89, 0x04, 0x25, 0xb0, 0xc0, 0x5f, 0xff), STORE(4, 0) },
+	{ "mov [rdi], esi", INSN_64, BYTES(0x89, 0x37), STORE(4, 6) },
+	{ "mov [r8], r9d", INSN_64, BYTES(0x45, 0x89, 0x08), STORE(4, 9) },
+	{ "mov ecx, [rip+0x10]", INSN_64, BYTES(0x8b, 0x0d, 0x10, 0, 0, 0), LOAD(4, 1) },
+	{ "mov rax, [rbx+rcx*8+1]", INSN_64, BYTES(0x48, 0x8b, 0x44, 0xcb, 0x01), LOAD(8, 0) },
+	{ "mov [r12], ax", INSN_64, BYTES(0x66, 0x41, 0x89, 0x04, 0x24), STORE(2, 0) },
+	{ "mov [rax], sil", INSN_64, BYTES(0x40, 0x88, 0x30), STORE(1, 6) },
+	{ "mov [rax], dh", INSN_64, BYTES(0x88, 0x30), { .size = 1, .store = true, .reg = 2, .high_byte = true } },
+	{ "mov dword [rax+0x300], 0xfb", INSN_64, BYTES(0xc7, 0x80, 0, 3, 0, 0, 0xfb, 0, 0, 0), IMM(4, 0xfb) },
+	{ "mov qword [rax], -1", INSN_64, BYTES(0x48, 0xc7, 0x00, 0xff, 0xff, 0xff, 0xff), IMM(8, UINT64_MAX) },
+	{ "mov byte [rax], 7", INSN_64, BYTES(0xc6, 0x00, 7), IMM(1, 7) },
+	{ "mov word [rax], 0x1234", INSN_64, BYTES(0x66, 0xc7, 0x00, 0x34, 0x12), IMM(2, 0x1234) },
+	{ "mov eax, [abs 64]", INSN_64, BYTES(0xa1, 0x20, 0, 0xe0, 0xfe, 0, 0, 0, 0), LOAD(4, 0) },
+	{ "mov [abs 32], al", INSN_32, BYTES(0xa2, 0xb0, 0, 0xe0, 0xfe), STORE(1, 0) },
+	{ "mov [ebx], edx (fs)", INSN_32, BYTES(0x64, 0x89, 0x13), STORE(4, 2) },
+	{ "inc eax is not REX", INSN_32, BYTES(0x40), { 0 } },
+	{ "mov [bx+si+5], cx", INSN_16, BYTES(0x89, 0x48, 0x05), STORE(2, 1) },
+	{ "mov [0x1234], ecx", INSN_16, BYTES(0x66, 0x89, 0x0e, 0x34, 0x12), STORE(4, 1) },
+	{ "mov [esi], ax (67)", INSN_16, BYTES(0x67, 0x89, 0x06), STORE(2, 0) },
+	{ "mov eax, ebx", INSN_64, BYTES(0x89, 0xd8), { 0 } },
+	{ "lock mov", INSN_64, BYTES(0xf0, 0x89, 0x37), { 0 } },
+	{ "c7 /1", INSN_64, BYTES(0xc7, 0x08, 0, 0, 0, 0), { 0 } },
+	{ "xchg [rdi], eax", INSN_64, BYTES(0x87, 0x07), { 0 } },
+	{ "movups [rdi], xmm0", INSN_64, BYTES(0x0f, 0x11, 0x07), { 0 } },
+};
+
+static void test_forms(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(forms); i++) {
+		const struct form *f = &forms[i];
+		struct insn insn;
+		bool ok = insn_decode_mov(&insn, f->bytes, f->count, f->mode);
+
+		if (ok != (f->expected.size != 0))
+			fail_msg("%s: %s", f->text, ok ? "decoded" : "refused");
+		if (!ok)
+			continue;
+		if (insn.length != f->count || insn.size != f->expected.size ||
+		    insn.store != f->expected.store || insn.reg != f->expected.reg ||
+		    insn.has_immediate != f->expected.has_immediate ||
+		    insn.high_byte != f->expected.high_byte ||
+		    insn.immediate != f->expected.immediate)
+			fail_msg("%s: length %u size %u store %d reg %u immediate %#llx", f->text,
+				 insn.length, insn.size, insn.store, insn.reg,
+				 (unsigned long long)insn.immediate);
+	}
+}
+
+/* Every proper beginning of a good instruction asks for more bytes. */
+static void test_cut_short(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(forms); i++) {
+		for (unsigned int n = 0; n < forms[i].count; n++) {
+			/* A heap copy, so that the sanitizer sees a read too many. */
+			uint8_t *copy = malloc(n ? n : 1);
+			struct insn insn;
+
+			memcpy(copy, forms[i].bytes, n);
+			assert_false(insn_decode_mov(&insn, copy, n, forms[i].mode));
+			free(copy);
+		}
+	}
+}
+
+static void test_prefixes_without_end(void **state)
+{
+	uint8_t bytes[32];
+	struct insn insn;
+
+	(void)state;
+	memset(bytes, 0x66, sizeof(bytes));
+	bytes[14] = 0x89;
+	bytes[15] = 0x37;
+	/* The 16th byte is one too many. */
+	assert_false(insn_decode_mov(&insn, bytes, sizeof(bytes), INSN_64));
+	bytes[13] = 0x89;
+	bytes[14] = 0x37;
+	assert_true(insn_decode_mov(&insn, bytes, sizeof(bytes), INSN_64));
+	assert_int_equal(insn.length, 15);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_forms),
+		cmocka_unit_test(test_cut_short),
+		cmocka_unit_test(test_prefixes_without_end),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * hypervisor/hv/synic.c with a root that behaves like Linux (mshv_isr): look at
+ * slot 0, act, clear the type, and write EOM only if the pending flag was set.
+ */
+#include <asm/prctl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "abi/hv/msr.h"
+#include "hypervisor/cpu.h"
+#include "hypervisor/hv/synic.h"
+#include "hypervisor/hw/lapic.h"
+#include "hypervisor/log.h"
+#include "hypervisor/mem/pages.h"
+#include "hypervisor/mem/rootmem.h"
+
+#define CPUS	2u
+#define VECTOR	0xf3u
+
+/* --- the rest of the hypervisor --- */
+
+struct cpu *cpus[HV_CPUS_MAX];
+unsigned int cpu_count = CPUS;
+
+static struct cpu cpu[CPUS];
+static unsigned int interrupts[CPUS];
+static bool panicked;
+static jmp_buf panic_return;
+static uint64_t foreign_page;
+
+/* From here on %gs points to a struct cpu, as in the hypervisor. */
+static void become(struct cpu *c)
+{
+	c->self = c;
+	assert_int_equal(syscall(SYS_arch_prctl, ARCH_SET_GS, c), 0);
+}
+
+void *pages_alloc(unsigned int count)
+{
+	void *p = aligned_alloc(PAGE_SIZE, count * PAGE_SIZE);
+
+	memset(p, 0, count * PAGE_SIZE);
+	return p;
+}
+
+void *page_alloc(void)
+{
+	return pages_alloc(1);
+}
+
+bool rootmem_share(void *page, bool writable)
+{
+	return page && writable;
+}
+
+bool phys_is_root_ram(uint64_t pa, uint64_t size)
+{
+	(void)size;
+	return pa == foreign_page;
+}
+
+void lapic_send(struct cpu *target, uint8_t vector)
+{
+	assert_int_equal(vector, VECTOR);
+	interrupts[target->index]++;
+}
+
+void log_line(const char *fmt, ...)
+{
+	(void)fmt;
+}
+
+void panic(const char *fmt, ...)
+{
+	(void)fmt;
+	panicked = true;
+	longjmp(panic_return, 1);
+}
+
+/* --- the root --- */
+
+static uint64_t msr(struct cpu *c, uint32_t n)
+{
+	uint64_t v;
+
+	assert_true(synic_msr_read(c, n, &v));
+	return v;
+}
+
+static void set(struct cpu *c, uint32_t n, uint64_t v)
+{
+	assert_true(synic_msr_write(c, n, v));
+}
+
+/* mshv_synic_cpu_init */
+static void root_starts(struct cpu *c)
+{
+	set(c, HV_MSR_SIMP, msr(c, HV_MSR_SIMP) | HV_MSR_PAGE_ENABLE);
+	set(c, HV_MSR_SIEFP, msr(c, HV_MSR_SIEFP) | HV_MSR_PAGE_ENABLE);
+	set(c, HV_MSR_SIRBP, msr(c, HV_MSR_SIRBP) | HV_MSR_PAGE_ENABLE);
+	set(c, HV_MSR_SINT0, VECTOR);
+	set(c, HV_MSR_SINT0 + 5, VECTOR);
+	set(c, HV_MSR_SCONTROL, 1);
+}
+
+static struct hv_message *slot(struct cpu *c)
+{
+	return (struct hv_message *)(uintptr_t)(msr(c, HV_MSR_SIMP) & PAGE_MASK);
+}
+
+static struct hv_event_ring *ring(struct cpu *c)
+{
+	return (struct hv_event_ring *)(uintptr_t)(msr(c, HV_MSR_SIRBP) & PAGE_MASK) + 5;
+}
+
+struct heard {
+	unsigned int messages;
+	unsigned int kicks;
+	uint64_t last_partition;
+	uint32_t last_vp;
+	unsigned int doorbells;		/* messages of that type */
+};
+
+/* One interrupt's worth, then EOM if asked for. False: nothing was there. */
+static bool root_takes(struct cpu *c, struct heard *h)
+{
+	struct hv_message *m = slot(c);
+	bool pending;
+
+	if (m->header.type == HV_MESSAGE_NONE)
+		return false;
+	h->messages++;
+	if (m->header.type == HV_MESSAGE_SCHEDULER_VP_SIGNAL_PAIR) {
+		struct hv_scheduler_signal_pair *p = (void *)m->payload;
+
+		assert_int_equal(m->header.payload_size, 240);
+		assert_in_range(p->vp_count, 1, HV_SIGNAL_PAIRS_MAX);
+		h->kicks += p->vp_count;
+		h->last_partition = p->partition_id[p->vp_count - 1];
+		h->last_vp = p->vp_index[p->vp_count - 1];
+	} else if (m->header.type == HV_MESSAGE_SYNIC_SINT_INTERCEPT) {
+		assert_int_equal(*(uint32_t *)(void *)m->payload, 5);
+		h->doorbells++;
+	}
+	pending = m->header.flags & HV_MESSAGE_FLAG_PENDING;
+	m->header.type = HV_MESSAGE_NONE;
+	if (pending)
+		set(c, HV_MSR_EOM, 0);
+	return true;
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	memset(cpu, 0, sizeof(cpu));
+	memset(interrupts, 0, sizeof(interrupts));
+	panicked = false;
+	for (unsigned int i = 0; i < CPUS; i++) {
+		cpus[i] = &cpu[i];
+		cpu[i].index = i;
+		assert_true(synic_create(&cpu[i]));
+	}
+	become(&cpu[0]);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	for (unsigned int i = 0; i < CPUS; i++) {
+		static const uint32_t pages[] = {
+			HV_MSR_VP_ASSIST_PAGE, HV_MSR_SIMP, HV_MSR_SIEFP, HV_MSR_SIRBP,
+		};
+
+		for (size_t n = 0; n < ARRAY_SIZE(pages); n++) {
+			uint64_t page = msr(&cpu[i], pages[n]) & PAGE_MASK;
+
+			if (page != foreign_page)
+				free((void *)(uintptr_t)page);
+		}
+		free(cpu[i].synic);
+	}
+	return 0;
+}
+
+static void test_pages_differ(void **state)
+{
+	(void)state;
+	assert_int_not_equal(msr(&cpu[0], HV_MSR_SIMP), msr(&cpu[1], HV_MSR_SIMP));
+	assert_int_not_equal(msr(&cpu[0], HV_MSR_SIMP), 0);
+	assert_int_equal(msr(&cpu[0], HV_MSR_SINT0), HV_SINT_MASKED);
+}
+
+static void test_kick(void **state)
+{
+	struct heard h = { 0 };
+
+	(void)state;
+	root_starts(&cpu[0]);
+	synic_signal_vp(&cpu[0], 7, 3);
+	assert_int_equal(interrupts[0], 1);
+	assert_true(root_takes(&cpu[0], &h));
+	assert_int_equal(h.kicks, 1);
+	assert_int_equal(h.last_partition, 7);
+	assert_int_equal(h.last_vp, 3);
+	assert_false(root_takes(&cpu[0], &h));
+	assert_int_equal(interrupts[0], 1);
+}
+
+/* While the slot is taken, kicks gather in one message; none is lost or doubled. */
+static void test_kicks_gather(void **state)
+{
+	struct heard h = { 0 };
+
+	(void)state;
+	root_starts(&cpu[0]);
+	for (uint32_t i = 0; i < 1 + 2 * HV_SIGNAL_PAIRS_MAX; i++)
+		synic_signal_vp(&cpu[0], 2, i);
+	assert_int_equal(interrupts[0], 1);
+	while (root_takes(&cpu[0], &h))
+		;
+	assert_int_equal(h.messages, 3);
+	assert_int_equal(h.kicks, 1 + 2 * HV_SIGNAL_PAIRS_MAX);
+	assert_int_equal(h.last_vp, 2 * HV_SIGNAL_PAIRS_MAX);
+	assert_int_equal(interrupts[0], 3);
+}
+
+/* The root clears the slot before it could see the flag: then nobody writes EOM. */
+static void test_flag_set_too_late(void **state)
+{
+	struct heard h = { 0 };
+
+	(void)state;
+	root_starts(&cpu[0]);
+	synic_signal_vp(&cpu[0], 2, 0);
+	assert_int_equal(slot(&cpu[0])->header.flags, 0);
+	slot(&cpu[0])->header.type = HV_MESSAGE_NONE;
+	synic_signal_vp(&cpu[0], 2, 1);
+	assert_true(root_takes(&cpu[0], &h));
+	assert_int_equal(h.last_vp, 1);
+	assert_int_equal(interrupts[0], 2);
+}
+
+static void test_other_processor_takes_over(void **state)
+{
+	struct heard h = { 0 };
+
+	(void)state;
+	root_starts(&cpu[1]);
+	synic_signal_vp(&cpu[0], 2, 9);
+	assert_int_equal(interrupts[0], 0);
+	assert_true(root_takes(&cpu[1], &h));
+	assert_int_equal(h.last_vp, 9);
+}
+
+/* Nobody listens: kept until somebody does. */
+static void test_kept_while_masked(void **state)
+{
+	struct heard h = { 0 };
+
+	(void)state;
+	synic_signal_vp(&cpu[0], 2, 9);
+	assert_int_equal(interrupts[0], 0);
+	root_starts(&cpu[0]);
+	assert_int_equal(interrupts[0], 1);
+	assert_true(root_takes(&cpu[0], &h));
+	assert_int_equal(h.kicks, 1);
+}
+
+/* Linux at reboot: masks, disables, unmaps; a late interrupt would be an oops. */
+static void test_late_interrupt_unwanted(void **state)
+{
+	(void)state;
+	root_starts(&cpu[0]);
+	assert_true(synic_wants_vector(&cpu[0], VECTOR));
+	assert_true(synic_wants_vector(&cpu[0], 0x41));
+	set(&cpu[0], HV_MSR_SINT0, VECTOR | HV_SINT_MASKED);
+	set(&cpu[0], HV_MSR_SINT0 + 5, VECTOR | HV_SINT_MASKED);
+	assert_false(synic_wants_vector(&cpu[0], VECTOR));
+	assert_true(synic_wants_vector(&cpu[0], 0x41));
+	set(&cpu[0], HV_MSR_SINT0, VECTOR);
+	set(&cpu[0], HV_MSR_SIMP, 0);
+	assert_false(synic_wants_vector(&cpu[0], VECTOR));
+	synic_signal_vp(&cpu[0], 2, 1);
+	assert_int_equal(interrupts[0], 0);
+}
+
+static void test_doorbells(void **state)
+{
+	struct heard h = { 0 };
+
+	(void)state;
+	root_starts(&cpu[0]);
+	synic_ring(&cpu[0], 5, 77);
+	synic_ring(&cpu[0], 5, 78);
+	assert_int_equal(ring(&cpu[0])->data[0], 77);
+	assert_int_equal(ring(&cpu[0])->data[1], 78);
+	while (root_takes(&cpu[0], &h))
+		;
+	assert_in_range(h.doorbells, 1, 2);
+}
+
+static void test_full_ring(void **state)
+{
+	struct heard h = { 0 };
+	unsigned int before;
+
+	(void)state;
+	root_starts(&cpu[0]);
+	for (uint32_t i = 1; i <= HV_EVENT_RING_ENTRIES + 5; i++)
+		synic_ring(&cpu[0], 5, i);
+	/* Rung again while it waits: still once. */
+	synic_ring(&cpu[0], 5, HV_EVENT_RING_ENTRIES + 5);
+	assert_int_equal(ring(&cpu[0])->ring_full, 1);
+	while (root_takes(&cpu[0], &h))
+		;
+	before = h.doorbells;
+
+	/* The root empties the ring and says so. */
+	memset(ring(&cpu[0])->data, 0, sizeof(ring(&cpu[0])->data));
+	synic_ring_empty(5);
+	assert_int_equal(ring(&cpu[0])->ring_full, 0);
+	for (uint32_t i = 0; i < 5; i++)
+		assert_int_equal(ring(&cpu[0])->data[i], HV_EVENT_RING_ENTRIES + 1 + i);
+	assert_int_equal(ring(&cpu[0])->data[5], 0);
+	while (root_takes(&cpu[0], &h))
+		;
+	assert_true(h.doorbells > before);
+}
+
+static void test_bad_writes(void **state)
+{
+	uint64_t v;
+
+	(void)state;
+	assert_false(synic_msr_write(&cpu[0], HV_MSR_SINT0, 0x0f));
+	assert_false(synic_msr_write(&cpu[0], HV_MSR_SIMP, 0x123000 | HV_MSR_PAGE_ENABLE));
+	assert_false(synic_msr_write(&cpu[0], HV_MSR_SVERSION, 2));
+	assert_false(synic_msr_write(&cpu[0], 0x400000a0, 0));
+	assert_false(synic_msr_read(&cpu[0], 0x400000a0, &v));
+	assert_int_equal(msr(&cpu[0], HV_MSR_SIMP) & HV_MSR_PAGE_ENABLE, 0);
+}
+
+/* Our fault, not the root's: more kicks than there can be VPs. */
+static void test_overflow_panics(void **state)
+{
+	(void)state;
+	if (setjmp(panic_return) == 0) {
+		for (uint32_t i = 0; i < 100 * HV_SIGNAL_PAIRS_MAX; i++)
+			synic_signal_vp(&cpu[0], 2, i);
+	}
+	assert_true(panicked);
+}
+
+#define T(f)	cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(test_pages_differ), T(test_kick), T(test_kicks_gather),
+		T(test_flag_set_too_late), T(test_other_processor_takes_over),
+		T(test_kept_while_masked), T(test_late_interrupt_unwanted),
+		T(test_doorbells), T(test_full_ring), T(test_bad_writes),
+		T(test_overflow_panics),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

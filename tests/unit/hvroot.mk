@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: MIT
+# Host tests of the hypervisor's root side.  Its text functions use Microsoft's
+# "unsigned long" nowhere, so the sources compile for the host as they are.
+
+unit_tests += hv_nested
+hv_nested_src := tests/unit/hv_nested.c hypervisor/mem/nested.c
+
+unit_tests += hv_hypercall
+hv_hypercall_src := tests/unit/hv_hypercall.c hypervisor/hv/hypercall.c
+
+unit_tests += hv_insn
+hv_insn_src := tests/unit/hv_insn.c hypervisor/svm/insn.c
+
+unit_tests += hv_synic
+hv_synic_src := tests/unit/hv_synic.c hypervisor/hv/synic.c
+
+unit_tests += hv_timer
+hv_timer_src := tests/unit/hv_timer.c hypervisor/hw/timer.c hypervisor/hv/stimer.c
