@@ -55,15 +55,11 @@ uint64_t root_msr_bitmap(void)
 
 /* --- EFER --- */
 
-#define EFER_KNOWN	(EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE | \
-			 BIT64(13) | BIT64(14) | BIT64(15) | BIT64(17) | BIT64(18) | \
-			 BIT64(20) | BIT64(21))
-
 static bool efer_write(struct root_vp *vp, uint64_t value)
 {
 	struct vmcb *v = vp->vmcb;
 
-	if (value & ~EFER_KNOWN)
+	if (value & ~svm_efer_mask())
 		return false;
 	if (((value ^ v->efer) & EFER_LME) && (v->cr0 & CR0_PG))
 		return false;
@@ -74,15 +70,26 @@ static bool efer_write(struct root_vp *vp, uint64_t value)
 	return true;
 }
 
-/* The root may go to x2APIC mode, but not move the page we watch. */
+#define APIC_MODE	(APIC_BASE_ENABLE | APIC_BASE_X2APIC)
+#define CPUID1_ECX_X2APIC BIT32(21)
+
+/*
+ * APM vol. 2, "x2APIC Mode Transitions": what is not allowed would be a #GP of
+ * ours. The page cannot move, for we watch the stores to it.
+ */
 static bool apic_base_write(uint64_t value)
 {
+	uint64_t old = rdmsr(MSR_APIC_BASE) & APIC_MODE;
+	uint64_t new = value & APIC_MODE;
+
 	if ((value & APIC_BASE_ADDRESS) != LAPIC_BASE)
 		return false;
-	/* An illegal transition would be a #GP of ours. */
-	if ((value & APIC_BASE_X2APIC) && !(cpuid(1, 0).ecx & BIT32(21)))
+	if (new == APIC_BASE_X2APIC || (new == APIC_BASE_ENABLE && old == APIC_MODE) ||
+	    (new == APIC_MODE && old == 0))
 		return false;
-	if (!(value & APIC_BASE_X2APIC) && lapic_is_x2apic())
+	if (new == APIC_MODE && !(cpuid(1, 0).ecx & CPUID1_ECX_X2APIC))
+		return false;
+	if (value & ~(APIC_BASE_ADDRESS | APIC_MODE | APIC_BASE_BSP))
 		return false;
 	wrmsr(MSR_APIC_BASE, value);
 	return true;

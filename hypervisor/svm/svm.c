@@ -15,6 +15,14 @@
 #define CPUID_SVM_EDX_FLUSH_BY_ASID BIT32(6)
 #define CPUID_SVM_EDX_DECODE	BIT32(7)
 
+#define EFER_LMSLE		BIT64(13)
+#define EFER_FFXSR		BIT64(14)
+#define EFER_TCE		BIT64(15)
+#define EFER_MCOMMIT		BIT64(17)
+#define EFER_INTWB		BIT64(18)
+#define EFER_UAIE		BIT64(20)
+#define EFER_AIBRSE		BIT64(21)
+
 struct svm_features svm_features;
 
 bool svm_present(void)
@@ -73,6 +81,27 @@ void svm_disable(void)
 	__asm__ volatile("stgi" ::: "memory");
 	wrmsr(MSR_VM_HSAVE_PA, 0);
 	wrmsr(MSR_EFER, efer & ~EFER_SVME);
+}
+
+/* APM vol. 2, "Extended Feature Enable Register (EFER)": which CPUID bit allows which. */
+uint64_t svm_efer_mask(void)
+{
+	struct cpuid amd = cpuid(CPUID_AMD_FEATURES, 0);
+	struct cpuid sizes = cpuid(0x80000008, 0);
+	struct cpuid more = { 0 };
+	uint64_t mask = EFER_SCE | EFER_LME | EFER_LMA;
+
+	if (cpuid(0x80000000, 0).eax >= 0x80000021)
+		more = cpuid(0x80000021, 0);
+	mask |= amd.edx & BIT32(20) ? EFER_NXE : 0;
+	mask |= sizes.ebx & BIT32(20) ? 0 : EFER_LMSLE;
+	mask |= amd.edx & BIT32(25) ? EFER_FFXSR : 0;
+	mask |= amd.ecx & BIT32(17) ? EFER_TCE : 0;
+	mask |= sizes.ebx & BIT32(8) ? EFER_MCOMMIT : 0;
+	mask |= sizes.ebx & BIT32(13) ? EFER_INTWB : 0;
+	mask |= more.eax & BIT32(7) ? EFER_UAIE : 0;
+	mask |= more.eax & BIT32(8) ? EFER_AIBRSE : 0;
+	return mask;
 }
 
 uint8_t svm_flush_one(void)

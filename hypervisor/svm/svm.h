@@ -31,6 +31,9 @@ bool svm_enable(struct cpu *cpu);
 /* Undo, after a failed launch. */
 void svm_disable(void);
 
+/* EFER bits this processor knows, SVME aside; VMRUN refuses a VMCB with others. */
+uint64_t svm_efer_mask(void);
+
 /* TLB_CONTROL value that drops one ASID's translations, as finely as possible. */
 uint8_t svm_flush_one(void);
 
