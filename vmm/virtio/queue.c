@@ -320,6 +320,8 @@ bool iov_take(struct iovec **iov, unsigned int *count, void *dst, uint64_t len)
 		}
 		len -= n;
 	}
+	/* As in desc_copy: what was copied is what is used. */
+	atomic_signal_fence(memory_order_seq_cst);
 	return true;
 }
 
