@@ -57,7 +57,8 @@ void cmdline_parse(struct cmdline *out, const char *text, void (*complain)(const
 
 			memcpy(word, text, kept);
 			word[kept] = '\0';
-			if (kept < length || !apply(out, word))
+			/* One that was cut is too long for every option. */
+			if (!apply(out, word))
 				complain(word);
 		}
 		text += length;

@@ -16,9 +16,6 @@
 #include "init/schema.h"
 #include "lib/conf.h"
 
-/* Where a message about the file as a whole points to: line 1, column 1. */
-static const yaml_mark_t file_begin;
-
 static bool read_name(struct schema_reader *r, const char *key, const yaml_node_t *node,
 		      void *field)
 {
@@ -442,29 +439,6 @@ static void find_console(struct schema_reader *r)
 		schema_quote(r->console, shown));
 }
 
-/* Fatal and without a node: YAML that cannot be read. */
-static enum manifest_result not_yaml(struct schema_reader *r, const yaml_parser_t *yaml)
-{
-	const yaml_mark_t *mark = &yaml->problem_mark;
-
-	switch (yaml->error) {
-	case YAML_MEMORY_ERROR:
-		schema_problem(r, &yaml->mark, "out of memory while reading");
-		break;
-	case YAML_READER_ERROR:
-		schema_problem(r, &yaml->mark,
-			       "not text in UTF-8: %s at byte %zu (nothing of the file is used)",
-			       yaml->problem, yaml->problem_offset);
-		break;
-	default:
-		schema_problem(r, mark, "not YAML: %s%s%s (nothing of the file is used)",
-			       yaml->context ? yaml->context : "", yaml->context ? ", " : "",
-			       yaml->problem);
-		break;
-	}
-	return MANIFEST_UNUSABLE;
-}
-
 /*
  * A file for another version may mean something else by every line of it, so
  * this comes first and nothing after it.  Without the key it is version 1.
@@ -487,58 +461,26 @@ static bool is_our_version(struct schema_reader *r, const yaml_node_t *root)
 		schema_quote(node, shown), MANIFEST_VERSION);
 }
 
-static enum manifest_result read_document(struct schema_reader *r)
+static bool read_document(struct schema_reader *r, const yaml_node_t *root)
 {
-	const yaml_node_t *root = yaml_document_get_root_node(r->doc);
 	const yaml_node_t *guests;
 
-	if (!root) {
-		schema_problem(r, &file_begin, "the file is empty (it needs \"guests:\")");
-		return MANIFEST_UNUSABLE;
-	}
+	if (!root)
+		return schema_problem(r, &schema_begin, "the file is empty (it needs \"guests:\")");
 	if (!is_our_version(r, root))
-		return MANIFEST_UNUSABLE;
+		return false;
 	schema_read(r, root, top_keys, r->out);
 	guests = schema_lookup(r, root, "guests");
 	if (!guests || guests->type != YAML_SEQUENCE_NODE)
-		return MANIFEST_UNUSABLE;
+		return false;
 	find_console(r);
-	if (r->out->refused_count && !r->out->guest_count)
-		return MANIFEST_UNUSABLE;
-	return r->problem_count ? MANIFEST_FLAWED : MANIFEST_GOOD;
-}
-
-/* The stream may end after the first document, or have an empty rest. */
-static enum manifest_result read_stream(struct schema_reader *r, yaml_parser_t *yaml)
-{
-	enum manifest_result result;
-	yaml_document_t doc;
-
-	if (!yaml_parser_load(yaml, &doc))
-		return not_yaml(r, yaml);
-	r->doc = &doc;
-	result = read_document(r);
-	yaml_document_delete(&doc);
-	r->doc = NULL;
-
-	if (!yaml_parser_load(yaml, &doc))
-		return not_yaml(r, yaml);
-	if (yaml_document_get_root_node(&doc)) {
-		schema_problem(
-			r, &doc.start_mark,
-			"a second document begins here (one file, one document; nothing of the file is used)");
-		result = MANIFEST_UNUSABLE;
-	}
-	yaml_document_delete(&doc);
-	return result;
+	return r->out->guest_count > 0 || r->out->refused_count == 0;
 }
 
 enum manifest_result manifest_parse(struct manifest *out, const char *text, size_t size,
 				    const struct manifest_env *env)
 {
 	struct schema_reader reader = { .env = env, .out = out };
-	enum manifest_result result;
-	yaml_parser_t yaml;
 
 	out->host_name = "rootstock";
 	out->on_idle = IDLE_STAY;
@@ -548,17 +490,12 @@ enum manifest_result manifest_parse(struct manifest *out, const char *text, size
 	out->text_used = 0;
 
 	if (size > MANIFEST_SIZE_MAX) {
-		schema_problem(&reader, &file_begin,
+		schema_problem(&reader, &schema_begin,
 			       "more than %d bytes (nothing of the file is used)",
 			       MANIFEST_SIZE_MAX);
 		return MANIFEST_UNUSABLE;
 	}
-	if (!yaml_parser_initialize(&yaml)) {
-		schema_problem(&reader, &file_begin, "out of memory while reading");
+	if (!schema_read_text(&reader, text, size, read_document))
 		return MANIFEST_UNUSABLE;
-	}
-	yaml_parser_set_input_string(&yaml, (const unsigned char *)text, size);
-	result = read_stream(&reader, &yaml);
-	yaml_parser_delete(&yaml);
-	return result;
+	return reader.problem_count ? MANIFEST_FLAWED : MANIFEST_GOOD;
 }

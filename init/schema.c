@@ -7,6 +7,8 @@
 
 #include "include/base/base.h"
 
+const yaml_mark_t schema_begin;
+
 /* ---- messages ---- */
 
 bool schema_problem(struct schema_reader *r, const yaml_mark_t *mark, const char *format, ...)
@@ -226,4 +228,99 @@ const yaml_node_t *schema_lookup(struct schema_reader *r, const yaml_node_t *nod
 			return yaml_document_get_node(r->doc, pair->value);
 	}
 	return NULL;
+}
+
+/* ---- the text as a whole ---- */
+
+static bool not_yaml(struct schema_reader *r, const yaml_parser_t *yaml)
+{
+	switch (yaml->error) {
+	case YAML_MEMORY_ERROR:
+		return schema_problem(r, &yaml->mark, "out of memory while reading");
+	case YAML_READER_ERROR:
+		return schema_problem(r, &yaml->mark,
+				      "not text in UTF-8: %s at byte %zu (nothing of the file is "
+				      "used)",
+				      yaml->problem, yaml->problem_offset);
+	default:
+		return schema_problem(r, &yaml->problem_mark,
+				      "not YAML: %s%s%s (nothing of the file is used)",
+				      yaml->context ? yaml->context : "", yaml->context ? ", " : "",
+				      yaml->problem);
+	}
+}
+
+/*
+ * libyaml's time grows with the square of how deep lists lie in lists.  This
+ * walk, which keeps nothing, stops where it becomes too deep.
+ */
+static bool is_shallow(struct schema_reader *r, yaml_parser_t *yaml)
+{
+	unsigned int depth = 0;
+	yaml_event_type_t type;
+	yaml_event_t event;
+	yaml_mark_t mark;
+
+	do {
+		if (!yaml_parser_parse(yaml, &event))
+			return not_yaml(r, yaml);
+		type = event.type;
+		mark = event.start_mark;
+		yaml_event_delete(&event);
+		if (type == YAML_MAPPING_START_EVENT || type == YAML_SEQUENCE_START_EVENT)
+			depth++;
+		if (type == YAML_MAPPING_END_EVENT || type == YAML_SEQUENCE_END_EVENT)
+			depth--;
+		if (depth > SCHEMA_DEPTH_MAX)
+			return schema_problem(r, &mark,
+					      "more than %d levels of nesting (nothing of the file "
+					      "is used)",
+					      SCHEMA_DEPTH_MAX);
+	} while (type != YAML_STREAM_END_EVENT);
+	return true;
+}
+
+/* The first document goes to r->read; there must be no second. */
+static bool read_stream(struct schema_reader *r, yaml_parser_t *yaml)
+{
+	yaml_document_t doc;
+	bool good;
+
+	if (!yaml_parser_load(yaml, &doc))
+		return not_yaml(r, yaml);
+	r->doc = &doc;
+	good = r->read(r, yaml_document_get_root_node(&doc));
+	yaml_document_delete(&doc);
+	r->doc = NULL;
+
+	if (!yaml_parser_load(yaml, &doc))
+		return not_yaml(r, yaml);
+	if (yaml_document_get_root_node(&doc))
+		good = schema_problem(r, &doc.start_mark,
+				      "a second document begins here (one file, one document; "
+				      "nothing of the file is used)");
+	yaml_document_delete(&doc);
+	return good;
+}
+
+/* Walk over the text once, with a parser of its own. */
+static bool walk_text(struct schema_reader *r, const char *text, size_t size,
+		      bool (*walk)(struct schema_reader *r, yaml_parser_t *yaml))
+{
+	yaml_parser_t yaml;
+	bool good;
+
+	if (!yaml_parser_initialize(&yaml))
+		return schema_problem(r, &schema_begin, "out of memory while reading");
+	yaml_parser_set_input_string(&yaml, (const unsigned char *)text, size);
+	good = walk(r, &yaml);
+	yaml_parser_delete(&yaml);
+	return good;
+}
+
+bool schema_read_text(struct schema_reader *r, const char *text, size_t size,
+		      bool (*read)(struct schema_reader *r, const yaml_node_t *root))
+{
+	r->read = read;
+	return walk_text(r, text, size, is_shallow) && walk_text(r, text, size, read_stream);
 }

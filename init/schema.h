@@ -23,6 +23,8 @@
 #define SCHEMA_PAIRS_MAX 64 /* in one mapping of the file */
 #define SCHEMA_QUOTE_MAX 80 /* a quoted value in a message */
 
+#define SCHEMA_DEPTH_MAX 16 /* of lists and mappings in each other */
+
 struct schema_reader {
 	const struct manifest_env *env;
 	struct manifest *out;
@@ -30,6 +32,8 @@ struct schema_reader {
 	/* What messages are about: "", "host: ", "guest \"web\": ". */
 	char where[64];
 	unsigned int problem_count;
+	/* What schema_read_text() was given. */
+	bool (*read)(struct schema_reader *r, const yaml_node_t *root);
 	/* Value of host.console, looked up once all guests are known. */
 	const yaml_node_t *console;
 };
@@ -89,5 +93,15 @@ bool schema_read(struct schema_reader *r, const yaml_node_t *node, const struct 
 /* The value of a key of a mapping; NULL if there is none, or no mapping. */
 const yaml_node_t *schema_lookup(struct schema_reader *r, const yaml_node_t *node,
 				 const char *name);
+
+/* Where a message about the file as a whole points to: line 1, column 1. */
+extern const yaml_mark_t schema_begin;
+
+/*
+ * Read text, one YAML document, and hand its root to read (NULL: it is empty).
+ * False, after a message, if the text cannot be used at all, or if read says so.
+ */
+bool schema_read_text(struct schema_reader *r, const char *text, size_t size,
+		      bool (*read)(struct schema_reader *r, const yaml_node_t *root));
 
 #endif

@@ -433,7 +433,7 @@ static void an_idle_machine_may_stay(void **state)
 	(void)state;
 	add_guest("a", RESTART_NEVER);
 	manifest.on_idle = IDLE_STAY;
-	assert_int_equal(RUN({ 10, ends, 0, NULL, 0 },
+	assert_int_equal(RUN({ 10, ends, 0, NULL, 0 }, { 5000, orphan_ends, 0, NULL, 0 },
 			     { 86400000, signals, 0, NULL, SYS_POWEROFF }),
 			 SYS_END_POWEROFF);
 	assert_int_equal(world.now_ms, 86400000);

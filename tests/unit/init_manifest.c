@@ -543,6 +543,15 @@ static void deep_nesting(void **state)
 	memset(text, '[', sizeof(text) - 1);
 	memcpy(text, "x: ", 3);
 	assert_int_equal(parse(text), MANIFEST_UNUSABLE);
+	assert_string_equal(lines, "m:1:19: more than 16 levels of nesting (nothing of the file is "
+				   "used)\n");
+	/* As deep as it may be, and brackets that are only text. */
+	assert_int_equal(parse("x: [[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]\nguests:\n" OK_GUEST),
+			 MANIFEST_FLAWED);
+	assert_int_equal(manifest.guest_count, 1);
+	assert_int_equal(parse("guests:\n- {name: a, kernel: /k, memory: 2M, cmdline: "
+			       "\"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[\"}\n"),
+			 MANIFEST_GOOD);
 	/* Billion laughs: each alias is the same node, looked at once. */
 	assert_int_equal(parse("a: &a [x, x, x, x, x, x, x, x, x, x]\n"
 			       "b: &b [*a, *a, *a, *a, *a, *a, *a, *a, *a, *a]\n"
