@@ -191,13 +191,27 @@ static void test_read(void **state)
 		memcpy(&got, f->data + 512 * i, sizeof(got));
 		assert_int_equal(got, 5 + i);
 	}
-	assert_true(rig_interrupted(&f->rig, 0, 1000));
 	/* The last sector, and nothing at all. */
 	assert_int_equal(simple(f, VIRTIO_BLK_T_IN, SECTORS - 1, 512, NULL), VIRTIO_BLK_S_OK);
 	memcpy(&got, f->data, sizeof(got));
 	assert_int_equal(got, SECTORS - 1);
 	assert_int_equal(request(f, VIRTIO_BLK_T_IN, 1, NULL, 0, &used), VIRTIO_BLK_S_OK);
 	assert_int_equal(used, 1);
+}
+
+static void test_interrupt(void **state)
+{
+	struct fixture *f = *state;
+	struct buffer b[] = { { HEADER, 16, false }, { DATA, 512, true }, { STATUS, 1, true } };
+	struct virtq_used_elem e;
+
+	put_header(f, HEADER, VIRTIO_BLK_T_IN, 0);
+	for (unsigned int i = 0; i < 20; i++) {
+		driver_add(&f->d, b, 3);
+		driver_notify(&f->d);
+		assert_true(rig_interrupted(&f->rig, 0, 5000));
+		assert_true(driver_used(&f->d, &e));
+	}
 }
 
 static void test_write(void **state)
@@ -680,6 +694,8 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		T(test_config),
 		T(test_read),
+		T(test_interrupt),
+		T_PLAIN(test_interrupt),
 		T(test_write),
 		T_PLAIN(test_write), /* write-through */
 		T(test_framing),
