@@ -7,3 +7,23 @@ vmm_insn_all := vmm/insn/insn.c vmm/insn/walk.c vmm/insn/access.c \
 unit_tests += vmm_insn
 vmm_insn_src := tests/unit/vmm_insn.c $(vmm_insn_all)
 vmm_insn_lib := $(TP)/host/lib/libZydis.a $(TP)/host/lib/libZycore.a
+
+unit_tests += vmm_bus
+vmm_bus_src := tests/unit/vmm_bus.c vmm/bus.c vmm/log.c
+
+unit_tests += vmm_serial
+vmm_serial_src := tests/unit/vmm_serial.c vmm/dev/serial.c vmm/bus.c vmm/log.c
+
+unit_tests += vmm_ioapic
+vmm_ioapic_src := tests/unit/vmm_ioapic.c vmm/dev/ioapic.c vmm/bus.c vmm/log.c
+
+unit_tests += vmm_config
+vmm_config_src := tests/unit/vmm_config.c vmm/config.c vmm/log.c
+
+vmm_load_all := vmm/load/load.c vmm/load/bzimage.c vmm/load/pvh.c vmm/load/entry.c \
+	vmm/memory.c vmm/config.c vmm/log.c
+
+unit_tests += vmm_load
+vmm_load_src := tests/unit/vmm_load.c $(vmm_load_all) vmm/acpi/tables.c
+vmm_load_inc := -I$(O)/vmm
+$(O)/test/bin/vmm_load.d/vmm/acpi/tables.o: $(O)/vmm/dsdt.h
