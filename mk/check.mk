@@ -54,8 +54,10 @@ $(STUB): tests/guest/stub.S tests/guest/stub.lds include/abi/platform.h
 	ld -m elf_x86_64 -nostdlib -static -T tests/guest/stub.lds -z noexecstack --no-warn-rwx-segments \
 		--build-id=none -o $@ $@.o
 
-$(TEST)/root/%: tests/root/%.c | $(KERNEL_HEADERS_STAMP) $(TP_LIBS)
-	$(call say,CC,$@)mkdir -p $(@D) && $(CC_MUSL) $(CFLAGS_MUSL) $(LDFLAGS_MUSL) -o $@ $<
+root_lib := tests/root/lib/memory.c tests/root/lib/memory.h
+
+$(TEST)/root/%: tests/root/%.c $(root_lib) | $(KERNEL_HEADERS_STAMP) $(TP_LIBS)
+	$(call say,CC,$@)mkdir -p $(@D) && $(CC_MUSL) $(CFLAGS_MUSL) $(LDFLAGS_MUSL) -o $@ $(filter %.c,$^)
 
 # One image per machine test.
 machine_payload := $(O)/guest/bzImage $(O)/guest/initramfs.cpio.gz $(O)/guest/disk.img \

@@ -26,7 +26,7 @@ tab=$(printf '\t')
 
 # Every line of the log that one of these matches fails the test, unless the
 # test says "allow".
-always_never='unchecked MSR|WARNING: |BUG: |Oops|Kernel panic|general protection|Call Trace|hypervisor: panic|rcu: INFO|init: broken'
+always_never='unchecked MSR|WARNING: |BUG: |Oops|Kernel panic|general protection|Call Trace|hypervisor: panic|rcu: INFO|init: broken|pages \(a leak\)'
 
 # values NAME KEY: one value a line.  Keys may be repeated; $O is replaced.
 values()
@@ -78,12 +78,17 @@ build_image()
 	O=$O "$tools/mkimage.sh" "$@" --format "$format" -o "$out"
 }
 
-# judge: reads the log, prints what is missing or wrong.
+# judge: reads the logs, prints what is missing or wrong.
 # Exit 0: all seen, 1: not yet, 2: something that must never appear.
 judge()
 {
-	touch "$dir/serial.log"
-	tr -d '\r' <"$dir/serial.log" >"$dir/serial.txt"
+	touch "$dir/serial.log" "$dir/debugcon.log"
+	# What the hypervisor says after the launch goes to the debug port only.
+	{
+		tr -d '\r' <"$dir/serial.log"
+		echo
+		sed 's/^/debugcon: /' "$dir/debugcon.log"
+	} >"$dir/serial.txt"
 	values "$name" never >"$dir/never"
 	if grep -E "$always_never" "$dir/serial.txt" >"$dir/bad"; then
 		allow=$(value "$name" allow '')
@@ -108,7 +113,7 @@ judge()
 		found=$(grep -nE -e "$pattern" "$dir/serial.txt" |
 			awk -F: -v at="$at" '$1 > at && !found { found = $1 } END { print found }')
 		if [ -z "$found" ]; then
-			echo "not seen: $kind $pattern"
+			printf 'not seen: %s %s\n' "$kind" "$pattern"
 			missing=1
 			continue
 		fi
@@ -201,7 +206,7 @@ run_machine()
 	cat "$dir/verdict"
 	grep -v '^qemu-system.*warning: TCG' "$dir/qemu.out" | tail -n 3 | tr -d '\r' | cut -c 1-200
 	echo "serial log: $dir/serial.log; its last lines:"
-	tail -n 12 "$dir/serial.txt" | cut -c 1-160
+	tail -n 12 "$dir/serial.log" | tr -d '\r' | cut -c 1-160
 	return 1
 }
 

@@ -23,10 +23,10 @@
 #include <unistd.h>
 
 #include "include/abi/vmmctl.h"
+#include "tests/root/lib/memory.h"
 
 #define WARM_UP	     20
 #define CYCLES	     200
-#define KIB_PER_PAGE 4
 #define KILL_AFTER_US (150 * 1000)
 
 struct way {
@@ -95,38 +95,6 @@ static int cycle(int number, const struct way *way)
 	return 0;
 }
 
-static void write_file(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY);
-
-	if (fd < 0 || write(fd, text, strlen(text)) < 0)
-		printf("cycles: %s: %s\n", path, strerror(errno));
-	if (fd >= 0)
-		close(fd);
-}
-
-/* Free memory, once everything that can be given back was. */
-static long free_kib(void)
-{
-	char line[128];
-	long value = 0;
-	FILE *file;
-
-	/* Partitions are taken apart by the kernel after the vmm is gone. */
-	sleep(1);
-	write_file("/proc/sys/vm/drop_caches", "3");
-	write_file("/proc/sys/vm/compact_memory", "1");
-	sleep(1);
-	file = fopen("/proc/meminfo", "r");
-	while (file && fgets(line, sizeof(line), file)) {
-		if (sscanf(line, "MemFree: %ld kB", &value) == 1)
-			break;
-	}
-	if (file)
-		fclose(file);
-	return value;
-}
-
 int main(void)
 {
 	long before, after, lost;
@@ -142,17 +110,17 @@ int main(void)
 		if (!cycle(i, &ways[(size_t)i % WAY_COUNT]))
 			end("FAILED in the warm-up");
 	}
-	before = free_kib();
-	printf("cycles: %d guests came and went, %ld kB free\n", WARM_UP, before);
+	before = memory_free_pages();
+	printf("cycles: %d guests came and went, %ld pages free\n", WARM_UP, before);
 	for (i = 0; i < CYCLES; i++) {
 		if (!cycle(i, &ways[(size_t)i % WAY_COUNT]))
 			end("FAILED");
 		if (i % 50 == 49)
 			printf("cycles: %d\n", i + 1);
 	}
-	after = free_kib();
-	lost = (before - after) / KIB_PER_PAGE;
-	printf("cycles: %d guests came and went, %ld kB free, %ld pages lost\n", CYCLES, after,
+	after = memory_free_pages();
+	lost = before - after;
+	printf("cycles: %d guests came and went, %ld pages free, %ld pages lost\n", CYCLES, after,
 	       lost);
 	end(lost < CYCLES ? "no leak" : "FAILED: at least one page lost per guest");
 }
