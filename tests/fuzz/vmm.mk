@@ -1,0 +1,11 @@
+# SPDX-License-Identifier: MIT
+# Fuzz targets of vmm/ except vmm/virtio/, vmm/backend/ and vmm/dev/pci*.
+
+fuzz_targets += vmm_emulate
+vmm_emulate_src := tests/fuzz/vmm_emulate.c vmm/insn/insn.c vmm/insn/walk.c \
+	vmm/insn/access.c vmm/insn/operand.c vmm/insn/alu.c vmm/insn/string.c
+vmm_emulate_lib := $(TP)/host/lib/libZydis.a $(TP)/host/lib/libZycore.a
+
+fuzz_targets += vmm_image
+vmm_image_src := tests/fuzz/vmm_image.c vmm/load/load.c vmm/load/bzimage.c \
+	vmm/load/pvh.c vmm/load/entry.c vmm/memory.c
