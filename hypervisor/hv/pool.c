@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "hypervisor/hv/calls.h"
+#include "hypervisor/hv/gpa.h"
 #include "hypervisor/hv/partition.h"
 #include "hypervisor/hv/pool.h"
 #include "hypervisor/log.h"
@@ -108,7 +109,11 @@ enum hv_status hvcall_deposit_memory(struct hvcall *c)
 	return status;
 }
 
-/* Ends with NO_RESOURCES, never with success and fewer pages than asked for. */
+/*
+ * Ends with NO_RESOURCES, never with success and fewer pages than asked for. A
+ * partition that was never initialized is not finalized either: its memory map
+ * goes now, or its tables would stay behind.
+ */
 enum hv_status hvcall_withdraw_memory(struct hvcall *c)
 {
 	const struct hv_input_withdraw_memory *in = c->in;
@@ -118,6 +123,10 @@ enum hv_status hvcall_withdraw_memory(struct hvcall *c)
 
 	if (!p)
 		return HV_STATUS_INVALID_PARTITION_ID;
+	lock_take(&p->lock);
+	if (p->state == PARTITION_CREATED)
+		gpa_destroy(p);
+	lock_drop(&p->lock);
 	done = pool_withdraw(&p->pool, pfn + c->rep_start,
 			     c->rep_count - c->rep_start);
 	p->withdrawn += done;

@@ -23,7 +23,7 @@ static const uint32_t lvt_mask[VLAPIC_LVTS] = {
 	[VLAPIC_LVT_LINT0] = 0x1a7ff,
 	[VLAPIC_LVT_LINT1] = 0x1a7ff,
 	[VLAPIC_LVT_ERROR] = 0x100ff,
-	[VLAPIC_LVT_CMCI] = 0,
+	[VLAPIC_LVT_CMCI] = LVT_MASKED,		/* absent: no vector in it */
 };
 
 static int highest(const uint32_t set[8])
@@ -187,12 +187,11 @@ static void timer_rearm(struct vp *vp, uint64_t now)
 	switch (timer_mode(a)) {
 	case TIMER_DEADLINE:
 		if (a->deadline_msr) {
-			a->deadline = a->deadline_msr - vp->cpu.tsc_offset;
-			/* Far past and far future look alike after the subtraction. */
-			if (a->deadline_msr <= now + vp->cpu.tsc_offset)
-				a->deadline = now;
-			if (!a->deadline)
-				a->deadline = 1;
+			uint64_t guest_now = now + vp->cpu.tsc_offset;
+			uint64_t left = a->deadline_msr > guest_now ? a->deadline_msr - guest_now : 0;
+
+			/* "Never" must not wrap around into the past. */
+			a->deadline = now + MIN(left, BIT64(62));
 		}
 		break;
 	case TIMER_PERIODIC:

@@ -1,0 +1,418 @@
+/* SPDX-License-Identifier: MIT */
+/* Pools, partitions, guest memory. */
+#include "tests/unit/hv_guest.h"
+
+#define RWX	(HV_MAP_GPA_READABLE | HV_MAP_GPA_WRITABLE | HV_MAP_GPA_KERNEL_EXECUTABLE)
+
+static void test_deposit_all_or_none(void **state)
+{
+	struct {
+		struct hv_input_deposit_memory h;
+		uint64_t pfn[3];
+	} in = { .h.partition_id = HV_PARTITION_ID_SELF };
+	struct pool *pool = &partition_root()->pool;
+	uint32_t done;
+
+	(void)state;
+	in.pfn[0] = rig_pfn();
+	in.pfn[1] = 0x12345;		/* not the root's */
+	in.pfn[2] = rig_pfn();
+	assert_int_equal(rig_rep(hvcall_deposit_memory, &in, sizeof(in), NULL, 0, 0, 3, &done),
+			 HV_STATUS_INVALID_PARAMETER);
+	assert_int_equal(done, 0);
+	assert_int_equal(pool->total, 0);
+	in.pfn[1] = BIT64(60);
+	assert_int_equal(rig_rep(hvcall_deposit_memory, &in, sizeof(in), NULL, 0, 0, 3, NULL),
+			 HV_STATUS_INVALID_PARAMETER);
+	assert_int_equal(pool->total, 0);
+}
+
+static void test_pool_pages_are_zero(void **state)
+{
+	struct pool *pool = &partition_root()->pool;
+	uint8_t *page;
+
+	(void)state;
+	assert_null(pool_get(pool));
+	assert_int_equal(rig_deposit(HV_PARTITION_ID_SELF, 2), 0);
+	page = pool_get(pool);
+	for (unsigned int i = 0; i < PAGE_SIZE; i++)
+		assert_int_equal(page[i], 0);
+	memset(page, 0xff, PAGE_SIZE);
+	pool_put(pool, page);
+	page = pool_get(pool);
+	assert_int_equal(page[17], 0);
+	assert_int_equal(pool->free_count, 1);
+	pool_put(pool, page);
+	assert_int_equal(rig_withdraw(HV_PARTITION_ID_SELF), 2);
+	assert_int_equal(rig_pages_used(), 0);
+}
+
+static void test_partition_life(void **state)
+{
+	struct hv_input_create_partition create = { .flags = 0 };
+	struct hv_input_partition in;
+	uint64_t first = rig_partition(), second = rig_partition();
+
+	(void)state;
+	assert_true(second > first);
+	in.partition_id = second;
+	/* Active: neither a second time nor away. */
+	assert_int_equal(rig_call(hvcall_initialize_partition, &in, sizeof(in), NULL, 0),
+			 HV_STATUS_INVALID_PARTITION_STATE);
+	assert_int_equal(rig_call(hvcall_delete_partition, &in, sizeof(in), NULL, 0),
+			 HV_STATUS_INVALID_PARTITION_STATE);
+	rig_partition_end(second);
+	assert_int_equal(rig_call(hvcall_finalize_partition, &in, sizeof(in), NULL, 0),
+			 HV_STATUS_INVALID_PARTITION_ID);
+	/* Ids are not used again. */
+	in.partition_id = rig_partition();
+	assert_true(in.partition_id > second);
+	rig_partition_end(in.partition_id);
+	rig_partition_end(first);
+	/* The root is no guest. */
+	in.partition_id = HV_PARTITION_ID_SELF;
+	assert_int_equal(rig_call(hvcall_finalize_partition, &in, sizeof(in), NULL, 0),
+			 HV_STATUS_INVALID_PARTITION_ID);
+	/* Without a local APIC there is nothing to run. */
+	assert_int_equal(rig_call(hvcall_create_partition, &create, sizeof(create), NULL, 8),
+			 HV_STATUS_PROCESSOR_FEATURE_NOT_SUPPORTED);
+}
+
+/* 0xB leaves no trace: one page at a time until it works, all come back. */
+static void test_shortage(void **state)
+{
+	struct hv_input_create_partition create = { .flags = HV_PARTITION_LAPIC };
+	struct hv_input_create_vp vp = { .vp_index = 0 };
+	struct hv_output_partition_id out;
+	struct hv_input_partition id;
+	unsigned int retries = 0;
+	struct partition *p;
+	enum hv_status status;
+
+	(void)state;
+	assert_int_equal(rig_call(hvcall_create_partition, &create, sizeof(create), &out,
+				  sizeof(out)), HV_STATUS_INSUFFICIENT_MEMORY);
+	assert_int_equal(rig_deposit(HV_PARTITION_ID_SELF, 1), 0);
+	assert_int_equal(rig_call(hvcall_create_partition, &create, sizeof(create), &out,
+				  sizeof(out)), 0);
+	id.partition_id = vp.partition_id = out.partition_id;
+	p = partition_get(out.partition_id);
+
+	while ((status = rig_call(hvcall_initialize_partition, &id, sizeof(id), NULL, 0)) ==
+	       HV_STATUS_INSUFFICIENT_MEMORY)
+		assert_int_equal(rig_deposit(id.partition_id, 1), 0);
+	assert_int_equal(status, 0);
+	while ((status = rig_call(hvcall_create_vp, &vp, sizeof(vp), NULL, 0)) ==
+	       HV_STATUS_INSUFFICIENT_MEMORY) {
+		assert_int_equal(p->pool.free_count, retries);
+		assert_int_equal(rig_deposit(id.partition_id, 1), 0);
+		retries++;
+	}
+	assert_int_equal(status, 0);
+	assert_true(retries >= 3);
+	assert_int_equal(p->pool.free_count, 0);
+	assert_int_equal(rig_call(hvcall_create_vp, &vp, sizeof(vp), NULL, 0),
+			 HV_STATUS_INVALID_VP_INDEX);
+	partition_put(p);
+	rig_partition_end(id.partition_id);
+}
+
+static void test_cycles(void **state)
+{
+	struct pool *root = &partition_root()->pool;
+	uint32_t total = 0;
+
+	(void)state;
+	for (unsigned int i = 0; i < 50; i++) {
+		uint64_t id = rig_partition();
+
+		rig_vp(id, 0);
+		rig_vp(id, 1);
+		rig_map(id, 0, 16, HV_MAP_GPA_NO_ACCESS);
+		rig_partition_end(id);
+		if (i == 0)
+			total = root->total;
+		assert_int_equal(root->total, total);
+		assert_int_equal(root->free_count, total);
+		assert_int_equal(rig_pages_used(), total);
+	}
+}
+
+/* Mapped, but never initialized: Linux withdraws and deletes without FINALIZE. */
+static void test_never_initialized(void **state)
+{
+	struct hv_input_create_partition create = { .flags = HV_PARTITION_LAPIC };
+	struct hv_output_partition_id out;
+	struct hv_input_partition id;
+
+	(void)state;
+	assert_int_equal(rig_deposit(HV_PARTITION_ID_SELF, 1), 0);
+	assert_int_equal(rig_call(hvcall_create_partition, &create, sizeof(create), &out,
+				  sizeof(out)), 0);
+	id.partition_id = out.partition_id;
+	assert_int_equal(rig_deposit(id.partition_id, 10), 0);
+	rig_map(id.partition_id, 0, 4, HV_MAP_GPA_NO_ACCESS);
+	assert_int_equal(rig_withdraw(id.partition_id), 10);
+	assert_int_equal(rig_call(hvcall_delete_partition, &id, sizeof(id), NULL, 0), 0);
+}
+
+static void test_guest_memory(void **state)
+{
+	uint64_t id = rig_partition();
+	struct partition *p = partition_get(id);
+	uint8_t out[8192], in[8192];
+	uint64_t pfn;
+
+	(void)state;
+	for (unsigned int i = 0; i < sizeof(in); i++)
+		in[i] = (uint8_t)(i * 7);
+	assert_int_equal(gpa_probe(p, 0x5000, false, false), GPA_UNMAPPED);
+	pfn = rig_map(id, 5, 3, RWX);
+	rig_map(id, 8, 1, HV_MAP_GPA_NO_ACCESS);
+	rig_map(id, 9, 1, HV_MAP_GPA_READABLE);
+
+	/* Across pages, and no further than the populated ones. */
+	assert_int_equal(gpa_write(p, 0x5800, in, 8192), GPA_OK);
+	assert_int_equal(gpa_read(p, 0x5800, out, 8192), GPA_OK);
+	assert_memory_equal(in, out, 8192);
+	assert_memory_equal((uint8_t *)rig_page(pfn) + 0x800, in, 0x800);
+	assert_int_equal(gpa_read(p, 0x7ff8, out, 16), GPA_NO_ACCESS);
+	assert_int_equal(gpa_read(p, 0x9000, out, 16), GPA_OK);
+	assert_int_equal(gpa_write(p, 0x9000, in, 16), GPA_RESTRICTED);
+	assert_int_equal(gpa_read(p, 0xa000, out, 1), GPA_UNMAPPED);
+	assert_int_equal(gpa_read(p, ~0ULL - 3, out, 2), GPA_UNMAPPED);
+	assert_int_equal(gpa_read(p, BIT64(48), out, 2), GPA_UNMAPPED);
+	assert_int_equal(gpa_probe(p, 0x8000, true, false), GPA_NO_ACCESS);
+	assert_int_equal(gpa_probe(p, 0x9000, false, true), GPA_RESTRICTED);
+	assert_int_equal(gpa_probe(p, 0x5000, true, true), GPA_OK);
+	partition_put(p);
+	rig_partition_end(id);
+}
+
+static void test_map_refuses(void **state)
+{
+	struct {
+		struct hv_input_map_gpa_pages h;
+		uint64_t pfn[2];
+	} in = { .h = { .flags = RWX } };
+	uint64_t id = rig_partition();
+	uint32_t done;
+
+	(void)state;
+	in.h.partition_id = id;
+	in.pfn[0] = rig_pfn();
+	in.pfn[1] = 0xfee00;		/* not the root's RAM */
+	assert_int_equal(rig_rep(hvcall_map_gpa_pages, &in, sizeof(in), NULL, 0, 0, 2, &done),
+			 HV_STATUS_INVALID_PARAMETER);
+	assert_int_equal(done, 1);
+	in.h.gpa_pfn = BIT64(36) - 1;	/* the second page is beyond */
+	assert_int_equal(rig_rep(hvcall_map_gpa_pages, &in, sizeof(in), NULL, 0, 0, 2, &done),
+			 HV_STATUS_INVALID_PARAMETER);
+	in.h.gpa_pfn = 1;
+	in.h.flags = RWX | HV_MAP_GPA_LARGE_PAGE;	/* misaligned */
+	assert_int_equal(rig_rep(hvcall_map_gpa_pages, &in, sizeof(in), NULL, 0, 0, 1, &done),
+			 HV_STATUS_INVALID_PARAMETER);
+	in.h.flags = 2u << HV_MAP_GPA_ACCESS_SHIFT;
+	assert_int_equal(rig_rep(hvcall_map_gpa_pages, &in, sizeof(in), NULL, 0, 0, 1, &done),
+			 HV_STATUS_INVALID_PARAMETER);
+	in.h.partition_id = HV_PARTITION_ID_SELF;
+	in.h.flags = RWX;
+	assert_int_equal(rig_rep(hvcall_map_gpa_pages, &in, sizeof(in), NULL, 0, 0, 1, &done),
+			 HV_STATUS_INVALID_PARTITION_ID);
+	rig_partition_end(id);
+}
+
+/* Out of memory in the middle: continue at the completed index, as Linux does. */
+static void test_map_restarts(void **state)
+{
+	struct {
+		struct hv_input_map_gpa_pages h;
+		uint64_t pfn[4];
+	} in = { .h = { .flags = HV_MAP_GPA_NO_ACCESS } };
+	uint64_t id = rig_partition();
+	struct partition *p = partition_get(id);
+	unsigned int shortages = 0;
+	enum hv_status status;
+	uint32_t done = 0;
+	void *kept = NULL;
+
+	(void)state;
+	while (p->pool.free_count) {
+		void *page = pool_get(&p->pool);
+
+		*(void **)page = kept;
+		kept = page;
+	}
+	in.h.partition_id = id;
+	in.h.gpa_pfn = 510;		/* the third element needs another table */
+	do {
+		status = rig_rep(hvcall_map_gpa_pages, &in, sizeof(in), NULL, 0, done, 4, &done);
+		if (status == HV_STATUS_INSUFFICIENT_MEMORY) {
+			shortages++;
+			assert_int_equal(rig_deposit(id, 1), 0);
+		}
+	} while (status == HV_STATUS_INSUFFICIENT_MEMORY);
+	assert_int_equal(status, 0);
+	assert_int_equal(done, 4);
+	assert_true(shortages >= 2);
+	for (uint64_t gfn = 510; gfn < 514; gfn++)
+		assert_int_equal(gpa_probe(p, gfn << 12, false, false), GPA_NO_ACCESS);
+	while (kept) {
+		void *next = *(void **)kept;
+
+		pool_put(&p->pool, kept);
+		kept = next;
+	}
+	partition_put(p);
+	rig_partition_end(id);
+}
+
+static struct vp *running;
+
+static void leave_guest(void)
+{
+	vcpu_close(&running->cpu);
+}
+
+/* NO_ACCESS over a populated page: nobody uses it once the call has returned. */
+static void test_shoot_down(void **state)
+{
+	uint64_t id = rig_partition();
+
+	(void)state;
+	running = rig_vp(id, 0);
+	running->cpu.flush = 0;
+	rig_map(id, 0, 2, RWX);
+	assert_int_equal(running->cpu.flush, 0);	/* nothing was there before */
+
+	/* Outside guest mode: flushed at the next entry, no kick. */
+	rig_map(id, 0, 1, HV_MAP_GPA_NO_ACCESS);
+	assert_int_equal(running->cpu.flush, 1);
+	assert_int_equal(rig_kicks, 0);
+
+	/* In guest mode: kicked out, and waited for (or this test hangs). */
+	running->cpu.flush = 0;
+	vcpu_open(&running->cpu);
+	rig_on_kick = leave_guest;
+	rig_map(id, 1, 1, HV_MAP_GPA_NO_ACCESS);
+	assert_int_equal(rig_kicks, 1);
+	assert_int_equal(running->cpu.in_guest, 0);
+	assert_int_equal(running->cpu.flush, 1);
+	rig_partition_end(id);
+}
+
+static void test_large_pages(void **state)
+{
+	struct {
+		struct hv_input_map_gpa_pages h;
+		uint64_t pfn[1];
+	} in = { .h = { .gpa_pfn = 512, .flags = RWX | HV_MAP_GPA_LARGE_PAGE } };
+	struct hv_input_unmap_gpa_pages un = { .gpa_pfn = 600 };
+	uint64_t id = rig_partition();
+	struct partition *p = partition_get(id);
+	uint64_t base, value = 0;
+
+	(void)state;
+	/* 512 adjacent, aligned pages of the root. */
+	base = ALIGN_UP(rig_pfn(), 512ULL);
+	in.h.partition_id = un.partition_id = id;
+	in.pfn[0] = base;
+	rig_map(id, 512, 2, HV_MAP_GPA_NO_ACCESS);
+	assert_int_equal(rig_rep(hvcall_map_gpa_pages, &in, sizeof(in), NULL, 0, 0, 1, NULL), 0);
+	assert_null(p->limbo);
+	*(uint64_t *)((uint8_t *)rig_page(base) + 0x12345 / 8 * 8) = 0x1122334455667788;
+	assert_int_equal(gpa_read(p, LARGE_PAGE_SIZE + 0x12345 / 8 * 8, &value, 8), GPA_OK);
+	assert_int_equal(value, 0x1122334455667788);
+
+	/* 4 KiB out of the middle; its neighbours stay. */
+	assert_int_equal(rig_rep(hvcall_unmap_gpa_pages, &un, sizeof(un), NULL, 0, 0, 1, NULL), 0);
+	assert_int_equal(gpa_probe(p, 600 << 12, false, false), GPA_UNMAPPED);
+	assert_int_equal(gpa_probe(p, 601 << 12, true, true), GPA_OK);
+	assert_int_equal(gpa_probe(p, 599 << 12, true, true), GPA_OK);
+	partition_put(p);
+	rig_partition_end(id);
+
+	/* On a finalized, deleted partition it is an unknown id; on one with no
+	 * table it succeeds. */
+	assert_int_equal(rig_rep(hvcall_unmap_gpa_pages, &un, sizeof(un), NULL, 0, 0, 1, NULL),
+			 HV_STATUS_INVALID_PARTITION_ID);
+}
+
+static void test_access_states(void **state)
+{
+	struct hv_input_gpa_access_states in = { .flags = HV_ACCESS_STATE_CLEAR_DIRTY };
+	uint64_t id = rig_partition();
+	struct partition *p = partition_get(id);
+	uint8_t states[3], byte = 1;
+
+	(void)state;
+	in.partition_id = id;
+	rig_map(id, 0, 3, RWX);
+	assert_int_equal(gpa_read(p, 0x0, &byte, 1), GPA_OK);
+	assert_int_equal(gpa_write(p, 0x1000, &byte, 1), GPA_OK);
+	assert_int_equal(rig_rep(hvcall_get_gpa_pages_access_states, &in, sizeof(in), states, 3,
+				 0, 3, NULL), 0);
+	assert_int_equal(states[0], 1);
+	assert_int_equal(states[1], 3);
+	assert_int_equal(states[2], 0);
+	assert_int_equal(rig_rep(hvcall_get_gpa_pages_access_states, &in, sizeof(in), states, 3,
+				 0, 3, NULL), 0);
+	assert_int_equal(states[1], 1);
+	partition_put(p);
+	rig_partition_end(id);
+}
+
+static void test_ports(void **state)
+{
+	struct hv_input_create_port create = {
+		.port_partition = HV_PARTITION_ID_SELF, .port_id = 7,
+		.port_type = HV_PORT_TYPE_DOORBELL, .target_sint = 5, .target_vp = HV_ANY_VP,
+	};
+	struct hv_input_connect_port connect = {
+		.connection_id = 7, .port_partition = ROOT_PARTITION_ID, .port_id = 7,
+		.port_type = HV_PORT_TYPE_DOORBELL, .gpa = 0xe0001000, .match_value = 3,
+		.flags = 2,
+	};
+	struct hv_input_port del = { .partition_id = ROOT_PARTITION_ID, .id = 7 };
+	struct hv_input_port disconnect = { .id = 7, .flags = 1 };
+	uint64_t id = rig_partition();
+
+	(void)state;
+	connect.connection_partition = disconnect.partition_id = id;
+	assert_int_equal(rig_call(hvcall_connect_port, &connect, sizeof(connect), NULL, 0),
+			 HV_STATUS_INVALID_PORT_ID);
+	while (rig_call(hvcall_create_port, &create, sizeof(create), NULL, 0) ==
+	       HV_STATUS_INSUFFICIENT_MEMORY)
+		assert_int_equal(rig_deposit(HV_PARTITION_ID_SELF, 1), 0);
+	assert_int_equal(rig_call(hvcall_create_port, &create, sizeof(create), NULL, 0),
+			 HV_STATUS_INVALID_PORT_ID);
+	assert_int_equal(rig_call(hvcall_connect_port, &connect, sizeof(connect), NULL, 0), 0);
+	assert_int_equal(rig_call(hvcall_disconnect_port, &disconnect, sizeof(disconnect), NULL,
+				  0), 0);
+	/* Idempotent. */
+	assert_int_equal(rig_call(hvcall_disconnect_port, &disconnect, sizeof(disconnect), NULL,
+				  0), 0);
+	assert_int_equal(rig_call(hvcall_connect_port, &connect, sizeof(connect), NULL, 0), 0);
+	assert_int_equal(rig_call(hvcall_delete_port, &del, sizeof(del), NULL, 0), 0);
+	assert_int_equal(rig_call(hvcall_delete_port, &del, sizeof(del), NULL, 0),
+			 HV_STATUS_INVALID_PORT_ID);
+	rig_partition_end(id);		/* takes the connection along */
+}
+
+const struct CMUnitTest memory_tests[] = {
+	RIG_TEST(test_deposit_all_or_none),
+	RIG_TEST(test_pool_pages_are_zero),
+	RIG_TEST(test_partition_life),
+	RIG_TEST(test_shortage),
+	RIG_TEST(test_cycles),
+	RIG_TEST(test_never_initialized),
+	RIG_TEST(test_guest_memory),
+	RIG_TEST(test_map_refuses),
+	RIG_TEST(test_map_restarts),
+	RIG_TEST(test_shoot_down),
+	RIG_TEST(test_large_pages),
+	RIG_TEST(test_access_states),
+	RIG_TEST(test_ports),
+};
+const size_t memory_test_count = ARRAY_SIZE(memory_tests);
