@@ -36,6 +36,12 @@
 #define CPUID_ENTRIES	128
 #define ROUTES		256
 
+/*
+ * XSAVE and what needs it: QEMU's leaf 0xD, passed on by KVM, does not add up
+ * without XSAVEC, and Linux then goes on with a broken state.
+ */
+#define CPUID_1_XSAVE	(1U << 12 | 1U << 26 | 1U << 27 | 1U << 28 | 1U << 29)
+
 struct mshv_partition {
 	int kvm, vm;
 	struct { uint64_t gpa, size; uint8_t *host; } slot[SLOTS];
@@ -245,7 +251,12 @@ static int set_cpuid(struct mshv_vp *vp)
 		if (e.function == 1) {
 			e.ebx = (e.ebx & 0xffff) | vp->index << 24 | 1U << 16;
 			e.ecx |= 1U << 31;	/* there is a hypervisor */
+			e.ecx &= ~CPUID_1_XSAVE;
 		}
+		if (e.function == 7)
+			e.ebx = e.ecx = e.edx = 0;
+		if (e.function == 0xd)
+			continue;
 		if (e.function == 0xb)
 			e.edx = vp->index;
 		c->entries[n++] = e;
