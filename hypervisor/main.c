@@ -21,12 +21,13 @@
 #include "hypervisor/vcpu.h"
 #include "hypervisor/x86.h"
 
-static bool launched;
+static bool launched;		/* or tried to: there is one attempt */
 
 static enum launch_status check_caller(void)
 {
 	if (launched)
 		return LAUNCH_AGAIN;
+	launched = true;
 	/* Our page tables have four levels, and CR4.LA57 cannot change under paging. */
 	if (read_cr4() & CR4_LA57)
 		return LAUNCH_LA57;
@@ -138,9 +139,8 @@ void hv_launch(struct launch_context *ctx, struct mshv_launch_return *ret)
 			svm_disable();
 		return;
 	}
-	launched = true;
-	log_line("hypervisor: root partition continues at %#llx",
-		 (unsigned long long)ctx->rip);
+	log_line("hypervisor: root partition continues at %#llx (TSC %llu)",
+		 (unsigned long long)ctx->rip, (unsigned long long)rdtsc());
 	log_serial_off();
 	root_resume(cpus[0]);
 }

@@ -432,7 +432,6 @@ static struct hv_output_dispatch_vp run(struct vp *vp)
 
 		timer_run();
 		startup_signals(vp);
-		sync_timer(vp);
 
 		lock_take(&vp->lock);
 		vlapic_timer_poll(vp, rdtsc());
@@ -441,6 +440,8 @@ static struct hv_output_dispatch_vp run(struct vp *vp)
 
 			vp->blocked = true;
 			lock_drop(&vp->lock);
+			/* It wakes us by a signal, at once perhaps. */
+			sync_timer(vp);
 			return result(HV_VP_DISPATCH_STATE_BLOCKED,
 				      suspended ? HV_VP_DISPATCH_EVENT_SUSPEND
 						: HV_VP_DISPATCH_EVENT_NONE);
@@ -449,6 +450,7 @@ static struct hv_output_dispatch_vp run(struct vp *vp)
 		vcpu_open(&vp->cpu);
 		prepare_events(vp);
 		lock_drop(&vp->lock);
+		sync_timer(vp);
 
 		vcpu_run(&vp->cpu, &e);
 		sync_tpr(vp);
@@ -478,6 +480,16 @@ static enum hv_status dispatch(struct vp *vp, uint32_t flags,
 	}
 	vp->intercept_suspend = false;
 	regpage_load(vp);
+	if (!vp->has_run) {
+		uint64_t tsc = rdtsc();
+
+		/* What make bench measures from. */
+		log_line("hv: partition %llu VP %u: first run (TSC %llu, the guest's %llu)",
+			 (unsigned long long)vp->partition->id, vp->index,
+			 (unsigned long long)tsc,
+			 (unsigned long long)(tsc + vp->cpu.tsc_offset));
+		vp->has_run = true;
+	}
 
 	lock_take(&vp->lock);
 	vp->blocked = false;

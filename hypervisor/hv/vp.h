@@ -37,6 +37,7 @@ struct vp {
 
 	/* run_lock */
 	bool intercept_suspend;
+	bool has_run;			/* at least one dispatch */
 	uint64_t apic_id;		/* INITIAL_APIC_ID */
 	uint64_t tsc_adjust;
 	uint64_t vp_assist;
