@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: MIT
+# make bench: start-up times in virtual time (tools/bench.sh).
+
+BENCH := $(O)/bench
+
+$(BENCH)/initramfs.cpio.gz: $(O)/guest/initramfs.cpio.gz $(O)/test/root/tsc
+	$(call say,CPIO,$@)mkdir -p $(@D) && \
+	echo 'file /bin/tsc $(O)/test/root/tsc 755' >$(BENCH)/tsc.list && \
+	tools/mkcpio.sh -o $@ $(O)/guest/userland.list $(BENCH)/tsc.list
+
+# nokaslr: the kernel's place must not depend on what the firmware found random.
+$(BENCH)/rootstock.efi: $(IMAGE_DEPS) $(BENCH)/initramfs.cpio.gz $(GUEST_KERNEL) guests/bench.yaml
+	$(call say,IMAGE,$@)O=$(O) tools/mkimage.sh --manifest guests/bench.yaml \
+		--add $(GUEST_KERNEL):/guests/tiny/bzImage \
+		--add $(BENCH)/initramfs.cpio.gz:/guests/tiny/initramfs.cpio.gz \
+		--add $(O)/test/root/tsc:/test/tsc \
+		--cmdline "console=ttyS0,115200 loglevel=5 panic=30 nokaslr rdinit=/test/tsc" \
+		--format efi -o $@
+
+.PHONY: do-bench
+do-bench: $(BENCH)/rootstock.efi
+	$(Q)O=$(O) tools/bench.sh $<
