@@ -19,7 +19,7 @@
 #include "vmm/log.h"
 
 struct slot {
-	struct bus_range range;		/* base, size: see below */
+	struct bus_range range; /* base, size: see below */
 	atomic_uint sequence;
 	_Atomic uint64_t base;
 	_Atomic uint64_t size;
@@ -62,8 +62,7 @@ static bool overlaps(const struct bus *b, int skip, uint64_t base, uint64_t size
 		if ((int)i == skip || !other_size || !size)
 			continue;
 		/* Last bytes, because a range may end at the top. */
-		if (base <= other + (other_size - 1) &&
-		    other <= base + (size - 1))
+		if (base <= other + (other_size - 1) && other <= base + (size - 1))
 			return true;
 	}
 	return false;
@@ -133,8 +132,7 @@ static void place(struct slot *s, uint64_t *base, uint64_t *size)
 	} while ((before & 1) || before != after);
 }
 
-static const struct bus_range *find(struct bus *b, uint64_t addr,
-				    unsigned int len, uint64_t *off)
+static const struct bus_range *find(struct bus *b, uint64_t addr, unsigned int len, uint64_t *off)
 {
 	unsigned int n = atomic_load_explicit(&b->count, memory_order_acquire);
 

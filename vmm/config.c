@@ -9,8 +9,17 @@
 #include <string.h>
 
 enum {
-	OPT_KERNEL = 1, OPT_INITRD, OPT_CMDLINE, OPT_MEMORY, OPT_CPUS, OPT_DISK,
-	OPT_NAME, OPT_MSHV, OPT_GRACE, OPT_LOG, OPT_HELP,
+	OPT_KERNEL = 1,
+	OPT_INITRD,
+	OPT_CMDLINE,
+	OPT_MEMORY,
+	OPT_CPUS,
+	OPT_DISK,
+	OPT_NAME,
+	OPT_MSHV,
+	OPT_GRACE,
+	OPT_LOG,
+	OPT_HELP,
 };
 
 static const struct option options[] = {
@@ -52,7 +61,8 @@ void config_usage(FILE *to)
 	      "Ctrl-A x ends the guest and Ctrl-A Ctrl-A sends a Ctrl-A.\n"
 	      "Exit code: 0 powered off, 1 internal error, 2 wrong options,\n"
 	      "3 unusable configuration, 4 host cannot run it, 10 reset requested,\n"
-	      "11 crashed, 12 killed.\n", to);
+	      "11 crashed, 12 killed.\n",
+	      to);
 }
 
 /* Decimal with an optional K, M or G. */
@@ -69,10 +79,23 @@ static int parse_size(const char *text, uint64_t *out)
 	if (errno)
 		return -ERANGE;
 	switch (*end) {
-	case 'K': case 'k': shift = 10; end++; break;
-	case 'M': case 'm': shift = 20; end++; break;
-	case 'G': case 'g': shift = 30; end++; break;
-	default: break;
+	case 'K':
+	case 'k':
+		shift = 10;
+		end++;
+		break;
+	case 'M':
+	case 'm':
+		shift = 20;
+		end++;
+		break;
+	case 'G':
+	case 'g':
+		shift = 30;
+		end++;
+		break;
+	default:
+		break;
 	}
 	if (*end)
 		return -EINVAL;
@@ -86,8 +109,8 @@ static int parse_count(const char *text, unsigned int max, unsigned int *out)
 {
 	uint64_t v;
 
-	if (!isdigit((unsigned char)text[strlen(text) - (*text != 0)]) ||
-	    parse_size(text, &v) || v > max)
+	if (!isdigit((unsigned char)text[strlen(text) - (*text != 0)]) || parse_size(text, &v) ||
+	    v > max)
 		return -EINVAL;
 	*out = (unsigned int)v;
 	return 0;
@@ -105,8 +128,7 @@ static bool parse_switch(const char *text, bool *out)
 	return *out || strcmp(text, "off") == 0;
 }
 
-static bool parse_disk_item(struct disk_config *d, const char *key,
-			    const char *value)
+static bool parse_disk_item(struct disk_config *d, const char *key, const char *value)
 {
 	if (strcmp(key, "path") == 0) {
 		d->path = value;
@@ -158,8 +180,7 @@ static bool parse_option(struct vm_config *c, int opt, char *arg)
 		c->cmdline = arg;
 		return true;
 	case OPT_MEMORY:
-		if (parse_size(arg, &c->memory) ||
-		    c->memory < VMMCTL_MEMORY_MIN ||
+		if (parse_size(arg, &c->memory) || c->memory < VMMCTL_MEMORY_MIN ||
 		    c->memory % VMMCTL_MEMORY_STEP)
 			return wrong("--memory, from 2M in whole pages", arg);
 		return true;

@@ -12,23 +12,23 @@
 #include "base/base.h"
 #include "vmm/log.h"
 
-#define DISK_SERIAL_MAX 20	/* VIRTIO_BLK_ID_BYTES */
+#define DISK_SERIAL_MAX 20 /* VIRTIO_BLK_ID_BYTES */
 
 struct disk_config {
 	const char *path;
-	const char *serial;	/* NULL: none */
+	const char *serial; /* NULL: none */
 	bool readonly;
 };
 
 struct vm_config {
 	const char *name;
 	const char *kernel;
-	const char *initrd;	/* NULL: none */
+	const char *initrd; /* NULL: none */
 	const char *cmdline;
-	const char *mshv;	/* hypervisor device */
-	uint64_t memory;	/* bytes, page multiple */
+	const char *mshv; /* hypervisor device */
+	uint64_t memory;  /* bytes, page multiple */
 	unsigned int cpus;
-	unsigned int grace_s;	/* from power button to kill */
+	unsigned int grace_s; /* from power button to kill */
 	enum log_level log_level;
 	struct disk_config disk[VMMCTL_DISKS_MAX];
 	unsigned int disk_count;

@@ -15,13 +15,13 @@
 #include "vmm/thread.h"
 
 /* Powers of two. */
-#define RING_BYTES	16384
-#define INPUT_BYTES	64
+#define RING_BYTES   16384
+#define INPUT_BYTES  64
 
-#define CTRL_A		0x01
+#define CTRL_A	     0x01
 /* How long the writer waits for more before it writes. */
-#define GATHER_NS	1000000L
-#define CLOSE_WAIT_S	2
+#define GATHER_NS    1000000L
+#define CLOSE_WAIT_S 2
 
 struct console {
 	struct console_setup setup;
@@ -31,10 +31,10 @@ struct console {
 	pthread_mutex_t lock;
 	pthread_cond_t filled;
 	pthread_cond_t emptied;
-	uint32_t head, tail;	/* free-running */
+	uint32_t head, tail; /* free-running */
 	uint64_t lost;
-	bool starved;		/* client saw "no room" */
-	bool broken;		/* nobody reads any more */
+	bool starved; /* client saw "no room" */
+	bool broken;  /* nobody reads any more */
 	bool closing;
 	uint8_t ring[RING_BYTES];
 
@@ -42,7 +42,7 @@ struct console {
 	struct loop_source source;
 	atomic_bool paused;
 	atomic_bool eof;
-	bool escape;		/* device thread: Ctrl-A was the last byte */
+	bool escape; /* device thread: Ctrl-A was the last byte */
 	bool raw;
 	struct termios saved;
 };
@@ -68,7 +68,7 @@ bool console_put(struct console *c, uint8_t byte)
 	pthread_mutex_lock(&c->lock);
 	room = c->head - c->tail < RING_BYTES;
 	if (c->broken) {
-		room = true;	/* thrown away, as without a terminal */
+		room = true; /* thrown away, as without a terminal */
 	} else if (room) {
 		c->ring[c->head++ % RING_BYTES] = byte;
 		if (c->head - c->tail == 1)
@@ -149,8 +149,7 @@ static void *writer(void *arg)
  * Bytes from a terminal: Ctrl-A x leaves, Ctrl-A Ctrl-A is one Ctrl-A, any
  * other pair goes to the guest as it is. @out holds twice @len.
  */
-static size_t unescape(struct console *c, const uint8_t *in, size_t len,
-		       uint8_t *out)
+static size_t unescape(struct console *c, const uint8_t *in, size_t len, uint8_t *out)
 {
 	size_t n = 0;
 
@@ -205,8 +204,7 @@ static void input_ready(struct loop_source *s, uint32_t events)
 		return;
 	}
 	if (c->raw)
-		c->client.receive(c->client.arg, data,
-				  unescape(c, raw, (size_t)n, data));
+		c->client.receive(c->client.arg, data, unescape(c, raw, (size_t)n, data));
 	else
 		c->client.receive(c->client.arg, raw, (size_t)n);
 }
@@ -225,7 +223,7 @@ static void set_raw(struct console *c)
 		return;
 	t = c->saved;
 	cfmakeraw(&t);
-	t.c_oflag |= OPOST | ONLCR;	/* our log goes to the same terminal */
+	t.c_oflag |= OPOST | ONLCR; /* our log goes to the same terminal */
 	if (tcsetattr(c->setup.in, TCSANOW, &t) == 0)
 		c->raw = true;
 }
@@ -235,8 +233,7 @@ void console_attach(struct console *c, const struct console_client *client)
 	int ret;
 
 	c->client = *client;
-	c->source = (struct loop_source){ .fd = c->setup.in, .arg = c,
-					  .ready = input_ready };
+	c->source = (struct loop_source){ .fd = c->setup.in, .arg = c, .ready = input_ready };
 	ret = loop_add(c->setup.loop, &c->source, EPOLLIN);
 	if (ret == -EPERM) {
 		/* A plain file is always ready; so is a counter above zero. */
@@ -284,8 +281,7 @@ void console_close(struct console *c)
 		if (pthread_cond_timedwait(&c->emptied, &c->lock, &until))
 			break;
 	if (c->head != c->tail)
-		log_warn("serial output lost (%u bytes nobody read)",
-			 c->head - c->tail);
+		log_warn("serial output lost (%u bytes nobody read)", c->head - c->tail);
 	pthread_mutex_unlock(&c->lock);
 	if (c->raw)
 		tcsetattr(c->setup.in, TCSADRAIN, &c->saved);

@@ -46,14 +46,10 @@ static const struct {
 	/* Only where something outlives the process; also after a failure. */
 	void (*destroy)(struct machine *m);
 } kinds[] = {
-	{ "I/O APIC", ioapic_create, NULL },
-	{ "serial port", serial_create, NULL },
-	{ "clock", rtc_create, NULL },
-	{ "power management", pm_create, NULL },
-	{ "reset ports", reset_create, NULL },
-	{ "debug port", debugport_create, NULL },
-	{ "PCI host bridge", pci_create, NULL },
-	{ "disks", disks_create, disks_destroy },
+	{ "I/O APIC", ioapic_create, NULL },	 { "serial port", serial_create, NULL },
+	{ "clock", rtc_create, NULL },		 { "power management", pm_create, NULL },
+	{ "reset ports", reset_create, NULL },	 { "debug port", debugport_create, NULL },
+	{ "PCI host bridge", pci_create, NULL }, { "disks", disks_create, disks_destroy },
 };
 
 int devices_create(struct machine *m)
@@ -62,8 +58,8 @@ int devices_create(struct machine *m)
 		int ret = kinds[i].create(m);
 
 		if (ret < 0) {
-			log_error("device cannot be created (%s: %s)",
-				  kinds[i].name, strerror(-ret));
+			log_error("device cannot be created (%s: %s)", kinds[i].name,
+				  strerror(-ret));
 			return ret;
 		}
 	}

@@ -7,7 +7,7 @@
 #include "vmm/log.h"
 #include "vmm/vcpu.h"
 
-#define FAULT_UD 6
+#define FAULT_UD      6
 
 /* A guest can do it all the time; the log shows the first few. */
 #define UNKNOWN_SHOWN 4
@@ -33,19 +33,16 @@ static uint64_t bus_mmio_read(void *arg, uint64_t addr, unsigned int size)
 	uint64_t val;
 
 	if (!bus_read(m->mmio, addr, size, &val))
-		log_debug("nothing there (read of %u at 0x%llx)", size,
-			  (unsigned long long)addr);
+		log_debug("nothing there (read of %u at 0x%llx)", size, (unsigned long long)addr);
 	return val;
 }
 
-static void bus_mmio_write(void *arg, uint64_t addr, unsigned int size,
-			   uint64_t val)
+static void bus_mmio_write(void *arg, uint64_t addr, unsigned int size, uint64_t val)
 {
 	struct machine *m = arg;
 
 	if (!bus_write(m->mmio, addr, size, val))
-		log_debug("nothing there (write of %u at 0x%llx)", size,
-			  (unsigned long long)addr);
+		log_debug("nothing there (write of %u at 0x%llx)", size, (unsigned long long)addr);
 }
 
 static uint64_t bus_port_read(void *arg, uint16_t port, unsigned int size)
@@ -57,8 +54,7 @@ static uint64_t bus_port_read(void *arg, uint16_t port, unsigned int size)
 	return val;
 }
 
-static void bus_port_write(void *arg, uint16_t port, unsigned int size,
-			   uint64_t val)
+static void bus_port_write(void *arg, uint16_t port, unsigned int size, uint64_t val)
 {
 	struct machine *m = arg;
 
@@ -79,23 +75,21 @@ static struct insn_bus machine_bus(struct machine *m)
 
 /* --- emulation --- */
 
-static void describe_bytes(char *text, size_t size, const uint8_t *bytes,
-			   unsigned int len)
+static void describe_bytes(char *text, size_t size, const uint8_t *bytes, unsigned int len)
 {
 	size_t n = 0;
 
 	text[0] = '\0';
 	for (unsigned int i = 0; i < len && n + 4 < size; i++)
-		n += (size_t)snprintf(text + n, size - n, "%s%02x", i ? " " : "",
-				      bytes[i]);
+		n += (size_t)snprintf(text + n, size - n, "%s%02x", i ? " " : "", bytes[i]);
 }
 
 /*
  * What a processor does with an instruction it does not know. The guest will
  * say where it happened; we say which instruction.
  */
-static void unknown_instruction(struct vcpu *v, const struct insn_cpu *cpu,
-				const uint8_t *bytes, unsigned int len)
+static void unknown_instruction(struct vcpu *v, const struct insn_cpu *cpu, const uint8_t *bytes,
+				unsigned int len)
 {
 	struct insn_fault ud = { .vector = FAULT_UD };
 	char text[64];
@@ -103,8 +97,8 @@ static void unknown_instruction(struct vcpu *v, const struct insn_cpu *cpu,
 
 	if (v->unknown_count++ < UNKNOWN_SHOWN) {
 		describe_bytes(text, sizeof(text), bytes, len);
-		log_warn("instruction not emulated (processor %u, rip 0x%llx, %s)",
-			 v->index, (unsigned long long)cpu->rip, text);
+		log_warn("instruction not emulated (processor %u, rip 0x%llx, %s)", v->index,
+			 (unsigned long long)cpu->rip, text);
 	}
 	ret = vcpu_inject(v, &ud);
 	if (ret)
@@ -129,7 +123,7 @@ static void emulate(struct vcpu *v, const uint8_t *bytes, unsigned int len)
 		ret = vcpu_put(v, &cpu);
 		break;
 	case INSN_FAULT:
-		ret = vcpu_put(v, &cpu);	/* how far a string came */
+		ret = vcpu_put(v, &cpu); /* how far a string came */
 		if (!ret)
 			ret = vcpu_inject(v, &fault);
 		break;
@@ -152,8 +146,7 @@ static void handle_memory(struct vcpu *v)
 	 * guest tries again, as a process that faults would.
 	 */
 	if (memory_at(v->machine->memory, gpa(m->gpa), 1)) {
-		log_debug("memory not there yet (0x%llx)",
-			  (unsigned long long)m->gpa);
+		log_debug("memory not there yet (0x%llx)", (unsigned long long)m->gpa);
 		return;
 	}
 	log_debug("mmio (%s 0x%llx, rip 0x%llx)",
@@ -163,8 +156,7 @@ static void handle_memory(struct vcpu *v)
 }
 
 /* IN and OUT of the accumulator; the common exit of a guest's console. */
-static int simple_io(struct vcpu *v, const struct hv_x64_io_port_intercept *m,
-		     unsigned int size)
+static int simple_io(struct vcpu *v, const struct hv_x64_io_port_intercept *m, unsigned int size)
 {
 	unsigned int length = m->header.length_cr8 & 0xf;
 	uint64_t rip = m->header.rip + length;
@@ -187,8 +179,7 @@ static void handle_io(struct vcpu *v)
 	unsigned int size = m->access_info & HV_IO_SIZE_MASK;
 	int ret;
 
-	log_debug("port (%s 0x%x, %u)",
-		  m->header.access == HV_ACCESS_WRITE ? "write" : "read",
+	log_debug("port (%s 0x%x, %u)", m->header.access == HV_ACCESS_WRITE ? "write" : "read",
 		  m->port, size);
 	if (m->access_info & HV_IO_STRING) {
 		emulate(v, m->insn_bytes, m->insn_byte_count);
@@ -220,14 +211,13 @@ static void handle_crash(struct vcpu *v)
 
 static void handle_bad_state(struct vcpu *v)
 {
-	log_warn("guest crashed (processor %u, register state no processor can run)",
-		 v->index);
+	log_warn("guest crashed (processor %u, register state no processor can run)", v->index);
 	exit_report(v);
 	v->machine->end(v->machine, VM_END_CRASH);
 }
 
 static const struct {
-	uint32_t type;		/* enum hv_message_type */
+	uint32_t type; /* enum hv_message_type */
 	void (*handle)(struct vcpu *v);
 } handlers[] = {
 	{ HV_MESSAGE_X64_IO_PORT_INTERCEPT, handle_io },
@@ -267,7 +257,9 @@ static void report_bytes(struct vcpu *v, const struct insn_cpu *cpu)
 {
 	struct insn_bus bus = {
 		/* Looking must not disturb a device. */
-		.arg = v->machine, .ram = bus_ram, .mmio_read = no_mmio_read,
+		.arg = v->machine,
+		.ram = bus_ram,
+		.mmio_read = no_mmio_read,
 	};
 	uint8_t bytes[16];
 	unsigned int len = sizeof(bytes);
@@ -275,7 +267,7 @@ static void report_bytes(struct vcpu *v, const struct insn_cpu *cpu)
 	char text[64];
 
 	while (len && !insn_peek(cpu, &bus, rip, bytes, len))
-		len /= 2;	/* the page after it may be missing */
+		len /= 2; /* the page after it may be missing */
 	describe_bytes(text, sizeof(text), bytes, len);
 	log_warn("  at rip: %s", len ? text : "not mapped");
 }
@@ -284,7 +276,7 @@ void exit_report(struct vcpu *v)
 {
 	static const char gpr_name[GPR_COUNT][4] = {
 		"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
-		"r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15",
+		"r8",  "r9",  "r10", "r11", "r12", "r13", "r14", "r15",
 	};
 	static const char segment_name[SEG_COUNT][3] = {
 		"es", "cs", "ss", "ds", "fs", "gs",
@@ -300,15 +292,14 @@ void exit_report(struct vcpu *v)
 		 (unsigned long long)cpu.cr0, (unsigned long long)cpu.cr3,
 		 (unsigned long long)cpu.cr4, (unsigned long long)cpu.efer);
 	for (unsigned int i = 0; i < GPR_COUNT; i += 4)
-		log_warn("  %-3s %016llx %-3s %016llx %-3s %016llx %-3s %016llx",
-			 gpr_name[i], (unsigned long long)cpu.gpr[i],
-			 gpr_name[i + 1], (unsigned long long)cpu.gpr[i + 1],
-			 gpr_name[i + 2], (unsigned long long)cpu.gpr[i + 2],
-			 gpr_name[i + 3], (unsigned long long)cpu.gpr[i + 3]);
+		log_warn("  %-3s %016llx %-3s %016llx %-3s %016llx %-3s %016llx", gpr_name[i],
+			 (unsigned long long)cpu.gpr[i], gpr_name[i + 1],
+			 (unsigned long long)cpu.gpr[i + 1], gpr_name[i + 2],
+			 (unsigned long long)cpu.gpr[i + 2], gpr_name[i + 3],
+			 (unsigned long long)cpu.gpr[i + 3]);
 	for (unsigned int i = 0; i < SEG_COUNT; i++)
-		log_warn("  %s %04x base %016llx limit %08x attributes %04x",
-			 segment_name[i], cpu.segment[i].selector,
-			 (unsigned long long)cpu.segment[i].base,
+		log_warn("  %s %04x base %016llx limit %08x attributes %04x", segment_name[i],
+			 cpu.segment[i].selector, (unsigned long long)cpu.segment[i].base,
 			 cpu.segment[i].limit, cpu.segment[i].attributes);
 	report_bytes(v, &cpu);
 }

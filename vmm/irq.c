@@ -16,19 +16,19 @@
  * Eight disks or network cards with a vector per queue fit easily; the limit
  * keeps the table that goes to the kernel at each change small.
  */
-#define ROUTES_MAX 128
+#define ROUTES_MAX	    128
 
 /* The address and data of an MSI, Intel SDM "Message Signalled Interrupts". */
-#define MSI_ADDR_DEST_SHIFT	12
-#define MSI_ADDR_DEST_MASK	0xffU
-#define MSI_ADDR_LOGICAL	BIT32(2)
-#define MSI_DATA_MODE_SHIFT	8
-#define MSI_DATA_MODE_MASK	0x7U
-#define MSI_DATA_LEVEL		BIT32(15)
+#define MSI_ADDR_DEST_SHIFT 12
+#define MSI_ADDR_DEST_MASK  0xffU
+#define MSI_ADDR_LOGICAL    BIT32(2)
+#define MSI_DATA_MODE_SHIFT 8
+#define MSI_DATA_MODE_MASK  0x7U
+#define MSI_DATA_LEVEL	    BIT32(15)
 
 struct route {
 	int fd;
-	bool attached;		/* the kernel takes signals off fd */
+	bool attached; /* the kernel takes signals off fd */
 	uint32_t addr;
 	uint32_t data;
 };
@@ -37,7 +37,7 @@ struct irq {
 	struct mshv_partition *partition;
 	const struct irq_lines_ops *lines_ops;
 	void *lines;
-	pthread_mutex_t lock;	/* routes and the kernel's copy of them */
+	pthread_mutex_t lock; /* routes and the kernel's copy of them */
 	unsigned int route_count;
 	struct route route[ROUTES_MAX];
 };
@@ -87,13 +87,12 @@ void irq_eoi(struct irq *q, uint8_t vector)
 
 int irq_send(struct irq *q, const struct irq_message *m)
 {
-	int ret = mshv_assert(q->partition, m->mode, m->level, m->logical,
-			      m->dest, m->vector);
+	int ret = mshv_assert(q->partition, m->mode, m->level, m->logical, m->dest, m->vector);
 
 	/* A guest may aim at a processor that is not there. */
 	if (ret)
-		log_debug("interrupt refused (vector 0x%x, mode %u, dest 0x%x, %s)",
-			  m->vector, m->mode, m->dest, strerror(-ret));
+		log_debug("interrupt refused (vector 0x%x, mode %u, dest 0x%x, %s)", m->vector,
+			  m->mode, m->dest, strerror(-ret));
 	return ret;
 }
 
@@ -157,14 +156,15 @@ static int publish(struct irq *q)
 
 		if (r->attached)
 			table[n++] = (struct mshv_route){
-				route_gsi((int)i), r->addr, r->data,
+				route_gsi((int)i),
+				r->addr,
+				r->data,
 			};
 	}
 	return mshv_routes_set(q->partition, table, n);
 }
 
-static int attach(struct irq *q, int route, struct route *r, uint32_t addr,
-		  uint32_t data)
+static int attach(struct irq *q, int route, struct route *r, uint32_t addr, uint32_t data)
 {
 	bool was = r->attached;
 	int ret;
@@ -196,8 +196,7 @@ static int detach(struct irq *q, int route, struct route *r)
 	return publish(q);
 }
 
-int irq_route_set(struct irq *q, int route, uint64_t addr, uint32_t data,
-		  bool masked)
+int irq_route_set(struct irq *q, int route, uint64_t addr, uint32_t data, bool masked)
 {
 	struct route *r = route_at(q, route);
 	int ret;
@@ -206,12 +205,11 @@ int irq_route_set(struct irq *q, int route, uint64_t addr, uint32_t data,
 	if (!masked && addr >> 32)
 		return -EINVAL;
 	pthread_mutex_lock(&q->lock);
-	ret = masked ? detach(q, route, r) :
-	      attach(q, route, r, (uint32_t)addr, data);
+	ret = masked ? detach(q, route, r) : attach(q, route, r, (uint32_t)addr, data);
 	pthread_mutex_unlock(&q->lock);
 	if (ret)
-		log_warn("interrupt route refused (%d, address 0x%llx, data 0x%x, %s)",
-			 route, (unsigned long long)addr, data, strerror(-ret));
+		log_warn("interrupt route refused (%d, address 0x%llx, data 0x%x, %s)", route,
+			 (unsigned long long)addr, data, strerror(-ret));
 	return ret;
 }
 
@@ -231,8 +229,7 @@ bool irq_route_pending(struct irq *q, int route)
 	return poll(&p, 1, 0) == 1;
 }
 
-int irq_doorbell_set(struct irq *q, uint64_t addr, unsigned int len, int fd,
-		     bool on)
+int irq_doorbell_set(struct irq *q, uint64_t addr, unsigned int len, int fd, bool on)
 {
 	return mshv_ioeventfd(q->partition, addr, len, fd, on);
 }

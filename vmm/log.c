@@ -14,8 +14,10 @@
 static enum log_level threshold = LOG_INFO;
 
 static const char *const level_name[] = {
-	[LOG_ERROR] = "error", [LOG_WARN] = "warn",
-	[LOG_INFO] = "info", [LOG_DEBUG] = "debug",
+	[LOG_ERROR] = "error",
+	[LOG_WARN] = "warn",
+	[LOG_INFO] = "info",
+	[LOG_DEBUG] = "debug",
 };
 
 void log_set_level(enum log_level level)

@@ -22,17 +22,16 @@ bool log_enabled(enum log_level level);
 
 void log_print(enum log_level level, const char *fmt, ...) __printf(2, 3);
 
-#define log_error(...)	log_print(LOG_ERROR, __VA_ARGS__)
-#define log_warn(...)	log_print(LOG_WARN, __VA_ARGS__)
-#define log_info(...)	log_print(LOG_INFO, __VA_ARGS__)
-#define log_debug(...)	log_print(LOG_DEBUG, __VA_ARGS__)
+#define log_error(...) log_print(LOG_ERROR, __VA_ARGS__)
+#define log_warn(...)  log_print(LOG_WARN, __VA_ARGS__)
+#define log_info(...)  log_print(LOG_INFO, __VA_ARGS__)
+#define log_debug(...) log_print(LOG_DEBUG, __VA_ARGS__)
 
 /*
  * Our own invariants, never anything a guest, a file or the host decides.
  * Never compiled out; prints and aborts.
  */
-#define CHECK(cond) \
-	((cond) ? (void)0 : check_failed(#cond, __FILE__, __LINE__))
+#define CHECK(cond)    ((cond) ? (void)0 : check_failed(#cond, __FILE__, __LINE__))
 
 void check_failed(const char *what, const char *file, int line) __noreturn;
 

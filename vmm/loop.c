@@ -14,9 +14,9 @@
 
 struct loop {
 	int epoll;
-	int wake;		/* eventfd: loop_stop() */
+	int wake; /* eventfd: loop_stop() */
 	atomic_bool stop;
-	pthread_t thread;	/* that runs loop_run() */
+	pthread_t thread; /* that runs loop_run() */
 	/* Events of the wait being served; a callback may remove a source
 	 * that comes later in it. */
 	struct epoll_event event[EVENTS_PER_WAIT];

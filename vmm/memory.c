@@ -19,8 +19,8 @@ static uint8_t *map_ram(uint64_t size)
 	uintptr_t start, aligned;
 	void *p;
 
-	p = mmap(NULL, span, PROT_READ | PROT_WRITE,
-		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	p = mmap(NULL, span, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+		 -1, 0);
 	if (p == MAP_FAILED)
 		return NULL;
 	start = (uintptr_t)p;
@@ -28,8 +28,7 @@ static uint8_t *map_ram(uint64_t size)
 	if (aligned > start)
 		munmap(p, aligned - start);
 	if (start + span > aligned + size)
-		munmap((uint8_t *)p + (aligned - start) + size,
-		       start + span - aligned - size);
+		munmap((uint8_t *)p + (aligned - start) + size, start + span - aligned - size);
 	return (uint8_t *)p + (aligned - start);
 }
 
@@ -52,8 +51,7 @@ int memory_init(struct memory *m, uint64_t size)
 	m->region[0] = (struct mem_region){ 0, low, host };
 	m->region_count = 1;
 	if (size > low) {
-		m->region[1] = (struct mem_region){ HIGH_RAM_BASE, size - low,
-						    host + low };
+		m->region[1] = (struct mem_region){ HIGH_RAM_BASE, size - low, host + low };
 		m->region_count = 2;
 	}
 	return 0;

@@ -35,8 +35,8 @@ struct mshv_vp {
  * @reps is 0 for a simple call. The kernel reports the hypervisor's status
  * besides errno; callers care about errno only, the status goes to the log.
  */
-static int hvcall(int fd, uint16_t code, uint16_t reps, const void *in,
-		  size_t in_size, void *out, size_t out_size)
+static int hvcall(int fd, uint16_t code, uint16_t reps, const void *in, size_t in_size, void *out,
+		  size_t out_size)
 {
 	struct mshv_root_hvcall call = {
 		.code = code,
@@ -53,8 +53,8 @@ static int hvcall(int fd, uint16_t code, uint16_t reps, const void *in,
 	else if (call.reps != reps)
 		ret = -EIO;
 	if (ret)
-		log_debug("hypercall refused (code 0x%x, status 0x%x, %s)",
-			  code, call.status, strerror(-ret));
+		log_debug("hypercall refused (code 0x%x, status 0x%x, %s)", code, call.status,
+			  strerror(-ret));
 	return ret;
 }
 
@@ -65,16 +65,15 @@ int mshv_property_set(struct mshv_partition *p, uint32_t code, uint64_t value)
 		.value = value,
 	};
 
-	return hvcall(p->fd, HVCALL_SET_PARTITION_PROPERTY, 0, &in, sizeof(in),
-		      NULL, 0);
+	return hvcall(p->fd, HVCALL_SET_PARTITION_PROPERTY, 0, &in, sizeof(in), NULL, 0);
 }
 
 int mshv_property_get(struct mshv_partition *p, uint32_t code, uint64_t *value)
 {
 	struct hv_input_get_partition_property in = { .property_code = code };
 
-	return hvcall(p->fd, HVCALL_GET_PARTITION_PROPERTY, 0, &in, sizeof(in),
-		      value, sizeof(*value));
+	return hvcall(p->fd, HVCALL_GET_PARTITION_PROPERTY, 0, &in, sizeof(in), value,
+		      sizeof(*value));
 }
 
 struct mshv_partition *mshv_create(const char *device, int *error)
@@ -84,8 +83,7 @@ struct mshv_partition *mshv_create(const char *device, int *error)
 	 * memory allows.
 	 */
 	struct mshv_create_partition create = {
-		.pt_flags = BIT64(MSHV_PT_BIT_LAPIC) |
-			    BIT64(MSHV_PT_BIT_X2APIC) |
+		.pt_flags = BIT64(MSHV_PT_BIT_LAPIC) | BIT64(MSHV_PT_BIT_X2APIC) |
 			    BIT64(MSHV_PT_BIT_GPA_SUPER_PAGES),
 		.pt_isolation = MSHV_PT_ISOLATION_NONE,
 	};
@@ -145,15 +143,14 @@ int mshv_map(struct mshv_partition *p, uint64_t gpa, void *host, uint64_t size)
 		.size = size,
 		.guest_pfn = gpa >> PAGE_SHIFT,
 		.userspace_addr = (uintptr_t)host,
-		.flags = (1U << MSHV_SET_MEM_BIT_WRITABLE) |
-			 (1U << MSHV_SET_MEM_BIT_EXECUTABLE),
+		.flags = (1U << MSHV_SET_MEM_BIT_WRITABLE) | (1U << MSHV_SET_MEM_BIT_EXECUTABLE),
 	};
 
 	return ioctl(p->fd, MSHV_SET_GUEST_MEMORY, &region) ? -errno : 0;
 }
 
-int mshv_assert(struct mshv_partition *p, uint32_t type, bool level,
-		bool logical, uint32_t dest, uint8_t vector)
+int mshv_assert(struct mshv_partition *p, uint32_t type, bool level, bool logical, uint32_t dest,
+		uint8_t vector)
 {
 	struct hv_input_assert_virtual_interrupt in = {
 		.interrupt_type = type,
@@ -163,12 +160,10 @@ int mshv_assert(struct mshv_partition *p, uint32_t type, bool level,
 		.vector = vector,
 	};
 
-	return hvcall(p->fd, HVCALL_ASSERT_VIRTUAL_INTERRUPT, 0, &in,
-		      sizeof(in), NULL, 0);
+	return hvcall(p->fd, HVCALL_ASSERT_VIRTUAL_INTERRUPT, 0, &in, sizeof(in), NULL, 0);
 }
 
-int mshv_routes_set(struct mshv_partition *p, const struct mshv_route *r,
-		    unsigned int count)
+int mshv_routes_set(struct mshv_partition *p, const struct mshv_route *r, unsigned int count)
 {
 	struct mshv_user_irq_table *table;
 	int ret;
@@ -200,8 +195,7 @@ int mshv_irqfd(struct mshv_partition *p, int fd, uint32_t gsi, bool on)
 	return ioctl(p->fd, MSHV_IRQFD, &arg) ? -errno : 0;
 }
 
-int mshv_ioeventfd(struct mshv_partition *p, uint64_t gpa, unsigned int len,
-		   int fd, bool on)
+int mshv_ioeventfd(struct mshv_partition *p, uint64_t gpa, unsigned int len, int fd, bool on)
 {
 	struct mshv_user_ioeventfd arg = {
 		.addr = gpa,
@@ -213,8 +207,7 @@ int mshv_ioeventfd(struct mshv_partition *p, uint64_t gpa, unsigned int len,
 	return ioctl(p->fd, MSHV_IOEVENTFD, &arg) ? -errno : 0;
 }
 
-struct mshv_vp *mshv_vp_create(struct mshv_partition *p, uint32_t index,
-			       int *error)
+struct mshv_vp *mshv_vp_create(struct mshv_partition *p, uint32_t index, int *error)
 {
 	struct mshv_create_vp create = { .vp_index = index };
 	struct mshv_vp *vp = calloc(1, sizeof(*vp));
@@ -263,8 +256,7 @@ struct hv_register_page *mshv_vp_page(struct mshv_vp *vp)
 	return page;
 }
 
-int mshv_vp_get(struct mshv_vp *vp, struct hv_register_assoc *regs,
-		unsigned int count)
+int mshv_vp_get(struct mshv_vp *vp, struct hv_register_assoc *regs, unsigned int count)
 {
 	struct {
 		struct hv_input_vp_registers header;
@@ -277,8 +269,7 @@ int mshv_vp_get(struct mshv_vp *vp, struct hv_register_assoc *regs,
 	for (unsigned int i = 0; i < count; i++)
 		in.name[i] = regs[i].name;
 	ret = hvcall(vp->fd, HVCALL_GET_VP_REGISTERS, (uint16_t)count, &in,
-		     sizeof(in.header) + count * sizeof(in.name[0]), out,
-		     count * sizeof(out[0]));
+		     sizeof(in.header) + count * sizeof(in.name[0]), out, count * sizeof(out[0]));
 	if (ret)
 		return ret;
 	for (unsigned int i = 0; i < count; i++)
@@ -286,8 +277,7 @@ int mshv_vp_get(struct mshv_vp *vp, struct hv_register_assoc *regs,
 	return 0;
 }
 
-int mshv_vp_set(struct mshv_vp *vp, const struct hv_register_assoc *regs,
-		unsigned int count)
+int mshv_vp_set(struct mshv_vp *vp, const struct hv_register_assoc *regs, unsigned int count)
 {
 	struct {
 		struct hv_input_vp_registers header;
@@ -300,11 +290,10 @@ int mshv_vp_set(struct mshv_vp *vp, const struct hv_register_assoc *regs,
 		      sizeof(in.header) + count * sizeof(in.reg[0]), NULL, 0);
 }
 
-static int state(struct mshv_vp *vp, unsigned long request, enum mshv_state type,
-		 void *page)
+static int state(struct mshv_vp *vp, unsigned long request, enum mshv_state type, void *page)
 {
 	struct mshv_get_set_vp_state arg = {
-		.type = (uint8_t)type,	/* same order as the kernel's */
+		.type = (uint8_t)type, /* same order as the kernel's */
 		.buf_sz = (uint32_t)PAGE_SIZE,
 		.buf_ptr = (uintptr_t)page,
 	};
@@ -313,7 +302,7 @@ static int state(struct mshv_vp *vp, unsigned long request, enum mshv_state type
 }
 
 _Static_assert((int)MSHV_STATE_LAPIC == (int)MSHV_VP_STATE_LAPIC &&
-	       (int)MSHV_STATE_TIMERS == (int)MSHV_VP_STATE_SYNTHETIC_TIMERS,
+		       (int)MSHV_STATE_TIMERS == (int)MSHV_VP_STATE_SYNTHETIC_TIMERS,
 	       "enum mshv_state follows the kernel");
 
 int mshv_vp_state_get(struct mshv_vp *vp, enum mshv_state type, void *page)
@@ -343,6 +332,5 @@ int mshv_vp_cpuid(struct mshv_vp *vp, const struct mshv_cpuid *c)
 		},
 	};
 
-	return hvcall(vp->fd, HVCALL_REGISTER_INTERCEPT_RESULT, 0, &in,
-		      sizeof(in), NULL, 0);
+	return hvcall(vp->fd, HVCALL_REGISTER_INTERCEPT_RESULT, 0, &in, sizeof(in), NULL, 0);
 }

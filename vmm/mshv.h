@@ -39,8 +39,8 @@ int mshv_property_set(struct mshv_partition *p, uint32_t code, uint64_t value);
 int mshv_property_get(struct mshv_partition *p, uint32_t code, uint64_t *value);
 
 /* Interrupts. @type is enum hv_interrupt_type. */
-int mshv_assert(struct mshv_partition *p, uint32_t type, bool level,
-		bool logical, uint32_t dest, uint8_t vector);
+int mshv_assert(struct mshv_partition *p, uint32_t type, bool level, bool logical, uint32_t dest,
+		uint8_t vector);
 
 /*
  * MSI routes: the kernel keeps one table of (gsi, address, data); each call
@@ -55,17 +55,14 @@ struct mshv_route {
 	uint32_t data;
 };
 
-int mshv_routes_set(struct mshv_partition *p, const struct mshv_route *r,
-		    unsigned int count);
+int mshv_routes_set(struct mshv_partition *p, const struct mshv_route *r, unsigned int count);
 int mshv_irqfd(struct mshv_partition *p, int fd, uint32_t gsi, bool on);
 
 /* Guest writes of @len bytes (0: any) at @gpa signal eventfd @fd. */
-int mshv_ioeventfd(struct mshv_partition *p, uint64_t gpa, unsigned int len,
-		   int fd, bool on);
+int mshv_ioeventfd(struct mshv_partition *p, uint64_t gpa, unsigned int len, int fd, bool on);
 
 /* Processors. */
-struct mshv_vp *mshv_vp_create(struct mshv_partition *p, uint32_t index,
-			       int *error);
+struct mshv_vp *mshv_vp_create(struct mshv_partition *p, uint32_t index, int *error);
 void mshv_vp_destroy(struct mshv_vp *vp);
 
 /*
@@ -81,10 +78,8 @@ int mshv_vp_run(struct mshv_vp *vp, struct hv_message *msg);
 struct hv_register_page *mshv_vp_page(struct mshv_vp *vp);
 
 /* Registers by hypercall; names and values in struct hv_register_assoc. */
-int mshv_vp_get(struct mshv_vp *vp, struct hv_register_assoc *regs,
-		unsigned int count);
-int mshv_vp_set(struct mshv_vp *vp, const struct hv_register_assoc *regs,
-		unsigned int count);
+int mshv_vp_get(struct mshv_vp *vp, struct hv_register_assoc *regs, unsigned int count);
+int mshv_vp_set(struct mshv_vp *vp, const struct hv_register_assoc *regs, unsigned int count);
 
 /* State blobs; @type is enum mshv_state, @page one page, page aligned. */
 enum mshv_state {
@@ -102,8 +97,10 @@ int mshv_vp_state_set(struct mshv_vp *vp, enum mshv_state type, void *page);
 struct mshv_cpuid {
 	uint32_t leaf;
 	uint32_t subleaf;
-	bool every_subleaf;	/* @subleaf does not matter */
-	struct { uint32_t value, mask; } eax, ebx, ecx, edx;
+	bool every_subleaf; /* @subleaf does not matter */
+	struct {
+		uint32_t value, mask;
+	} eax, ebx, ecx, edx;
 };
 
 int mshv_vp_cpuid(struct mshv_vp *vp, const struct mshv_cpuid *c);

@@ -15,7 +15,7 @@ struct watch {
 	void *arg;
 };
 
-static struct watch watch;	/* signals belong to the process, too */
+static struct watch watch; /* signals belong to the process, too */
 
 static sigset_t ending_signals(void)
 {
@@ -44,7 +44,8 @@ static void ready(struct loop_source *s, uint32_t events)
 	(void)events;
 	if (read(s->fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
 		log_info("signal (%s)", info.ssi_signo == SIGTERM ? "SIGTERM" :
-			 info.ssi_signo == SIGINT ? "SIGINT" : "SIGHUP");
+					info.ssi_signo == SIGINT  ? "SIGINT" :
+								    "SIGHUP");
 		watch.shut_down(watch.arg);
 	}
 }

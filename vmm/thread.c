@@ -3,8 +3,7 @@
 
 #include <stddef.h>
 
-int thread_start(pthread_t *thread, const char *name, void *(*run)(void *),
-		 void *arg)
+int thread_start(pthread_t *thread, const char *name, void *(*run)(void *), void *arg)
 {
 	pthread_attr_t attr;
 	pthread_t t;

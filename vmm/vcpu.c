@@ -16,27 +16,26 @@
 #define PENDING_TYPE_EXCEPTION 3ULL
 
 /* How long a kicked thread has before it is kicked again. */
-#define KICK_AGAIN_NS 2000000L
+#define KICK_AGAIN_NS	       2000000L
 
 static int kick_signal(void)
 {
-	return SIGRTMIN;	/* the C library keeps the first few */
+	return SIGRTMIN; /* the C library keeps the first few */
 }
 
 static void on_kick(int signal)
 {
-	(void)signal;	/* its arrival makes the ioctl return, that is all */
+	(void)signal; /* its arrival makes the ioctl return, that is all */
 }
 
 void vcpu_prepare_kick(void)
 {
-	struct sigaction sa = { .sa_handler = on_kick };	/* no SA_RESTART */
+	struct sigaction sa = { .sa_handler = on_kick }; /* no SA_RESTART */
 
 	sigaction(kick_signal(), &sa, NULL);
 }
 
-int vcpu_create(struct vcpu *v, struct machine *m, struct mshv_partition *p,
-		uint32_t index)
+int vcpu_create(struct vcpu *v, struct machine *m, struct mshv_partition *p, uint32_t index)
 {
 	int error = 0;
 
@@ -66,8 +65,7 @@ static void *run(void *arg)
 		if (ret == -EINTR)
 			continue;
 		if (ret) {
-			log_error("processor cannot run (%u: %s)", v->index,
-				  strerror(-ret));
+			log_error("processor cannot run (%u: %s)", v->index, strerror(-ret));
 			v->machine->end(v->machine, VM_END_INTERNAL);
 			break;
 		}
@@ -123,18 +121,19 @@ void vcpu_stop_all(struct vcpu *v, unsigned int count)
 /* --- registers --- */
 
 static const uint32_t control_names[] = {
-	HV_X64_REGISTER_CR0, HV_X64_REGISTER_CR3, HV_X64_REGISTER_CR4,
+	HV_X64_REGISTER_CR0,
+	HV_X64_REGISTER_CR3,
+	HV_X64_REGISTER_CR4,
 	HV_X64_REGISTER_EFER,
 };
 
 static int get_by_hypercall(struct vcpu *v, struct insn_cpu *cpu)
 {
-	struct hv_register_assoc r[GPR_COUNT + 2 + SEG_COUNT +
-				   ARRAY_SIZE(control_names)] = { 0 };
+	struct hv_register_assoc r[GPR_COUNT + 2 + SEG_COUNT + ARRAY_SIZE(control_names)] = { 0 };
 	unsigned int n = 0;
 	int ret;
 
-	for (unsigned int i = 0; i < GPR_COUNT + 2; i++)	/* RIP, RFLAGS */
+	for (unsigned int i = 0; i < GPR_COUNT + 2; i++) /* RIP, RFLAGS */
 		r[n++].name = HV_X64_REGISTER_RAX + i;
 	for (unsigned int i = 0; i < SEG_COUNT; i++)
 		r[n++].name = HV_X64_REGISTER_ES + i;
@@ -157,8 +156,7 @@ static int get_by_hypercall(struct vcpu *v, struct insn_cpu *cpu)
 	return 0;
 }
 
-_Static_assert(HV_X64_REGISTER_RIP == HV_X64_REGISTER_RAX + GPR_COUNT,
-	       "registers in a row");
+_Static_assert(HV_X64_REGISTER_RIP == HV_X64_REGISTER_RAX + GPR_COUNT, "registers in a row");
 
 int vcpu_get(struct vcpu *v, struct insn_cpu *cpu)
 {
@@ -188,14 +186,15 @@ int vcpu_put(struct vcpu *v, const struct insn_cpu *cpu)
 		memcpy(page->gpr, cpu->gpr, sizeof(page->gpr));
 		page->rip = cpu->rip;
 		page->rflags = cpu->rflags;
-		page->dirty |= HV_REGISTER_PAGE_GENERAL | HV_REGISTER_PAGE_RIP |
-			       HV_REGISTER_PAGE_RFLAGS;
+		page->dirty |=
+			HV_REGISTER_PAGE_GENERAL | HV_REGISTER_PAGE_RIP | HV_REGISTER_PAGE_RFLAGS;
 		return 0;
 	}
 	for (unsigned int i = 0; i < GPR_COUNT + 2; i++) {
 		r[i].name = HV_X64_REGISTER_RAX + i;
-		r[i].value.reg64 = i < GPR_COUNT ? cpu->gpr[i] :
-				   i == GPR_COUNT ? cpu->rip : cpu->rflags;
+		r[i].value.reg64 = i < GPR_COUNT  ? cpu->gpr[i] :
+				   i == GPR_COUNT ? cpu->rip :
+						    cpu->rflags;
 	}
 	return mshv_vp_set(v->vp, r, ARRAY_SIZE(r));
 }
@@ -234,8 +233,8 @@ int vcpu_inject(struct vcpu *v, const struct insn_fault *fault)
 	bool page_fault = fault->vector == 14;
 
 	if (fault->has_error)
-		pending |= HV_PENDING_DELIVER_ERROR |
-			   (uint64_t)fault->error << HV_PENDING_ERROR_SHIFT;
+		pending |= HV_PENDING_DELIVER_ERROR | (uint64_t)fault->error
+							      << HV_PENDING_ERROR_SHIFT;
 	r[0].value.reg64 = pending;
 	return mshv_vp_set(v->vp, r, page_fault ? 2 : 1);
 }

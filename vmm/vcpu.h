@@ -27,13 +27,12 @@ struct vcpu {
 	pthread_t thread;
 	bool started;
 	atomic_bool stop;
-	struct hv_message message;	/* the exit being handled */
-	unsigned int unknown_count;	/* instructions not emulated, see exit.c */
+	struct hv_message message;  /* the exit being handled */
+	unsigned int unknown_count; /* instructions not emulated, see exit.c */
 };
 
 /* 0 or -errno. */
-int vcpu_create(struct vcpu *v, struct machine *m, struct mshv_partition *p,
-		uint32_t index);
+int vcpu_create(struct vcpu *v, struct machine *m, struct mshv_partition *p, uint32_t index);
 void vcpu_destroy(struct vcpu *v);
 
 /* Make a signal interrupt running processors. Once, before any starts. */

@@ -24,9 +24,9 @@ struct vm {
 	struct memory memory;
 	struct boot_entry entry;
 	struct mshv_partition *partition;
-	atomic_int end;			/* enum vm_end */
+	atomic_int end; /* enum vm_end */
 	bool shutting_down;
-	struct loop_source grace;	/* timer of vm_shut_down() */
+	struct loop_source grace; /* timer of vm_shut_down() */
 	unsigned int vcpu_count;
 	struct vcpu vcpu[];
 };
@@ -92,7 +92,9 @@ static int create_memory(struct vm *vm, int *code)
 {
 	const struct vm_config *c = vm->config;
 	struct load_request request = {
-		.kernel = c->kernel, .initrd = c->initrd, .cmdline = c->cmdline,
+		.kernel = c->kernel,
+		.initrd = c->initrd,
+		.cmdline = c->cmdline,
 	};
 	int ret;
 
@@ -134,8 +136,8 @@ static int create_partition(struct vm *vm, int *code)
 
 	vm->partition = mshv_create(vm->config->mshv, &ret);
 	if (!vm->partition) {
-		log_error("hypervisor cannot be used (%s: %s)",
-			  vm->config->mshv, why_no_partition(ret));
+		log_error("hypervisor cannot be used (%s: %s)", vm->config->mshv,
+			  why_no_partition(ret));
 		*code = VMMCTL_BAD_HOST;
 		return -1;
 	}
@@ -154,8 +156,10 @@ static int create_machine(struct vm *vm, int *code)
 {
 	struct machine *m = &vm->machine;
 	struct console_setup console = {
-		.in = STDIN_FILENO, .out = STDOUT_FILENO,
-		.leave = leave, .arg = vm,
+		.in = STDIN_FILENO,
+		.out = STDOUT_FILENO,
+		.leave = leave,
+		.arg = vm,
 	};
 	int ret = -ENOMEM;
 
@@ -221,8 +225,8 @@ struct vm *vm_create(const struct vm_config *c, int *code)
 	vm->config = c;
 	vm->grace.fd = -1;
 	/* What is the user's fault shows first, whatever the host is like. */
-	if (create_memory(vm, code) || create_partition(vm, code) ||
-	    create_machine(vm, code) || create_vcpus(vm, code)) {
+	if (create_memory(vm, code) || create_partition(vm, code) || create_machine(vm, code) ||
+	    create_vcpus(vm, code)) {
 		vm_destroy(vm);
 		return NULL;
 	}
@@ -241,8 +245,8 @@ enum vm_end vm_run(struct vm *vm)
 			end(&vm->machine, VM_END_INTERNAL);
 		}
 	}
-	log_info("running (%s, %u processors, %llu MiB)", vm->config->name,
-		 vm->vcpu_count, (unsigned long long)vm->memory.total >> 20);
+	log_info("running (%s, %u processors, %llu MiB)", vm->config->name, vm->vcpu_count,
+		 (unsigned long long)vm->memory.total >> 20);
 	ret = loop_run(vm->machine.loop);
 	if (ret) {
 		log_error("device thread failed (%s)", strerror(-ret));

@@ -31,22 +31,25 @@
 #include "vmm/log.h"
 #include "vmm/mshv.h"
 
-#define SLOTS		8
-#define PINS		24
-#define CPUID_ENTRIES	128
-#define ROUTES		256
+#define SLOTS	      8
+#define PINS	      24
+#define CPUID_ENTRIES 128
+#define ROUTES	      256
 
 /*
  * XSAVE and what needs it: QEMU's leaf 0xD, passed on by KVM, does not add up
  * without XSAVEC, and Linux then goes on with a broken state.
  */
-#define CPUID_1_XSAVE	(1U << 12 | 1U << 26 | 1U << 27 | 1U << 28 | 1U << 29)
+#define CPUID_1_XSAVE (1U << 12 | 1U << 26 | 1U << 27 | 1U << 28 | 1U << 29)
 
 struct mshv_partition {
 	int kvm, vm;
-	struct { uint64_t gpa, size; uint8_t *host; } slot[SLOTS];
+	struct {
+		uint64_t gpa, size;
+		uint8_t *host;
+	} slot[SLOTS];
 	unsigned int slot_count;
-	struct kvm_irq_routing *routing;	/* MSIs first, then level_count pins */
+	struct kvm_irq_routing *routing; /* MSIs first, then level_count pins */
 	unsigned int msi_count, level_count;
 	uint8_t level_vector[PINS];
 };
@@ -57,13 +60,13 @@ struct mshv_vp {
 	uint32_t index;
 	struct kvm_run *run;
 	struct hv_register_page page;
-	bool loaded;		/* page holds the registers of an exit */
+	bool loaded; /* page holds the registers of an exit */
 	bool no_page, no_bytes;
 };
 
 static const uint8_t kvm_gpr_order[16] = {
 	0, 2, 3, 1, 6, 7, 4, 5, 8, 9, 10, 11, 12, 13, 14, 15,
-};	/* rax rcx rdx rbx rsp rbp rsi rdi … in struct kvm_regs (rax rbx rcx rdx rsi rdi rsp rbp) */
+}; /* rax rcx rdx rbx rsp rbp rsi rdi … in struct kvm_regs (rax rbx rcx rdx rsi rdi rsp rbp) */
 
 static uint64_t *gpr(struct kvm_regs *r, unsigned int i)
 {
@@ -89,8 +92,8 @@ int mshv_map(struct mshv_partition *p, uint64_t gpa, void *host, uint64_t size)
 /* Where devices may be; the local APIC's page stays KVM's. */
 static int no_access(struct mshv_partition *p, uint64_t gpa, uint64_t size)
 {
-	void *hole = mmap(NULL, size, PROT_NONE,
-			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	void *hole =
+		mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	return hole == MAP_FAILED ? -errno : mshv_map(p, gpa, hole, size);
 }
@@ -109,8 +112,8 @@ struct mshv_partition *mshv_create(const char *device, int *error)
 		free(p);
 		return NULL;
 	}
-	p->routing = calloc(1, sizeof(*p->routing) +
-			    (ROUTES + PINS) * sizeof(p->routing->entries[0]));
+	p->routing =
+		calloc(1, sizeof(*p->routing) + (ROUTES + PINS) * sizeof(p->routing->entries[0]));
 	return p;
 }
 
@@ -165,8 +168,8 @@ static void know_level(struct mshv_partition *p, uint8_t vector)
 	set_routing(p);
 }
 
-int mshv_assert(struct mshv_partition *p, uint32_t type, bool level,
-		bool logical, uint32_t dest, uint8_t vector)
+int mshv_assert(struct mshv_partition *p, uint32_t type, bool level, bool logical, uint32_t dest,
+		uint8_t vector)
 {
 	struct kvm_msi msi = {
 		.address_lo = 0xfee00000U | (dest & 0xff) << 12 | (logical ? 4U : 0),
@@ -178,8 +181,7 @@ int mshv_assert(struct mshv_partition *p, uint32_t type, bool level,
 	return ioctl(p->vm, KVM_SIGNAL_MSI, &msi) < 0 ? -errno : 0;
 }
 
-int mshv_routes_set(struct mshv_partition *p, const struct mshv_route *r,
-		    unsigned int count)
+int mshv_routes_set(struct mshv_partition *p, const struct mshv_route *r, unsigned int count)
 {
 	CHECK(count <= ROUTES);
 	for (unsigned int i = 0; i < count; i++)
@@ -204,8 +206,7 @@ int mshv_irqfd(struct mshv_partition *p, int fd, uint32_t gsi, bool on)
 	return ioctl(p->vm, KVM_IRQFD, &f) ? -errno : 0;
 }
 
-int mshv_ioeventfd(struct mshv_partition *p, uint64_t gpa, unsigned int len,
-		   int fd, bool on)
+int mshv_ioeventfd(struct mshv_partition *p, uint64_t gpa, unsigned int len, int fd, bool on)
 {
 	struct kvm_ioeventfd f = {
 		.addr = gpa,
@@ -219,14 +220,12 @@ int mshv_ioeventfd(struct mshv_partition *p, uint64_t gpa, unsigned int len,
 
 /* --- processors --- */
 
-static struct kvm_cpuid_entry2 *add_leaf(struct kvm_cpuid2 *c, uint32_t leaf,
-					 uint32_t a, uint32_t b, uint32_t cx,
-					 uint32_t d)
+static struct kvm_cpuid_entry2 *add_leaf(struct kvm_cpuid2 *c, uint32_t leaf, uint32_t a,
+					 uint32_t b, uint32_t cx, uint32_t d)
 {
 	struct kvm_cpuid_entry2 *e = &c->entries[c->nent++];
 
-	*e = (struct kvm_cpuid_entry2){ .function = leaf, .eax = a, .ebx = b,
-					.ecx = cx, .edx = d };
+	*e = (struct kvm_cpuid_entry2){ .function = leaf, .eax = a, .ebx = b, .ecx = cx, .edx = d };
 	return e;
 }
 
@@ -250,7 +249,7 @@ static int set_cpuid(struct mshv_vp *vp)
 			continue;
 		if (e.function == 1) {
 			e.ebx = (e.ebx & 0xffff) | vp->index << 24 | 1U << 16;
-			e.ecx |= 1U << 31;	/* there is a hypervisor */
+			e.ecx |= 1U << 31; /* there is a hypervisor */
 			e.ecx &= ~CPUID_1_XSAVE;
 		}
 		if (e.function == 7)
@@ -274,8 +273,7 @@ static int set_cpuid(struct mshv_vp *vp)
 	return ret;
 }
 
-struct mshv_vp *mshv_vp_create(struct mshv_partition *p, uint32_t index,
-			       int *error)
+struct mshv_vp *mshv_vp_create(struct mshv_partition *p, uint32_t index, int *error)
 {
 	struct mshv_vp *vp = calloc(1, sizeof(*vp));
 	int size = ioctl(p->kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
@@ -305,21 +303,28 @@ void mshv_vp_destroy(struct mshv_vp *vp)
 static struct hv_segment_register from_kvm(const struct kvm_segment *s)
 {
 	return (struct hv_segment_register){
-		.base = s->base, .limit = s->limit, .selector = s->selector,
-		.attributes = (uint16_t)(s->type | s->s << 4 | s->dpl << 5 |
-			s->present << 7 | s->avl << 12 | s->l << 13 |
-			s->db << 14 | s->g << 15),
+		.base = s->base,
+		.limit = s->limit,
+		.selector = s->selector,
+		.attributes = (uint16_t)(s->type | s->s << 4 | s->dpl << 5 | s->present << 7 |
+					 s->avl << 12 | s->l << 13 | s->db << 14 | s->g << 15),
 	};
 }
 
 static struct kvm_segment to_kvm(const struct hv_segment_register *s)
 {
 	return (struct kvm_segment){
-		.base = s->base, .limit = s->limit, .selector = s->selector,
-		.type = s->attributes & 15, .s = s->attributes >> 4 & 1,
-		.dpl = s->attributes >> 5 & 3, .present = s->attributes >> 7 & 1,
-		.avl = s->attributes >> 12 & 1, .l = s->attributes >> 13 & 1,
-		.db = s->attributes >> 14 & 1, .g = s->attributes >> 15 & 1,
+		.base = s->base,
+		.limit = s->limit,
+		.selector = s->selector,
+		.type = s->attributes & 15,
+		.s = s->attributes >> 4 & 1,
+		.dpl = s->attributes >> 5 & 3,
+		.present = s->attributes >> 7 & 1,
+		.avl = s->attributes >> 12 & 1,
+		.l = s->attributes >> 13 & 1,
+		.db = s->attributes >> 14 & 1,
+		.g = s->attributes >> 15 & 1,
 		.unusable = !(s->attributes >> 7 & 1),
 	};
 }
@@ -384,8 +389,8 @@ static int undo(struct mshv_vp *vp, struct kvm_regs *before, struct kvm_regs *af
 	return 0;
 }
 
-static void header(struct mshv_vp *vp, struct hv_x64_intercept_header *h,
-		   unsigned int length, bool write)
+static void header(struct mshv_vp *vp, struct hv_x64_intercept_header *h, unsigned int length,
+		   bool write)
 {
 	h->vp_index = vp->index;
 	h->length_cr8 = length & 0xf;
@@ -430,11 +435,10 @@ static int io_exit(struct mshv_vp *vp, struct hv_message *msg, struct kvm_regs *
 	m->port = io.port;
 	m->access_info = io.size;
 	m->rax = r->rax;
-	if (io.direction == KVM_EXIT_IO_OUT)	/* of OUTS, for the reader */
+	if (io.direction == KVM_EXIT_IO_OUT) /* of OUTS, for the reader */
 		memcpy(&m->rdi, data, io.size);
 	ret = undo(vp, r, &after);
-	header(vp, &m->header, (unsigned int)(after.rip - r->rip),
-	       io.direction == KVM_EXIT_IO_OUT);
+	header(vp, &m->header, (unsigned int)(after.rip - r->rip), io.direction == KVM_EXIT_IO_OUT);
 	m->insn_byte_count = (uint8_t)fetch(vp, m->insn_bytes);
 	if (after.rsi != r->rsi || after.rdi != r->rdi)
 		m->access_info |= HV_IO_STRING;
@@ -513,12 +517,18 @@ struct hv_register_page *mshv_vp_page(struct mshv_vp *vp)
 static uint64_t *control(struct kvm_sregs *s, uint32_t name)
 {
 	switch (name) {
-	case HV_X64_REGISTER_CR0: return (uint64_t *)&s->cr0;
-	case HV_X64_REGISTER_CR2: return (uint64_t *)&s->cr2;
-	case HV_X64_REGISTER_CR3: return (uint64_t *)&s->cr3;
-	case HV_X64_REGISTER_CR4: return (uint64_t *)&s->cr4;
-	case HV_X64_REGISTER_EFER: return (uint64_t *)&s->efer;
-	default: return NULL;
+	case HV_X64_REGISTER_CR0:
+		return (uint64_t *)&s->cr0;
+	case HV_X64_REGISTER_CR2:
+		return (uint64_t *)&s->cr2;
+	case HV_X64_REGISTER_CR3:
+		return (uint64_t *)&s->cr3;
+	case HV_X64_REGISTER_CR4:
+		return (uint64_t *)&s->cr4;
+	case HV_X64_REGISTER_EFER:
+		return (uint64_t *)&s->efer;
+	default:
+		return NULL;
 	}
 }
 
@@ -533,8 +543,7 @@ static uint64_t *general(struct kvm_regs *r, uint32_t name)
 	return NULL;
 }
 
-int mshv_vp_get(struct mshv_vp *vp, struct hv_register_assoc *regs,
-		unsigned int count)
+int mshv_vp_get(struct mshv_vp *vp, struct hv_register_assoc *regs, unsigned int count)
 {
 	struct kvm_sregs s;
 	struct kvm_regs r;
@@ -579,15 +588,13 @@ static int set_msr(struct mshv_vp *vp, uint32_t index, uint64_t data)
 	return ioctl(vp->fd, KVM_SET_MSRS, &m) == 1 ? 0 : -EINVAL;
 }
 
-int mshv_vp_set(struct mshv_vp *vp, const struct hv_register_assoc *regs,
-		unsigned int count)
+int mshv_vp_set(struct mshv_vp *vp, const struct hv_register_assoc *regs, unsigned int count)
 {
 	uint64_t pending = 0;
 	struct kvm_sregs s;
 	struct kvm_regs r;
 
-	if (store_page(vp) ||
-	    ioctl(vp->fd, KVM_GET_REGS, &r) || ioctl(vp->fd, KVM_GET_SREGS, &s))
+	if (store_page(vp) || ioctl(vp->fd, KVM_GET_REGS, &r) || ioctl(vp->fd, KVM_GET_SREGS, &s))
 		return -errno;
 	for (unsigned int i = 0; i < count; i++) {
 		uint32_t name = regs[i].name;

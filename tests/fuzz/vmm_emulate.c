@@ -19,7 +19,7 @@ struct fuzz_state {
 	struct insn_cpu cpu;
 	uint8_t insn_len;
 	uint8_t insn[16];
-	uint8_t ram_mirror;	/* RAM repeats at every multiple of its size */
+	uint8_t ram_mirror; /* RAM repeats at every multiple of its size */
 	uint8_t reserved[6];
 };
 
@@ -30,7 +30,7 @@ static void *bus_ram(void *arg, uint64_t gpa, uint64_t len)
 {
 	(void)arg;
 	if (mirror)
-		gpa %= 2 * RAM_BYTES;	/* every other piece is a device */
+		gpa %= 2 * RAM_BYTES; /* every other piece is a device */
 	if (gpa >= RAM_BYTES || len > RAM_BYTES - gpa)
 		return NULL;
 	return ram + gpa;
@@ -87,8 +87,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	ram = calloc(1, RAM_BYTES);
 	if (!ram)
 		return -1;
-	memcpy(ram, data + sizeof(s), size - sizeof(s) < RAM_BYTES ?
-	       size - sizeof(s) : RAM_BYTES);
+	memcpy(ram, data + sizeof(s), size - sizeof(s) < RAM_BYTES ? size - sizeof(s) : RAM_BYTES);
 	mirror = s.ram_mirror & 1;
 	s.cpu.cpl &= 3;
 	before = s.cpu;

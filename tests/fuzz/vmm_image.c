@@ -34,8 +34,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (ftruncate(fd, 0) || pwrite(fd, data, size, 0) != (ssize_t)size)
 		abort();
 	/* Accepted: the entry lies in the guest's memory. */
-	if (load_guest(&memory, &request, &entry) == 0 &&
-	    entry.mode == BOOT_LONG && entry.rip >= memory.total)
+	if (load_guest(&memory, &request, &entry) == 0 && entry.mode == BOOT_LONG &&
+	    entry.rip >= memory.total)
 		abort();
 	return 0;
 }

@@ -47,7 +47,7 @@ static void test_look_up(void **state)
 	assert_int_equal(add(b, 0x100, 0x10, &one), 0);
 	assert_int_equal(add(b, 0x110, 0x10, &two), 1);
 	assert_true(bus_read(b, 0x104, 2, &val));
-	assert_int_equal(val, 0x1111);	/* no more than was asked for */
+	assert_int_equal(val, 0x1111); /* no more than was asked for */
 	assert_int_equal(last_off, 4);
 	assert_int_equal(last_size, 2);
 	assert_true(bus_read(b, 0x110, 8, &val));
@@ -77,7 +77,7 @@ static void test_overlap(void **state)
 	assert_int_equal(add(b, 0x0, 0x101, &two), -EEXIST);
 	assert_int_equal(add(b, 0x104, 2, &two), -EEXIST);
 	assert_int_equal(add(b, ~0ULL - 3, 8, &two), -EINVAL);
-	assert_int_equal(add(b, ~0ULL - 3, 4, &two), 1);	/* up to the top */
+	assert_int_equal(add(b, ~0ULL - 3, 4, &two), 1); /* up to the top */
 	assert_int_equal(add(b, 0xffffffffffffff00, 0xfd, &two), -EEXIST);
 	bus_destroy(b);
 }
@@ -90,12 +90,12 @@ static void test_move(void **state)
 
 	(void)state;
 	assert_int_equal(add(b, 0x100, 0x10, &one), 0);
-	id = add(b, 0x200, 0, &two);	/* not decoded */
+	id = add(b, 0x200, 0, &two); /* not decoded */
 	assert_false(bus_read(b, 0x200, 1, &val));
 	assert_int_equal(bus_move(b, id, 0x108, 0x10), -EEXIST);
 	assert_int_equal(bus_move(b, id, 0x300, 0x10), 0);
 	assert_true(bus_read(b, 0x30f, 1, &val));
-	assert_int_equal(bus_move(b, id, 0x308, 0x10), 0);	/* over itself */
+	assert_int_equal(bus_move(b, id, 0x308, 0x10), 0); /* over itself */
 	assert_false(bus_read(b, 0x300, 1, &val));
 	assert_int_equal(bus_move(b, id, 0, 0), 0);
 	assert_false(bus_read(b, 0x308, 1, &val));
@@ -157,8 +157,10 @@ static void test_move_under_readers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_look_up), cmocka_unit_test(test_overlap),
-		cmocka_unit_test(test_move), cmocka_unit_test(test_full),
+		cmocka_unit_test(test_look_up),
+		cmocka_unit_test(test_overlap),
+		cmocka_unit_test(test_move),
+		cmocka_unit_test(test_full),
 		cmocka_unit_test(test_move_under_readers),
 	};
 

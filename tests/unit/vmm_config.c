@@ -21,7 +21,7 @@ static enum config_result parse(const char *line)
 	char *p = copy;
 
 	strncpy(copy, line, sizeof(copy) - 1);
-	argv[argc++] = copy;	/* any program name */
+	argv[argc++] = copy; /* any program name */
 	for (char *w; (w = strsep(&p, "|")) != NULL;)
 		argv[argc++] = w;
 	argv[argc] = NULL;
@@ -42,7 +42,8 @@ static void test_good(void **state)
 	/* As init writes it (abi/vmmctl.h). */
 	assert_int_equal(parse("--name|tiny|--kernel|/g/k|--initrd|/g/i|--cmdline||"
 			       "--memory|67108864|--cpus|2|--disk|path=/a"
-			       "|--disk|path=/b,readonly=on,serial=x"), CONFIG_RUN);
+			       "|--disk|path=/b,readonly=on,serial=x"),
+			 CONFIG_RUN);
 	assert_string_equal(config.cmdline, "");
 	assert_int_equal(config.disk_count, 2);
 	assert_string_equal(config.disk[0].path, "/a");
@@ -62,7 +63,7 @@ static void test_good(void **state)
 static void test_wrong(void **state)
 {
 	static const char *const list[] = {
-		"--cpus|1",				/* no kernel */
+		"--cpus|1", /* no kernel */
 		"--kernel",
 		"--kernel|k|extra",
 		"--kernel|k|--unknown",
@@ -70,8 +71,8 @@ static void test_wrong(void **state)
 		"--kernel|k|--memory|64Q",
 		"--kernel|k|--memory|64MM",
 		"--kernel|k|--memory|-1",
-		"--kernel|k|--memory|1M",		/* below the minimum */
-		"--kernel|k|--memory|67108865",		/* not whole pages */
+		"--kernel|k|--memory|1M",	/* below the minimum */
+		"--kernel|k|--memory|67108865", /* not whole pages */
 		"--kernel|k|--memory|99999999999999999999",
 		"--kernel|k|--memory|18446744073709551615G",
 		"--kernel|k|--cpus|0",
@@ -112,7 +113,8 @@ static void test_too_many_disks(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_good), cmocka_unit_test(test_wrong),
+		cmocka_unit_test(test_good),
+		cmocka_unit_test(test_wrong),
 		cmocka_unit_test(test_too_many_disks),
 	};
 

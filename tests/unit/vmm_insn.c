@@ -22,26 +22,26 @@
 #include "vmm/insn/insn.h"
 
 /* Below 4 GiB, so that linear addresses are physical ones without paging. */
-#define ARENA_BASE	0x20000000UL
-#define ARENA_SIZE	0x10000UL
-#define AREA_BYTES	512	/* around the operand, compared as a whole */
-#define OPERAND		256	/* offset of the operand in its area */
-#define STATES		64	/* random states per form */
+#define ARENA_BASE 0x20000000UL
+#define ARENA_SIZE 0x10000UL
+#define AREA_BYTES 512 /* around the operand, compared as a whole */
+#define OPERAND	   256 /* offset of the operand in its area */
+#define STATES	   64  /* random states per form */
 
-#define CR0_PE		BIT64(0)
-#define CR0_WP		BIT64(16)
-#define CR0_PG		BIT64(31)
-#define CR4_PSE		BIT64(4)
-#define CR4_PAE		BIT64(5)
-#define EFER_LMA	BIT64(10)
-#define EFER_NXE	BIT64(11)
+#define CR0_PE	   BIT64(0)
+#define CR0_WP	   BIT64(16)
+#define CR0_PG	   BIT64(31)
+#define CR4_PSE	   BIT64(4)
+#define CR4_PAE	   BIT64(5)
+#define EFER_LMA   BIT64(10)
+#define EFER_NXE   BIT64(11)
 
 static uint8_t *arena;
 
 /* --- what the emulator sees --- */
 
 struct world {
-	bool device;		/* the arena is device memory */
+	bool device; /* the arena is device memory */
 	unsigned int accesses;
 };
 
@@ -91,8 +91,7 @@ static void port_write(void *arg, uint16_t port, unsigned int size, uint64_t val
 
 static struct insn_bus world_bus(struct world *w)
 {
-	return (struct insn_bus){ w, world_ram, world_read, world_write,
-				  port_read, port_write };
+	return (struct insn_bus){ w, world_ram, world_read, world_write, port_read, port_write };
 }
 
 static struct insn_cpu long_mode(void)
@@ -115,8 +114,7 @@ extern const void *native_code;
 const void *native_code;
 
 /* All general registers but RSP, and the flags, through *n. */
-__asm__(
-	".globl native_run\n"
+__asm__(".globl native_run\n"
 	"native_run:\n"
 	"	push %rbx; push %rbp; push %r12; push %r13; push %r14; push %r15\n"
 	"	push %rdi\n"
@@ -167,9 +165,22 @@ static uint64_t rnd(void)
 static uint64_t interesting(void)
 {
 	static const uint64_t edge[] = {
-		0, 1, 0x7f, 0x80, 0xff, 0x7fff, 0x8000, 0xffff, 0x7fffffff,
-		0x80000000, 0xffffffff, 0x7fffffffffffffff, 0x8000000000000000,
-		~0ULL, 0x0f, 0x10,
+		0,
+		1,
+		0x7f,
+		0x80,
+		0xff,
+		0x7fff,
+		0x8000,
+		0xffff,
+		0x7fffffff,
+		0x80000000,
+		0xffffffff,
+		0x7fffffffffffffff,
+		0x8000000000000000,
+		~0ULL,
+		0x0f,
+		0x10,
 	};
 
 	return rnd() & 1 ? rnd() : edge[rnd() % ARRAY_SIZE(edge)];
@@ -179,82 +190,111 @@ static uint64_t interesting(void)
 
 enum quirk {
 	EXACT,
-	LOGIC,		/* AF undefined */
-	SHIFT,		/* AF; OF unless by one; CF beyond the width */
-	ROTATE,		/* OF unless by one */
-	BITS,		/* all but CF and ZF */
-	SCAN,		/* all but ZF; destination if the source is 0 */
-	MULTIPLY,	/* all but CF and OF */
-	STRING,		/* RSI, RDI in the arena, RCX small */
+	LOGIC,	  /* AF undefined */
+	SHIFT,	  /* AF; OF unless by one; CF beyond the width */
+	ROTATE,	  /* OF unless by one */
+	BITS,	  /* all but CF and ZF */
+	SCAN,	  /* all but ZF; destination if the source is 0 */
+	MULTIPLY, /* all but CF and OF */
+	STRING,	  /* RSI, RDI in the arena, RCX small */
 };
 
-#define NO_DIGIT 8	/* the reg field is RCX */
+#define NO_DIGIT 8 /* the reg field is RCX */
 
 struct form {
 	const char *name;
 	uint8_t opcode[3];
 	uint8_t opcode_len;
 	uint8_t digit;
-	uint8_t imm_bytes;	/* 9: operand size, at most 4 */
-	bool byte;		/* 8-bit operand: no width prefixes */
+	uint8_t imm_bytes; /* 9: operand size, at most 4 */
+	bool byte;	   /* 8-bit operand: no width prefixes */
 	enum quirk quirk;
 };
 
-#define F1(n, o, d, i, b, q)	{ n, { o }, 1, d, i, b, q }
-#define F2(n, o, d, i, b, q)	{ n, { 0x0f, o }, 2, d, i, b, q }
+#define F1(n, o, d, i, b, q)            \
+	{                               \
+		n, { o }, 1, d, i, b, q \
+	}
+#define F2(n, o, d, i, b, q)                  \
+	{                                     \
+		n, { 0x0f, o }, 2, d, i, b, q \
+	}
 #define REG NO_DIGIT
-#define ALU_FORMS(n, base, d, q) \
-	F1(n " m8,r8", base, REG, 0, true, q), \
-	F1(n " m,r", base + 1, REG, 0, false, q), \
-	F1(n " r8,m8", base + 2, REG, 0, true, q), \
-	F1(n " r,m", base + 3, REG, 0, false, q), \
-	F1(n " m8,imm", 0x80, d, 1, true, q), \
-	F1(n " m,imm", 0x81, d, 9, false, q), \
-	F1(n " m,imm8", 0x83, d, 1, false, q)
-#define SHIFT_FORMS(n, d, q) \
-	F1(n " m8,imm", 0xc0, d, 1, true, q), F1(n " m,imm", 0xc1, d, 1, false, q), \
-	F1(n " m8,1", 0xd0, d, 0, true, q), F1(n " m,1", 0xd1, d, 0, false, q), \
-	F1(n " m8,cl", 0xd2, d, 0, true, q), F1(n " m,cl", 0xd3, d, 0, false, q)
+#define ALU_FORMS(n, base, d, q)                                                                \
+	F1(n " m8,r8", base, REG, 0, true, q), F1(n " m,r", base + 1, REG, 0, false, q),        \
+		F1(n " r8,m8", base + 2, REG, 0, true, q),                                      \
+		F1(n " r,m", base + 3, REG, 0, false, q), F1(n " m8,imm", 0x80, d, 1, true, q), \
+		F1(n " m,imm", 0x81, d, 9, false, q), F1(n " m,imm8", 0x83, d, 1, false, q)
+#define SHIFT_FORMS(n, d, q)                                                            \
+	F1(n " m8,imm", 0xc0, d, 1, true, q), F1(n " m,imm", 0xc1, d, 1, false, q),     \
+		F1(n " m8,1", 0xd0, d, 0, true, q), F1(n " m,1", 0xd1, d, 0, false, q), \
+		F1(n " m8,cl", 0xd2, d, 0, true, q), F1(n " m,cl", 0xd3, d, 0, false, q)
 
 static const struct form forms[] = {
-	ALU_FORMS("add", 0x00, 0, EXACT), ALU_FORMS("or", 0x08, 1, LOGIC),
-	ALU_FORMS("adc", 0x10, 2, EXACT), ALU_FORMS("sbb", 0x18, 3, EXACT),
-	ALU_FORMS("and", 0x20, 4, LOGIC), ALU_FORMS("sub", 0x28, 5, EXACT),
-	ALU_FORMS("xor", 0x30, 6, LOGIC), ALU_FORMS("cmp", 0x38, 7, EXACT),
-	SHIFT_FORMS("rol", 0, ROTATE), SHIFT_FORMS("ror", 1, ROTATE),
-	SHIFT_FORMS("rcl", 2, ROTATE), SHIFT_FORMS("rcr", 3, ROTATE),
-	SHIFT_FORMS("shl", 4, SHIFT), SHIFT_FORMS("shr", 5, SHIFT),
+	ALU_FORMS("add", 0x00, 0, EXACT),
+	ALU_FORMS("or", 0x08, 1, LOGIC),
+	ALU_FORMS("adc", 0x10, 2, EXACT),
+	ALU_FORMS("sbb", 0x18, 3, EXACT),
+	ALU_FORMS("and", 0x20, 4, LOGIC),
+	ALU_FORMS("sub", 0x28, 5, EXACT),
+	ALU_FORMS("xor", 0x30, 6, LOGIC),
+	ALU_FORMS("cmp", 0x38, 7, EXACT),
+	SHIFT_FORMS("rol", 0, ROTATE),
+	SHIFT_FORMS("ror", 1, ROTATE),
+	SHIFT_FORMS("rcl", 2, ROTATE),
+	SHIFT_FORMS("rcr", 3, ROTATE),
+	SHIFT_FORMS("shl", 4, SHIFT),
+	SHIFT_FORMS("shr", 5, SHIFT),
 	SHIFT_FORMS("sar", 7, SHIFT),
-	F1("mov m8,r8", 0x88, REG, 0, true, EXACT), F1("mov m,r", 0x89, REG, 0, false, EXACT),
-	F1("mov r8,m8", 0x8a, REG, 0, true, EXACT), F1("mov r,m", 0x8b, REG, 0, false, EXACT),
-	F1("mov m8,imm", 0xc6, 0, 1, true, EXACT), F1("mov m,imm", 0xc7, 0, 9, false, EXACT),
-	F1("test m8,r8", 0x84, REG, 0, true, LOGIC), F1("test m,r", 0x85, REG, 0, false, LOGIC),
-	F1("test m8,imm", 0xf6, 0, 1, true, LOGIC), F1("test m,imm", 0xf7, 0, 9, false, LOGIC),
-	F1("not m8", 0xf6, 2, 0, true, EXACT), F1("not m", 0xf7, 2, 0, false, EXACT),
-	F1("neg m8", 0xf6, 3, 0, true, EXACT), F1("neg m", 0xf7, 3, 0, false, EXACT),
-	F1("inc m8", 0xfe, 0, 0, true, EXACT), F1("inc m", 0xff, 0, 0, false, EXACT),
-	F1("dec m8", 0xfe, 1, 0, true, EXACT), F1("dec m", 0xff, 1, 0, false, EXACT),
-	F1("xchg m8,r8", 0x86, REG, 0, true, EXACT), F1("xchg m,r", 0x87, REG, 0, false, EXACT),
+	F1("mov m8,r8", 0x88, REG, 0, true, EXACT),
+	F1("mov m,r", 0x89, REG, 0, false, EXACT),
+	F1("mov r8,m8", 0x8a, REG, 0, true, EXACT),
+	F1("mov r,m", 0x8b, REG, 0, false, EXACT),
+	F1("mov m8,imm", 0xc6, 0, 1, true, EXACT),
+	F1("mov m,imm", 0xc7, 0, 9, false, EXACT),
+	F1("test m8,r8", 0x84, REG, 0, true, LOGIC),
+	F1("test m,r", 0x85, REG, 0, false, LOGIC),
+	F1("test m8,imm", 0xf6, 0, 1, true, LOGIC),
+	F1("test m,imm", 0xf7, 0, 9, false, LOGIC),
+	F1("not m8", 0xf6, 2, 0, true, EXACT),
+	F1("not m", 0xf7, 2, 0, false, EXACT),
+	F1("neg m8", 0xf6, 3, 0, true, EXACT),
+	F1("neg m", 0xf7, 3, 0, false, EXACT),
+	F1("inc m8", 0xfe, 0, 0, true, EXACT),
+	F1("inc m", 0xff, 0, 0, false, EXACT),
+	F1("dec m8", 0xfe, 1, 0, true, EXACT),
+	F1("dec m", 0xff, 1, 0, false, EXACT),
+	F1("xchg m8,r8", 0x86, REG, 0, true, EXACT),
+	F1("xchg m,r", 0x87, REG, 0, false, EXACT),
 	F1("movsxd r,m", 0x63, REG, 0, false, EXACT),
 	F1("imul r,m,imm", 0x69, REG, 9, false, MULTIPLY),
 	F1("imul r,m,imm8", 0x6b, REG, 1, false, MULTIPLY),
 	F2("imul r,m", 0xaf, REG, 0, false, MULTIPLY),
-	F2("xadd m8,r8", 0xc0, REG, 0, true, EXACT), F2("xadd m,r", 0xc1, REG, 0, false, EXACT),
+	F2("xadd m8,r8", 0xc0, REG, 0, true, EXACT),
+	F2("xadd m,r", 0xc1, REG, 0, false, EXACT),
 	F2("cmpxchg m8,r8", 0xb0, REG, 0, true, EXACT),
 	F2("cmpxchg m,r", 0xb1, REG, 0, false, EXACT),
-	F2("movzx r,m8", 0xb6, REG, 0, false, EXACT), F2("movzx r,m16", 0xb7, REG, 0, false, EXACT),
-	F2("movsx r,m8", 0xbe, REG, 0, false, EXACT), F2("movsx r,m16", 0xbf, REG, 0, false, EXACT),
-	F2("bt m,imm", 0xba, 4, 1, false, BITS), F2("bts m,imm", 0xba, 5, 1, false, BITS),
-	F2("btr m,imm", 0xba, 6, 1, false, BITS), F2("btc m,imm", 0xba, 7, 1, false, BITS),
-	F2("bt m,r", 0xa3, REG, 0, false, BITS), F2("bts m,r", 0xab, REG, 0, false, BITS),
-	F2("btr m,r", 0xb3, REG, 0, false, BITS), F2("btc m,r", 0xbb, REG, 0, false, BITS),
-	F2("bsf r,m", 0xbc, REG, 0, false, SCAN), F2("bsr r,m", 0xbd, REG, 0, false, SCAN),
-	F2("shld m,r,imm", 0xa4, REG, 1, false, SHIFT), F2("shld m,r,cl", 0xa5, REG, 0, false, SHIFT),
-	F2("shrd m,r,imm", 0xac, REG, 1, false, SHIFT), F2("shrd m,r,cl", 0xad, REG, 0, false, SHIFT),
+	F2("movzx r,m8", 0xb6, REG, 0, false, EXACT),
+	F2("movzx r,m16", 0xb7, REG, 0, false, EXACT),
+	F2("movsx r,m8", 0xbe, REG, 0, false, EXACT),
+	F2("movsx r,m16", 0xbf, REG, 0, false, EXACT),
+	F2("bt m,imm", 0xba, 4, 1, false, BITS),
+	F2("bts m,imm", 0xba, 5, 1, false, BITS),
+	F2("btr m,imm", 0xba, 6, 1, false, BITS),
+	F2("btc m,imm", 0xba, 7, 1, false, BITS),
+	F2("bt m,r", 0xa3, REG, 0, false, BITS),
+	F2("bts m,r", 0xab, REG, 0, false, BITS),
+	F2("btr m,r", 0xb3, REG, 0, false, BITS),
+	F2("btc m,r", 0xbb, REG, 0, false, BITS),
+	F2("bsf r,m", 0xbc, REG, 0, false, SCAN),
+	F2("bsr r,m", 0xbd, REG, 0, false, SCAN),
+	F2("shld m,r,imm", 0xa4, REG, 1, false, SHIFT),
+	F2("shld m,r,cl", 0xa5, REG, 0, false, SHIFT),
+	F2("shrd m,r,imm", 0xac, REG, 1, false, SHIFT),
+	F2("shrd m,r,cl", 0xad, REG, 0, false, SHIFT),
 };
 
-static unsigned int build(const struct form *f, unsigned int width, uint8_t *code,
-			  uint64_t imm)
+static unsigned int build(const struct form *f, unsigned int width, uint8_t *code, uint64_t imm)
 {
 	unsigned int n = 0, imm_bytes = f->imm_bytes;
 
@@ -264,7 +304,7 @@ static unsigned int build(const struct form *f, unsigned int width, uint8_t *cod
 		code[n++] = 0x48;
 	memcpy(code + n, f->opcode, f->opcode_len);
 	n += f->opcode_len;
-	code[n++] = (uint8_t)((f->digit == REG ? 1 : f->digit) << 3 | 7);	/* [rdi] */
+	code[n++] = (uint8_t)((f->digit == REG ? 1 : f->digit) << 3 | 7); /* [rdi] */
 	if (imm_bytes == 9)
 		imm_bytes = width == 16 ? 2 : 4;
 	memcpy(code + n, &imm, imm_bytes);
@@ -307,8 +347,8 @@ static void dump(const char *what, const struct native *n)
 }
 
 /* One state through all three; @undefined: flags not to compare. */
-static void compare(const char *name, unsigned int width, const uint8_t *code,
-		    unsigned int len, const struct native *start, uint64_t flags)
+static void compare(const char *name, unsigned int width, const uint8_t *code, unsigned int len,
+		    const struct native *start, uint64_t flags)
 {
 	uint8_t before[2 * AREA_BYTES], native_memory[2 * AREA_BYTES];
 	struct native native = *start;
@@ -337,8 +377,7 @@ static void compare(const char *name, unsigned int width, const uint8_t *code,
 		got.rflags = cpu.rflags;
 		if (memcmp(got.gpr, native.gpr, sizeof(got.gpr)) ||
 		    memcmp(arena, native_memory, sizeof(native_memory)) ||
-		    ((got.rflags ^ native.rflags) & flags) ||
-		    cpu.rip != 0x1000 + len) {
+		    ((got.rflags ^ native.rflags) & flags) || cpu.rip != 0x1000 + len) {
 			print_error("%s (%u, %s): differs\n", name, width,
 				    device ? "device" : "ram");
 			dump("start ", start);
@@ -378,7 +417,7 @@ static bool undefined(const struct form *f, unsigned int width, struct native *n
 	memcpy(&operand, arena + OPERAND, width / 8);
 	if (f->quirk == SCAN && !operand)
 		return true;
-	if (f->quirk == BITS && f->digit == REG)	/* stay in the arena */
+	if (f->quirk == BITS && f->digit == REG) /* stay in the arena */
 		n->gpr[GPR_RCX] = (uint64_t)((int64_t)(n->gpr[GPR_RCX] % 2000) - 1000);
 	return false;
 }
@@ -400,8 +439,9 @@ static void test_native_forms(void **state)
 				uint8_t code[16];
 				unsigned int len = build(f, width, code, imm);
 				unsigned int count = f->imm_bytes ? imm & 0xff :
-					(f->opcode[0] & 0xfe) == 0xd0 ? 1 :
-					(unsigned int)n.gpr[GPR_RCX];
+						     (f->opcode[0] & 0xfe) == 0xd0 ?
+								    1 :
+								    (unsigned int)n.gpr[GPR_RCX];
 
 				count &= width == 64 ? 63 : 31;
 				if (undefined(f, width, &n, count))
@@ -434,23 +474,26 @@ static void test_native_conditions(void **state)
 static void test_native_addressing(void **state)
 {
 	/* mov through different addresses, high byte registers, REX, moffs */
-	static const struct { uint8_t bytes[12]; unsigned int len; } list[] = {
-		{ { 0x8b, 0x4f, 0x08 }, 3 },			/* mov ecx,[rdi+8] */
-		{ { 0x8b, 0x4f, 0xf8 }, 3 },			/* mov ecx,[rdi-8] */
-		{ { 0x8b, 0x8f, 0x00, 0x01, 0x00, 0x00 }, 6 },	/* mov ecx,[rdi+256] */
-		{ { 0x8b, 0x0c, 0xf7 }, 3 },			/* mov ecx,[rdi+rsi*8] */
-		{ { 0x67, 0x8b, 0x0f }, 3 },			/* mov ecx,[edi] */
-		{ { 0x88, 0x27 }, 2 },				/* mov [rdi],ah */
-		{ { 0x8a, 0x3f }, 2 },				/* mov bh,[rdi] */
-		{ { 0x40, 0x88, 0x37 }, 3 },			/* mov [rdi],sil */
-		{ { 0x44, 0x89, 0x3f }, 3 },			/* mov [rdi],r15d */
-		{ { 0x4c, 0x8b, 0x07 }, 3 },			/* mov r8,[rdi] */
-		{ { 0xf0, 0x01, 0x0f }, 3 },			/* lock add [rdi],ecx */
-		{ { 0x0f, 0xc3, 0x0f }, 3 },			/* movnti [rdi],ecx */
-		{ { 0xa1, 0x00, 0x01, 0x00, 0x20, 0, 0, 0, 0 }, 9 },	/* mov eax,[moffs] */
-		{ { 0xa2, 0x00, 0x01, 0x00, 0x20, 0, 0, 0, 0 }, 9 },	/* mov [moffs],al */
-		{ { 0x8b, 0x0c, 0x25, 0x00, 0x01, 0x00, 0x20 }, 7 },	/* mov ecx,[abs] */
-		{ { 0x66, 0x8b, 0x4f, 0x01 }, 4 },		/* unaligned */
+	static const struct {
+		uint8_t bytes[12];
+		unsigned int len;
+	} list[] = {
+		{ { 0x8b, 0x4f, 0x08 }, 3 },			     /* mov ecx,[rdi+8] */
+		{ { 0x8b, 0x4f, 0xf8 }, 3 },			     /* mov ecx,[rdi-8] */
+		{ { 0x8b, 0x8f, 0x00, 0x01, 0x00, 0x00 }, 6 },	     /* mov ecx,[rdi+256] */
+		{ { 0x8b, 0x0c, 0xf7 }, 3 },			     /* mov ecx,[rdi+rsi*8] */
+		{ { 0x67, 0x8b, 0x0f }, 3 },			     /* mov ecx,[edi] */
+		{ { 0x88, 0x27 }, 2 },				     /* mov [rdi],ah */
+		{ { 0x8a, 0x3f }, 2 },				     /* mov bh,[rdi] */
+		{ { 0x40, 0x88, 0x37 }, 3 },			     /* mov [rdi],sil */
+		{ { 0x44, 0x89, 0x3f }, 3 },			     /* mov [rdi],r15d */
+		{ { 0x4c, 0x8b, 0x07 }, 3 },			     /* mov r8,[rdi] */
+		{ { 0xf0, 0x01, 0x0f }, 3 },			     /* lock add [rdi],ecx */
+		{ { 0x0f, 0xc3, 0x0f }, 3 },			     /* movnti [rdi],ecx */
+		{ { 0xa1, 0x00, 0x01, 0x00, 0x20, 0, 0, 0, 0 }, 9 }, /* mov eax,[moffs] */
+		{ { 0xa2, 0x00, 0x01, 0x00, 0x20, 0, 0, 0, 0 }, 9 }, /* mov [moffs],al */
+		{ { 0x8b, 0x0c, 0x25, 0x00, 0x01, 0x00, 0x20 }, 7 }, /* mov ecx,[abs] */
+		{ { 0x66, 0x8b, 0x4f, 0x01 }, 4 },		     /* unaligned */
 		{ { 0x48, 0x8b, 0x4f, 0x03 }, 4 },
 	};
 
@@ -460,8 +503,7 @@ static void test_native_addressing(void **state)
 			struct native n = random_native();
 
 			n.gpr[GPR_RSI] = rnd() % 16;
-			compare("addressing", 0, list[i].bytes, list[i].len, &n,
-				RFLAGS_STATUS);
+			compare("addressing", 0, list[i].bytes, list[i].len, &n, RFLAGS_STATUS);
 		}
 	}
 }
@@ -506,7 +548,7 @@ static void test_native_strings(void **state)
 		n.gpr[GPR_RDI] = ARENA_BASE + 512 + rnd() % 128;
 		if (rnd() & 1)
 			n.rflags |= RFLAGS_DF;
-		if (rnd() & 1)	/* equal stretches for the comparisons */
+		if (rnd() & 1) /* equal stretches for the comparisons */
 			memset(arena, 0x55, 2 * AREA_BYTES);
 		if (rnd() & 1)
 			n.gpr[GPR_RAX] = 0x5555555555555555ULL;
@@ -537,8 +579,8 @@ static void test_real_mode(void **state)
 	struct world w = { .device = true };
 	struct insn_bus bus = world_bus(&w);
 	struct insn_cpu c = { .rflags = 2, .rip = 0xfffe };
-	static const uint8_t store[] = { 0x89, 0x07 };		/* mov [bx],ax */
-	static const uint8_t wide[] = { 0x66, 0x26, 0x89, 0x05 };	/* mov es:[di],eax */
+	static const uint8_t store[] = { 0x89, 0x07 };		  /* mov [bx],ax */
+	static const uint8_t wide[] = { 0x66, 0x26, 0x89, 0x05 }; /* mov es:[di],eax */
 	struct insn_fault fault;
 
 	(void)state;
@@ -547,12 +589,12 @@ static void test_real_mode(void **state)
 	c.segment[SEG_DS].base = ARENA_BASE;
 	c.segment[SEG_ES].base = ARENA_BASE + 0x1000;
 	c.gpr[GPR_RAX] = 0x12345678;
-	c.gpr[GPR_RBX] = 0xffff0010;	/* only BX counts */
+	c.gpr[GPR_RBX] = 0xffff0010; /* only BX counts */
 	c.gpr[GPR_RDI] = 0x20;
 	store32(ARENA_BASE + 0x10, 0);
 	assert_int_equal(insn_emulate(&c, &bus, store, sizeof(store), &fault), INSN_DONE);
 	assert_int_equal(load32(ARENA_BASE + 0x10), 0x5678);
-	assert_int_equal(c.rip, 0);		/* IP wraps at 64 KiB */
+	assert_int_equal(c.rip, 0); /* IP wraps at 64 KiB */
 	/* [bx] is ModRM 07 in 16 bit, [di] is 05; with 0x66 EAX is meant. */
 	assert_int_equal(insn_emulate(&c, &bus, wide, sizeof(wide), &fault), INSN_DONE);
 	assert_int_equal(load32(ARENA_BASE + 0x1020), 0x12345678);
@@ -567,9 +609,9 @@ static void test_protected_mode(void **state)
 	struct world w = { .device = true };
 	struct insn_bus bus = world_bus(&w);
 	struct insn_cpu c = { .cr0 = CR0_PE, .rflags = 2, .rip = 0x100 };
-	static const uint8_t push[] = { 0xff, 0x33 };		/* push dword [ebx] */
-	static const uint8_t pop[] = { 0x8f, 0x03 };		/* pop dword [ebx] */
-	static const uint8_t fs[] = { 0x64, 0xa1, 0x10, 0, 0, 0 };	/* mov eax,fs:[0x10] */
+	static const uint8_t push[] = { 0xff, 0x33 };		   /* push dword [ebx] */
+	static const uint8_t pop[] = { 0x8f, 0x03 };		   /* pop dword [ebx] */
+	static const uint8_t fs[] = { 0x64, 0xa1, 0x10, 0, 0, 0 }; /* mov eax,fs:[0x10] */
 	struct insn_fault fault;
 
 	(void)state;
@@ -600,12 +642,12 @@ static void test_protected_mode(void **state)
 
 /* --- paging: tables at the start of the arena, data in its last pages --- */
 
-#define PML4	(ARENA_BASE + 0x0000)
-#define PDPT	(ARENA_BASE + 0x1000)
-#define PD	(ARENA_BASE + 0x2000)
-#define PT	(ARENA_BASE + 0x3000)
-#define DATA0	(ARENA_BASE + 0x8000)
-#define DATA1	(ARENA_BASE + 0xb000)
+#define PML4  (ARENA_BASE + 0x0000)
+#define PDPT  (ARENA_BASE + 0x1000)
+#define PD    (ARENA_BASE + 0x2000)
+#define PT    (ARENA_BASE + 0x3000)
+#define DATA0 (ARENA_BASE + 0x8000)
+#define DATA1 (ARENA_BASE + 0xb000)
 
 static void entry64(uint64_t table, unsigned int i, uint64_t v)
 {
@@ -637,8 +679,8 @@ static struct insn_cpu paged(void)
 	return c;
 }
 
-static const uint8_t mov_store[] = { 0x48, 0x89, 0x07 };	/* mov [rdi],rax */
-static const uint8_t mov_load[] = { 0x48, 0x8b, 0x07 };		/* mov rax,[rdi] */
+static const uint8_t mov_store[] = { 0x48, 0x89, 0x07 }; /* mov [rdi],rax */
+static const uint8_t mov_load[] = { 0x48, 0x8b, 0x07 };	 /* mov rax,[rdi] */
 
 static enum insn_result run(struct insn_cpu *c, const uint8_t *code, unsigned int len,
 			    struct insn_fault *fault)
@@ -656,7 +698,7 @@ static void test_paging(void **state)
 	struct insn_fault f;
 
 	(void)state;
-	c.gpr[GPR_RDI] = 0x1ffc;	/* crosses into the other page */
+	c.gpr[GPR_RDI] = 0x1ffc; /* crosses into the other page */
 	c.gpr[GPR_RAX] = 0x1122334455667788;
 	assert_int_equal(run(&c, mov_store, 3, &f), INSN_DONE);
 	assert_int_equal(load32(DATA0 + 0xffc), 0x55667788);
@@ -684,17 +726,17 @@ static void test_paging_rights(void **state)
 		uint64_t pte, cr0, cr4, rflags;
 		unsigned int cpl;
 		bool write;
-		int error;	/* -1: allowed */
+		int error; /* -1: allowed */
 	} list[] = {
 		{ 7, CR0_WP, 0, 0, 3, true, -1 },
 		{ 5, CR0_WP, 0, 0, 3, false, -1 },
-		{ 5, CR0_WP, 0, 0, 3, true, 7 },	/* read-only, user */
-		{ 3, CR0_WP, 0, 0, 3, false, 5 },	/* supervisor page */
-		{ 1, CR0_WP, 0, 0, 0, true, 3 },	/* WP */
-		{ 1, 0, 0, 0, 0, true, -1 },		/* no WP */
-		{ 7, CR0_WP, BIT64(21), 0, 0, false, 1 },	/* SMAP */
+		{ 5, CR0_WP, 0, 0, 3, true, 7 },	  /* read-only, user */
+		{ 3, CR0_WP, 0, 0, 3, false, 5 },	  /* supervisor page */
+		{ 1, CR0_WP, 0, 0, 0, true, 3 },	  /* WP */
+		{ 1, 0, 0, 0, 0, true, -1 },		  /* no WP */
+		{ 7, CR0_WP, BIT64(21), 0, 0, false, 1 }, /* SMAP */
 		{ 7, CR0_WP, BIT64(21), RFLAGS_AC, 0, false, -1 },
-		{ 6, CR0_WP, 0, 0, 3, false, 4 },	/* not present */
+		{ 6, CR0_WP, 0, 0, 3, false, 4 }, /* not present */
 	};
 
 	(void)state;
@@ -749,7 +791,7 @@ static void test_paging_large(void **state)
 
 static void test_paging_32(void **state)
 {
-	static const uint8_t store[] = { 0x89, 0x07 };	/* mov [edi],eax */
+	static const uint8_t store[] = { 0x89, 0x07 }; /* mov [edi],eax */
 	struct insn_cpu c = { .cr0 = CR0_PE | CR0_PG, .cr3 = PD, .rflags = 2 };
 	struct insn_fault f;
 
@@ -794,7 +836,7 @@ static void test_string_fault(void **state)
 	struct insn_fault f;
 
 	(void)state;
-	c.gpr[GPR_RDI] = 0x2ff8;	/* two fit before the hole */
+	c.gpr[GPR_RDI] = 0x2ff8; /* two fit before the hole */
 	c.gpr[GPR_RCX] = 5;
 	c.gpr[GPR_RAX] = 0x42424242;
 	c.rip = 0x10;
@@ -878,14 +920,17 @@ static void test_fetch(void **state)
 
 static void test_unknown(void **state)
 {
-	static const struct { uint8_t bytes[4]; unsigned int len; } list[] = {
-		{ { 0xd8, 0x07 }, 2 },			/* fadd [rdi] */
-		{ { 0x0f, 0x10, 0x07 }, 3 },		/* movups xmm0,[rdi] */
-		{ { 0xf2, 0x0f, 0x10, 0x07 }, 4 },	/* movsd xmm0,[rdi] */
-		{ { 0x0f, 0x0b }, 2 },			/* ud2 */
-		{ { 0xff, 0x27 }, 2 },			/* jmp [rdi] */
-		{ { 0x8e, 0x07 }, 2 },			/* mov es,[rdi] */
-		{ { 0xf7, 0x2f }, 2 },			/* imul [rdi] */
+	static const struct {
+		uint8_t bytes[4];
+		unsigned int len;
+	} list[] = {
+		{ { 0xd8, 0x07 }, 2 },		   /* fadd [rdi] */
+		{ { 0x0f, 0x10, 0x07 }, 3 },	   /* movups xmm0,[rdi] */
+		{ { 0xf2, 0x0f, 0x10, 0x07 }, 4 }, /* movsd xmm0,[rdi] */
+		{ { 0x0f, 0x0b }, 2 },		   /* ud2 */
+		{ { 0xff, 0x27 }, 2 },		   /* jmp [rdi] */
+		{ { 0x8e, 0x07 }, 2 },		   /* mov es,[rdi] */
+		{ { 0xf7, 0x2f }, 2 },		   /* imul [rdi] */
 	};
 
 	(void)state;

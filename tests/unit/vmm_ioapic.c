@@ -13,8 +13,8 @@
 #include "vmm/dev/ioapic.h"
 #include "vmm/device.h"
 
-#define MASKED	(1U << 16)
-#define LEVEL	(1U << 15)
+#define MASKED	   (1U << 16)
+#define LEVEL	   (1U << 15)
 #define REMOTE_IRR (1U << 14)
 
 static struct {
@@ -105,14 +105,14 @@ static void test_edge(void **state)
 {
 	(void)state;
 	write_index(0x19, 0x02000000);
-	write_index(0x18, 0x0831);	/* pin 4, logical, vector 0x31 */
+	write_index(0x18, 0x0831); /* pin 4, logical, vector 0x31 */
 	line(4, true);
 	assert_int_equal(sent.count, 1);
 	assert_int_equal(sent.last.vector, 0x31);
 	assert_int_equal(sent.last.dest, 2);
 	assert_true(sent.last.logical);
 	assert_false(sent.last.level);
-	line(4, true);		/* no edge */
+	line(4, true); /* no edge */
 	assert_int_equal(sent.count, 1);
 	line(4, false);
 	line(4, true);
@@ -128,7 +128,7 @@ static void test_edge_while_masked(void **state)
 	line(4, true);
 	assert_int_equal(sent.count, 0);
 	write_index(0x18, 0x31);
-	assert_int_equal(sent.count, 1);	/* once */
+	assert_int_equal(sent.count, 1); /* once */
 	write_index(0x18, MASKED | 0x31);
 	write_index(0x18, 0x31);
 	assert_int_equal(sent.count, 1);
@@ -137,20 +137,20 @@ static void test_edge_while_masked(void **state)
 static void test_level(void **state)
 {
 	(void)state;
-	write_index(0x22, LEVEL | 0x55);	/* pin 9 */
+	write_index(0x22, LEVEL | 0x55); /* pin 9 */
 	line(9, true);
 	assert_int_equal(sent.count, 1);
 	assert_true(sent.last.level);
 	assert_int_equal(read_index(0x22), LEVEL | REMOTE_IRR | 0x55);
 	line(9, false);
 	line(9, true);
-	assert_int_equal(sent.count, 1);	/* not before the end of the first */
+	assert_int_equal(sent.count, 1); /* not before the end of the first */
 	sent.ops->eoi(sent.lines, 0x54);
 	assert_int_equal(sent.count, 1);
 	sent.ops->eoi(sent.lines, 0x55);
-	assert_int_equal(sent.count, 2);	/* still high */
+	assert_int_equal(sent.count, 2); /* still high */
 	line(9, false);
-	write_reg(0x40, 0x55);			/* EOI register */
+	write_reg(0x40, 0x55); /* EOI register */
 	assert_int_equal(sent.count, 2);
 	assert_int_equal(read_index(0x22), LEVEL | 0x55);
 }
@@ -162,7 +162,7 @@ static void test_level_while_masked(void **state)
 	line(9, true);
 	line(9, false);
 	write_index(0x22, LEVEL | 0x55);
-	assert_int_equal(sent.count, 0);	/* the wire is low */
+	assert_int_equal(sent.count, 0); /* the wire is low */
 	write_index(0x22, MASKED | LEVEL | 0x55);
 	line(9, true);
 	write_index(0x22, LEVEL | 0x55);
@@ -195,9 +195,10 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		TEST(test_identity), TEST(test_edge), TEST(test_edge_while_masked),
-		TEST(test_level), TEST(test_level_while_masked),
-		TEST(test_read_only_bits), TEST(test_no_such_pin),
+		TEST(test_identity),	       TEST(test_edge),
+		TEST(test_edge_while_masked),  TEST(test_level),
+		TEST(test_level_while_masked), TEST(test_read_only_bits),
+		TEST(test_no_such_pin),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -59,8 +59,7 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static int load(const char *kernel, const char *initrd, const char *cmdline,
-		struct boot_entry *e)
+static int load(const char *kernel, const char *initrd, const char *cmdline, struct boot_entry *e)
 {
 	struct load_request r = { kernel, initrd, cmdline, 0xe0000 };
 
@@ -136,7 +135,7 @@ static void test_bzimage_moves(void **state)
 
 	(void)state;
 	good_bz(&b);
-	header(&b)->init_size = 60 * MIB;	/* not at 16 MiB */
+	header(&b)->init_size = 60 * MIB; /* not at 16 MiB */
 	assert_int_equal(load(file(&b, sizeof(b)), NULL, "", &e), 0);
 	assert_int_equal(e.rip, 2 * MIB + 0x200);
 	header(&b)->relocatable_kernel = 0;
@@ -151,18 +150,18 @@ static void test_bzimage_hostile(void **state)
 		uint64_t val;
 		int error;
 	} list[] = {
-		{ 0x1fe, 2, 0, -ENOEXEC },			/* boot flag */
-		{ 0x202, 4, 0, -ENOEXEC },			/* magic */
-		{ 0x206, 2, 0x0203, -ENOEXEC },			/* too old */
-		{ 0x236, 2, 0, -ENOEXEC },			/* no 64-bit entry */
-		{ 0x211, 1, 0, -ENOEXEC },			/* not high */
-		{ 0x1f1, 1, 200, -ENOEXEC },			/* setup past the end */
-		{ 0x260, 4, 0xffffffff, -EFBIG },		/* init size */
+		{ 0x1fe, 2, 0, -ENOEXEC },	  /* boot flag */
+		{ 0x202, 4, 0, -ENOEXEC },	  /* magic */
+		{ 0x206, 2, 0x0203, -ENOEXEC },	  /* too old */
+		{ 0x236, 2, 0, -ENOEXEC },	  /* no 64-bit entry */
+		{ 0x211, 1, 0, -ENOEXEC },	  /* not high */
+		{ 0x1f1, 1, 200, -ENOEXEC },	  /* setup past the end */
+		{ 0x260, 4, 0xffffffff, -EFBIG }, /* init size */
 		{ 0x260, 4, 64 * MIB, -EFBIG },
-		{ 0x258, 8, 0xfffffffffffff000, 0 },		/* address: moved */
-		{ 0x258, 8, 0x1000, 0 },			/* below 1 MiB: moved */
-		{ 0x230, 4, 0, 0 },				/* alignment unused */
-		{ 0x238, 4, 1, -E2BIG },			/* command line */
+		{ 0x258, 8, 0xfffffffffffff000, 0 }, /* address: moved */
+		{ 0x258, 8, 0x1000, 0 },	     /* below 1 MiB: moved */
+		{ 0x230, 4, 0, 0 },		     /* alignment unused */
+		{ 0x238, 4, 1, -E2BIG },	     /* command line */
 	};
 	struct boot_entry e;
 	struct bz b;
@@ -171,8 +170,7 @@ static void test_bzimage_hostile(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(list); i++) {
 		good_bz(&b);
 		memcpy(b.bytes + list[i].off, &list[i].val, list[i].len);
-		assert_int_equal(load(file(&b, sizeof(b)), NULL, "quiet", &e),
-				 list[i].error);
+		assert_int_equal(load(file(&b, sizeof(b)), NULL, "quiet", &e), list[i].error);
 		close(fds[--fd_count]);
 	}
 	/* Both at once: no preferred place and no way to find another. */
@@ -272,10 +270,13 @@ static void good_pvh(struct pvh *v)
 	v->e.e_phoff = offsetof(struct pvh, p);
 	v->e.e_phentsize = sizeof(Elf64_Phdr);
 	v->e.e_phnum = 2;
-	v->p[0] = (Elf64_Phdr){ .p_type = PT_LOAD, .p_offset = offsetof(struct pvh, code),
-				.p_paddr = 2 * MIB, .p_filesz = sizeof(v->code),
+	v->p[0] = (Elf64_Phdr){ .p_type = PT_LOAD,
+				.p_offset = offsetof(struct pvh, code),
+				.p_paddr = 2 * MIB,
+				.p_filesz = sizeof(v->code),
 				.p_memsz = 4096 };
-	v->p[1] = (Elf64_Phdr){ .p_type = PT_NOTE, .p_offset = offsetof(struct pvh, n),
+	v->p[1] = (Elf64_Phdr){ .p_type = PT_NOTE,
+				.p_offset = offsetof(struct pvh, n),
 				.p_filesz = 24 };
 	v->n = (Elf64_Nhdr){ 4, 8, 18 };
 	memcpy(v->name, "Xen", 4);
@@ -300,7 +301,7 @@ static void test_pvh(void **state)
 	assert_int_equal(*(uint8_t *)memory_at(&memory, gpa(2 * MIB + 4095), 1), 0);
 	info = memory_at(&memory, gpa(e.argument), 56);
 	assert_int_equal(info[0], 0x336ec578);
-	assert_int_equal(info[3], 1);		/* one module */
+	assert_int_equal(info[3], 1); /* one module */
 	assert_string_equal(memory_at(&memory, gpa(info[6]), 6), "hello");
 }
 
@@ -318,14 +319,14 @@ static void test_pvh_hostile(void **state)
 		{ AT(e.e_phnum), 0, -ENOEXEC },
 		{ AT(e.e_phnum), 0xffff, -ENOEXEC },
 		{ AT(e.e_phentsize), 8, -ENOEXEC },
-		{ AT(p[0].p_paddr), 0x9000, -EFBIG },		/* our tables */
+		{ AT(p[0].p_paddr), 0x9000, -EFBIG }, /* our tables */
 		{ AT(p[0].p_paddr), ~0ULL, -EFBIG },
 		{ AT(p[0].p_paddr), 64 * MIB - 4095, -EFBIG },
 		{ AT(p[0].p_memsz), ~0ULL, -EFBIG },
-		{ AT(p[0].p_filesz), 8192, -ENOEXEC },		/* > memsz */
+		{ AT(p[0].p_filesz), 8192, -ENOEXEC }, /* > memsz */
 		{ AT(p[0].p_offset), ~0ULL, -ENOEXEC },
 		{ AT(p[1].p_offset), ~0ULL, -ENOEXEC },
-		{ AT(p[1].p_filesz), 0, -ENOEXEC },		/* no entry */
+		{ AT(p[1].p_filesz), 0, -ENOEXEC }, /* no entry */
 		{ AT(n.n_namesz), 0xfffffffd, -ENOEXEC },
 		{ AT(n.n_descsz), 0xffffffff, -ENOEXEC },
 		{ AT(n.n_type), 17, -ENOEXEC },
@@ -411,8 +412,7 @@ static void test_acpi(void **state)
 		const uint8_t *p;
 		uint32_t len;
 
-		memset(memory_at(&memory, gpa(LAYOUT_ACPI), LAYOUT_ACPI_SIZE), 0,
-		       LAYOUT_ACPI_SIZE);
+		memset(memory_at(&memory, gpa(LAYOUT_ACPI), LAYOUT_ACPI_SIZE), 0, LAYOUT_ACPI_SIZE);
 		assert_int_equal(acpi_build(&memory, cpus[i], &rsdp), 0);
 		p = memory_at(&memory, gpa(rsdp), 36);
 		assert_memory_equal(p, "RSD PTR ", 8);
@@ -425,8 +425,9 @@ static void test_acpi(void **state)
 		memcpy(&dsdt, memory_at(&memory, gpa(table[0] + 140), 8), 8);
 		check_table(dsdt, "DSDT");
 		len = check_table(table[1], "APIC");
-		assert_int_equal(len, 44 + 12 + (cpus[i] <= 255 ? cpus[i] * 8 :
-						 255 * 8 + (cpus[i] - 255) * 16));
+		assert_int_equal(
+			len,
+			44 + 12 + (cpus[i] <= 255 ? cpus[i] * 8 : 255 * 8 + (cpus[i] - 255) * 16));
 		assert_int_equal(check_table(table[2], "MCFG"), 60);
 	}
 }
@@ -458,10 +459,10 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		TEST(test_bzimage), TEST(test_bzimage_moves), TEST(test_bzimage_hostile),
-		TEST(test_bzimage_truncated), TEST(test_initrd), TEST(test_kernel_paths),
-		TEST(test_too_little_memory), TEST(test_pvh), TEST(test_pvh_hostile),
-		TEST(test_boot_registers), TEST(test_acpi), TEST(test_memory),
+		TEST(test_bzimage),	      TEST(test_bzimage_moves), TEST(test_bzimage_hostile),
+		TEST(test_bzimage_truncated), TEST(test_initrd),	TEST(test_kernel_paths),
+		TEST(test_too_little_memory), TEST(test_pvh),		TEST(test_pvh_hostile),
+		TEST(test_boot_registers),    TEST(test_acpi),		TEST(test_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -136,10 +136,10 @@ static void test_transmit_interrupt(void **state)
 	out(IER, 0x02);
 	assert_true(wire.level);
 	assert_int_equal(in(IIR), 0x02);
-	assert_false(wire.level);	/* reading it was the acknowledgement */
+	assert_false(wire.level); /* reading it was the acknowledgement */
 	assert_int_equal(in(IIR), 0x01);
 	out(DATA, 'x');
-	assert_true(wire.level);	/* empty again at once */
+	assert_true(wire.level); /* empty again at once */
 	/* Off and on again: Linux tests whether that interrupts. */
 	in(IIR);
 	out(IER, 0);
@@ -155,7 +155,7 @@ static void test_out2_gates_the_line(void **state)
 	assert_false(wire.level);
 	out(MCR, 0x08);
 	assert_true(wire.level);
-	out(MCR, 0x18);		/* loop-back cuts it off */
+	out(MCR, 0x18); /* loop-back cuts it off */
 	assert_false(wire.level);
 }
 
@@ -182,7 +182,7 @@ static void test_receive_below_trigger(void **state)
 {
 	(void)state;
 	out(MCR, 0x08);
-	out(IIR, 0x81);		/* trigger at 8 */
+	out(IIR, 0x81); /* trigger at 8 */
 	out(IER, 0x01);
 	type("a");
 	assert_int_equal(in(IIR), 0xcc);
@@ -199,9 +199,9 @@ static void test_room(void **state)
 	assert_int_equal(con.client.room(con.client.arg), 16);
 	type("0123456789abcdef");
 	assert_int_equal(con.client.room(con.client.arg), 0);
-	out(IIR, 0x03);		/* clear */
+	out(IIR, 0x03); /* clear */
 	assert_int_equal(con.client.room(con.client.arg), 16);
-	assert_int_equal(in(LSR) & 1, 0);
+	assert_int_equal(in(LSR)&1, 0);
 }
 
 static void test_fifo_wraps(void **state)
@@ -225,14 +225,14 @@ static void test_priorities(void **state)
 	(void)state;
 	out(MCR, 0x1b);
 	out(IER, 0x0f);
-	out(DATA, 'x');		/* comes back by the loop */
-	out(DATA, 'y');		/* no FIFO: overrun */
+	out(DATA, 'x'); /* comes back by the loop */
+	out(DATA, 'y'); /* no FIFO: overrun */
 	assert_int_equal(in(IIR), 0x06);
 	assert_int_equal(in(LSR), 0x63);
 	assert_int_equal(in(IIR), 0x04);
 	assert_int_equal(in(DATA), 'x');
 	assert_int_equal(in(IIR), 0x02);
-	assert_int_equal(in(IIR) & 0x01, 1);
+	assert_int_equal(in(IIR)&0x01, 1);
 }
 
 static void test_modem_status(void **state)
@@ -242,10 +242,10 @@ static void test_modem_status(void **state)
 	assert_int_equal(in(MSR), 0xb0);
 	/* Linux' loop-back test: OUT2 and RTS must read as DCD and CTS. */
 	out(MCR, 0x1a);
-	assert_int_equal(in(MSR) & 0xf0, 0x90);
+	assert_int_equal(in(MSR)&0xf0, 0x90);
 	out(MCR, 0x00);
-	assert_int_equal(in(MSR), 0xb0 | 0x02);	/* DSR came back */
-	assert_int_equal(in(MSR), 0xb0);		/* deltas are read once */
+	assert_int_equal(in(MSR), 0xb0 | 0x02); /* DSR came back */
+	assert_int_equal(in(MSR), 0xb0);	/* deltas are read once */
 }
 
 static void test_busy_transmitter(void **state)
@@ -258,12 +258,12 @@ static void test_busy_transmitter(void **state)
 	out(DATA, '1');
 	out(DATA, '2');
 	out(DATA, '3');
-	assert_int_equal(in(LSR) & 0x60, 0);
+	assert_int_equal(in(LSR)&0x60, 0);
 	assert_false(wire.level);
 	con.room = 10;
 	con.client.drained(con.client.arg);
 	assert_true(wire.level);
-	assert_int_equal(in(LSR) & 0x60, 0x60);
+	assert_int_equal(in(LSR)&0x60, 0x60);
 	out(DATA, '4');
 	assert_memory_equal(con.out, "1234", 4);
 }
@@ -286,11 +286,17 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		TEST(test_output), TEST(test_divisor_is_not_output),
-		TEST(test_transmit_interrupt), TEST(test_out2_gates_the_line),
-		TEST(test_receive), TEST(test_receive_below_trigger),
-		TEST(test_room), TEST(test_fifo_wraps), TEST(test_priorities),
-		TEST(test_modem_status), TEST(test_busy_transmitter),
+		TEST(test_output),
+		TEST(test_divisor_is_not_output),
+		TEST(test_transmit_interrupt),
+		TEST(test_out2_gates_the_line),
+		TEST(test_receive),
+		TEST(test_receive_below_trigger),
+		TEST(test_room),
+		TEST(test_fifo_wraps),
+		TEST(test_priorities),
+		TEST(test_modem_status),
+		TEST(test_busy_transmitter),
 		TEST(test_scratch_and_wide),
 	};
 

@@ -11,10 +11,10 @@
 #include "abi/platform.h"
 #include "vmm/load/layout.h"
 
-#include "dsdt.h"		/* dsdt_aml: generated */
+#include "dsdt.h" /* dsdt_aml: generated */
 
-#define TABLES_MAX	4
-#define CPUS_XAPIC_MAX	255	/* ids above need the x2APIC entry */
+#define TABLES_MAX     4
+#define CPUS_XAPIC_MAX 255 /* ids above need the x2APIC entry */
 
 struct header {
 	char signature[4];
@@ -41,10 +41,10 @@ struct rsdp {
 } __packed;
 
 struct address {
-	uint8_t space;		/* 1: system I/O */
+	uint8_t space; /* 1: system I/O */
 	uint8_t bits;
 	uint8_t offset;
-	uint8_t access;		/* 1: byte */
+	uint8_t access; /* 1: byte */
 	uint64_t address;
 } __packed;
 
@@ -54,7 +54,7 @@ struct fadt {
 	uint32_t dsdt;
 	uint8_t reserved1;
 	uint8_t profile;
-	uint8_t legacy[62];	/* SCI to day alarm: not in a reduced machine */
+	uint8_t legacy[62]; /* SCI to day alarm: not in a reduced machine */
 	uint8_t century;
 	uint16_t boot_arch;
 	uint8_t reserved2;
@@ -65,7 +65,7 @@ struct fadt {
 	uint8_t minor_version;
 	uint64_t x_facs;
 	uint64_t x_dsdt;
-	struct address x_legacy[8];	/* PM1a to GPE1 */
+	struct address x_legacy[8]; /* PM1a to GPE1 */
 	struct address sleep_control;
 	struct address sleep_status;
 	uint64_t hypervisor_id;
@@ -79,25 +79,25 @@ _Static_assert(offsetof(struct fadt, flags) == 112, "FADT");
 _Static_assert(offsetof(struct fadt, sleep_control) == 244, "FADT");
 
 /* What the DSDT says about the windows. */
-_Static_assert(PLATFORM_PCI32_BASE + PLATFORM_PCI32_SIZE - 1 ==
-	       PLATFORM_PCI32_LAST, "32-bit PCI window");
-_Static_assert(PLATFORM_PCI64_BASE + PLATFORM_PCI64_SIZE - 1 ==
-	       PLATFORM_PCI64_LAST, "64-bit PCI window");
+_Static_assert(PLATFORM_PCI32_BASE + PLATFORM_PCI32_SIZE - 1 == PLATFORM_PCI32_LAST,
+	       "32-bit PCI window");
+_Static_assert(PLATFORM_PCI64_BASE + PLATFORM_PCI64_SIZE - 1 == PLATFORM_PCI64_LAST,
+	       "64-bit PCI window");
 
-#define FADT_WBINVD		BIT32(0)
-#define FADT_POWER_BUTTON	BIT32(4)	/* not a fixed one */
-#define FADT_SLEEP_BUTTON	BIT32(5)	/* not a fixed one */
-#define FADT_RESET_REGISTER	BIT32(10)
-#define FADT_HEADLESS		BIT32(12)
-#define FADT_HW_REDUCED		BIT32(20)
-#define FADT_NO_VGA		(1U << 2)
-#define PROFILE_SERVER		4
-#define CMOS_CENTURY		0x32
+#define FADT_WBINVD	    BIT32(0)
+#define FADT_POWER_BUTTON   BIT32(4) /* not a fixed one */
+#define FADT_SLEEP_BUTTON   BIT32(5) /* not a fixed one */
+#define FADT_RESET_REGISTER BIT32(10)
+#define FADT_HEADLESS	    BIT32(12)
+#define FADT_HW_REDUCED	    BIT32(20)
+#define FADT_NO_VGA	    (1U << 2)
+#define PROFILE_SERVER	    4
+#define CMOS_CENTURY	    0x32
 
 struct madt {
 	struct header header;
 	uint32_t lapic_address;
-	uint32_t flags;		/* bit 0, two 8259s: no */
+	uint32_t flags; /* bit 0, two 8259s: no */
 } __packed;
 
 struct madt_lapic {
@@ -122,7 +122,7 @@ struct madt_x2apic {
 } __packed;
 
 enum { MADT_LAPIC = 0, MADT_IOAPIC = 1, MADT_X2APIC = 9 };
-#define MADT_ENABLED	1
+#define MADT_ENABLED 1
 
 struct mcfg {
 	struct header header;
@@ -138,7 +138,7 @@ struct builder {
 	uint8_t *start;
 	uint64_t size;
 	uint64_t used;
-	uint64_t table[TABLES_MAX];	/* guest physical, for the XSDT */
+	uint64_t table[TABLES_MAX]; /* guest physical, for the XSDT */
 	unsigned int table_count;
 	bool full;
 };
@@ -167,8 +167,7 @@ static void *take(struct builder *b, uint64_t len, uint64_t *where)
 	return b->start + at;
 }
 
-static void finish(struct header *h, const char *signature, size_t len,
-		   uint8_t revision)
+static void finish(struct header *h, const char *signature, size_t len, uint8_t revision)
 {
 	memcpy(h->signature, signature, sizeof(h->signature));
 	h->length = (uint32_t)len;
@@ -185,7 +184,9 @@ static void finish(struct header *h, const char *signature, size_t len,
 static struct address port(uint16_t offset)
 {
 	return (struct address){
-		.space = 1, .bits = 8, .access = 1,
+		.space = 1,
+		.bits = 8,
+		.access = 1,
 		.address = PLATFORM_PORT_PM + offset,
 	};
 }
@@ -212,8 +213,8 @@ static void add_fadt(struct builder *b, uint64_t dsdt)
 	f->profile = PROFILE_SERVER;
 	f->century = CMOS_CENTURY;
 	f->boot_arch = FADT_NO_VGA;
-	f->flags = FADT_WBINVD | FADT_POWER_BUTTON | FADT_SLEEP_BUTTON |
-		   FADT_RESET_REGISTER | FADT_HEADLESS | FADT_HW_REDUCED;
+	f->flags = FADT_WBINVD | FADT_POWER_BUTTON | FADT_SLEEP_BUTTON | FADT_RESET_REGISTER |
+		   FADT_HEADLESS | FADT_HW_REDUCED;
 	f->reset = port(PLATFORM_PM_RESET);
 	f->reset_value = PLATFORM_PM_RESET_VALUE;
 	f->minor_version = 5;
@@ -225,13 +226,12 @@ static void add_fadt(struct builder *b, uint64_t dsdt)
 static void add_cpu(void *at, unsigned int cpu)
 {
 	if (cpu < CPUS_XAPIC_MAX) {
-		struct madt_lapic l = { MADT_LAPIC, sizeof(l), (uint8_t)cpu,
-					(uint8_t)cpu, MADT_ENABLED };
+		struct madt_lapic l = { MADT_LAPIC, sizeof(l), (uint8_t)cpu, (uint8_t)cpu,
+					MADT_ENABLED };
 
 		memcpy(at, &l, sizeof(l));
 	} else {
-		struct madt_x2apic x = { MADT_X2APIC, sizeof(x), 0, cpu,
-					 MADT_ENABLED, cpu };
+		struct madt_x2apic x = { MADT_X2APIC, sizeof(x), 0, cpu, MADT_ENABLED, cpu };
 
 		memcpy(at, &x, sizeof(x));
 	}
@@ -240,12 +240,11 @@ static void add_cpu(void *at, unsigned int cpu)
 static void add_madt(struct builder *b, unsigned int cpus)
 {
 	const struct madt_ioapic ioapic = {
-		MADT_IOAPIC, sizeof(ioapic), 0, 0,
-		(uint32_t)PLATFORM_IOAPIC_BASE, 0,
+		MADT_IOAPIC, sizeof(ioapic), 0, 0, (uint32_t)PLATFORM_IOAPIC_BASE, 0,
 	};
 	uint64_t small = MIN(cpus, CPUS_XAPIC_MAX);
-	uint64_t cpu_bytes = small * sizeof(struct madt_lapic) +
-			     (cpus - small) * sizeof(struct madt_x2apic);
+	uint64_t cpu_bytes =
+		small * sizeof(struct madt_lapic) + (cpus - small) * sizeof(struct madt_x2apic);
 	uint64_t len = sizeof(struct madt) + sizeof(ioapic) + cpu_bytes;
 	struct madt *m = take(b, len, &b->table[b->table_count]);
 	uint8_t *p;
@@ -257,8 +256,7 @@ static void add_madt(struct builder *b, unsigned int cpus)
 	p = (uint8_t *)(m + 1);
 	for (unsigned int i = 0; i < cpus; i++) {
 		add_cpu(p, i);
-		p += i < CPUS_XAPIC_MAX ? sizeof(struct madt_lapic) :
-		     sizeof(struct madt_x2apic);
+		p += i < CPUS_XAPIC_MAX ? sizeof(struct madt_lapic) : sizeof(struct madt_x2apic);
 	}
 	memcpy(p, &ioapic, sizeof(ioapic));
 	finish(&m->header, "APIC", len, 5);
@@ -299,7 +297,7 @@ int acpi_build(const struct memory *m, unsigned int cpus, uint64_t *rsdp)
 
 	if (!b.start)
 		return -EFAULT;
-	r = take(&b, sizeof(*r), rsdp);	/* first: a scan finds it soonest */
+	r = take(&b, sizeof(*r), rsdp); /* first: a scan finds it soonest */
 	add_fadt(&b, add_dsdt(&b));
 	add_madt(&b, cpus);
 	add_mcfg(&b);

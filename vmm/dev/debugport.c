@@ -10,7 +10,7 @@
 #include "vmm/device.h"
 #include "vmm/log.h"
 
-#define PRESENT	0xe9	/* what Bochs answers, and guests look for */
+#define PRESENT 0xe9 /* what Bochs answers, and guests look for */
 
 struct debugport {
 	pthread_mutex_t lock;
@@ -26,8 +26,7 @@ static uint64_t debugport_read(void *dev, uint64_t off, unsigned int size)
 	return PRESENT;
 }
 
-static void debugport_write(void *dev, uint64_t off, unsigned int size,
-			    uint64_t val)
+static void debugport_write(void *dev, uint64_t off, unsigned int size, uint64_t val)
 {
 	struct debugport *d = dev;
 	unsigned char byte = (unsigned char)val;

@@ -8,40 +8,40 @@
 #include "abi/platform.h"
 #include "vmm/device.h"
 
-#define PINS		PLATFORM_GSI_COUNT
-#define VERSION		0x20U
-#define ID		0U
+#define PINS	       PLATFORM_GSI_COUNT
+#define VERSION	       0x20U
+#define ID	       0U
 
 /* Window, datasheet "Memory Mapped Registers for Accessing IOAPIC Registers" */
-#define REG_SELECT	0x00
-#define REG_DATA	0x10
-#define REG_EOI		0x40
-#define WINDOW		0x1000
+#define REG_SELECT     0x00
+#define REG_DATA       0x10
+#define REG_EOI	       0x40
+#define WINDOW	       0x1000
 
 /* Indirect registers */
-#define INDEX_ID	0x00
-#define INDEX_VERSION	0x01
-#define INDEX_ARB	0x02
-#define INDEX_RTE	0x10
+#define INDEX_ID       0x00
+#define INDEX_VERSION  0x01
+#define INDEX_ARB      0x02
+#define INDEX_RTE      0x10
 
 /* Redirection table entry */
-#define RTE_VECTOR		0xffULL
-#define RTE_MODE_SHIFT		8
-#define RTE_LOGICAL		BIT64(11)
-#define RTE_REMOTE_IRR		BIT64(14)
-#define RTE_LEVEL		BIT64(15)
-#define RTE_MASKED		BIT64(16)
-#define RTE_DEST_SHIFT		56
+#define RTE_VECTOR     0xffULL
+#define RTE_MODE_SHIFT 8
+#define RTE_LOGICAL    BIT64(11)
+#define RTE_REMOTE_IRR BIT64(14)
+#define RTE_LEVEL      BIT64(15)
+#define RTE_MASKED     BIT64(16)
+#define RTE_DEST_SHIFT 56
 /* Delivery status and remote IRR belong to us, bits 17 to 55 to nobody. */
-#define RTE_WRITABLE		0xff0000000001afffULL
+#define RTE_WRITABLE   0xff0000000001afffULL
 
 struct ioapic {
 	struct irq *irq;
 	pthread_mutex_t lock;
 	uint32_t select;
 	uint32_t id;
-	uint32_t wires;		/* level of each pin */
-	uint32_t edges;		/* edge pins: came while masked */
+	uint32_t wires; /* level of each pin */
+	uint32_t edges; /* edge pins: came while masked */
 	uint64_t rte[PINS];
 };
 
@@ -104,11 +104,10 @@ static void eoi_locked(struct ioapic *a, uint8_t vector)
 	for (unsigned int pin = 0; pin < PINS; pin++) {
 		uint64_t rte = a->rte[pin];
 
-		if (!(rte & RTE_LEVEL) || (rte & RTE_VECTOR) != vector ||
-		    !(rte & RTE_REMOTE_IRR))
+		if (!(rte & RTE_LEVEL) || (rte & RTE_VECTOR) != vector || !(rte & RTE_REMOTE_IRR))
 			continue;
 		a->rte[pin] &= ~RTE_REMOTE_IRR;
-		service(a, pin);	/* the wire may still be high */
+		service(a, pin); /* the wire may still be high */
 	}
 }
 

@@ -10,9 +10,9 @@
 #include "vmm/log.h"
 
 /* ACPI "Sleep Control Register" */
-#define SLEEP_TYPE_SHIFT	2
-#define SLEEP_TYPE_MASK		7
-#define SLEEP_ENABLE		BIT32(5)
+#define SLEEP_TYPE_SHIFT 2
+#define SLEEP_TYPE_MASK	 7
+#define SLEEP_ENABLE	 BIT32(5)
 
 struct pm {
 	struct machine *machine;

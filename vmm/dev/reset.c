@@ -4,9 +4,9 @@
 #include "vmm/device.h"
 
 #define PORT_KBC	0x64
-#define KBC_PULSE_RESET	0xfe
+#define KBC_PULSE_RESET 0xfe
 
-#define RESET_CPU	0x04	/* reset control register */
+#define RESET_CPU	0x04 /* reset control register */
 
 /* Keyboard controller status: nothing to read, ready to be written. */
 static uint64_t read_zero(void *dev, uint64_t off, unsigned int size)

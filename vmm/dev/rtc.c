@@ -9,8 +9,8 @@
 #include "abi/platform.h"
 #include "vmm/device.h"
 
-#define CMOS_BYTES	128
-#define INDEX_MASK	0x7f	/* bit 7 of the index port masks NMI on a PC */
+#define CMOS_BYTES 128
+#define INDEX_MASK 0x7f /* bit 7 of the index port masks NMI on a PC */
 
 /* MC146818 registers; the century is where PC firmware keeps it. */
 enum {
@@ -28,9 +28,9 @@ enum {
 	CENTURY = 0x32,
 };
 
-#define REG_A_32KHZ	0x26	/* usual divider and rate; never "updating" */
-#define REG_B_24H	0x02	/* 24 hours, BCD */
-#define REG_D_VALID	0x80	/* battery is fine */
+#define REG_A_32KHZ 0x26 /* usual divider and rate; never "updating" */
+#define REG_B_24H   0x02 /* 24 hours, BCD */
+#define REG_D_VALID 0x80 /* battery is fine */
 
 struct rtc {
 	pthread_mutex_t lock;
@@ -50,19 +50,32 @@ static uint8_t read_cmos(const struct rtc *r)
 
 	gmtime_r(&now, &tm);
 	switch (r->index) {
-	case SECONDS: return bcd(tm.tm_sec);
-	case MINUTES: return bcd(tm.tm_min);
-	case HOURS: return bcd(tm.tm_hour);
-	case WEEKDAY: return bcd(tm.tm_wday + 1);
-	case DAY: return bcd(tm.tm_mday);
-	case MONTH: return bcd(tm.tm_mon + 1);
-	case YEAR: return bcd(tm.tm_year % 100);
-	case CENTURY: return bcd((tm.tm_year + 1900) / 100);
-	case REG_A: return REG_A_32KHZ;
-	case REG_B: return REG_B_24H;
-	case REG_C: return 0;
-	case REG_D: return REG_D_VALID;
-	default: return r->cmos[r->index];
+	case SECONDS:
+		return bcd(tm.tm_sec);
+	case MINUTES:
+		return bcd(tm.tm_min);
+	case HOURS:
+		return bcd(tm.tm_hour);
+	case WEEKDAY:
+		return bcd(tm.tm_wday + 1);
+	case DAY:
+		return bcd(tm.tm_mday);
+	case MONTH:
+		return bcd(tm.tm_mon + 1);
+	case YEAR:
+		return bcd(tm.tm_year % 100);
+	case CENTURY:
+		return bcd((tm.tm_year + 1900) / 100);
+	case REG_A:
+		return REG_A_32KHZ;
+	case REG_B:
+		return REG_B_24H;
+	case REG_C:
+		return 0;
+	case REG_D:
+		return REG_D_VALID;
+	default:
+		return r->cmos[r->index];
 	}
 }
 

@@ -17,9 +17,9 @@
 #define FIFO_BYTES 16
 
 enum {
-	REG_DATA,	/* RBR, THR; DLAB: divisor low */
-	REG_IER,	/* DLAB: divisor high */
-	REG_IIR,	/* write: FCR */
+	REG_DATA, /* RBR, THR; DLAB: divisor low */
+	REG_IER,  /* DLAB: divisor high */
+	REG_IIR,  /* write: FCR */
 	REG_LCR,
 	REG_MCR,
 	REG_LSR,
@@ -28,44 +28,44 @@ enum {
 	REG_COUNT,
 };
 
-#define IER_RX		0x01
-#define IER_TX		0x02
-#define IER_LINE	0x04
-#define IER_MODEM	0x08
-#define IER_BITS	0x0f
+#define IER_RX		  0x01
+#define IER_TX		  0x02
+#define IER_LINE	  0x04
+#define IER_MODEM	  0x08
+#define IER_BITS	  0x0f
 
-#define IIR_NONE	0x01
-#define IIR_MODEM	0x00
-#define IIR_TX		0x02
-#define IIR_RX		0x04
-#define IIR_LINE	0x06
-#define IIR_RX_TIMEOUT	0x0c
-#define IIR_FIFOS	0xc0
+#define IIR_NONE	  0x01
+#define IIR_MODEM	  0x00
+#define IIR_TX		  0x02
+#define IIR_RX		  0x04
+#define IIR_LINE	  0x06
+#define IIR_RX_TIMEOUT	  0x0c
+#define IIR_FIFOS	  0xc0
 
-#define FCR_ENABLE	0x01
-#define FCR_CLEAR_RX	0x02
+#define FCR_ENABLE	  0x01
+#define FCR_CLEAR_RX	  0x02
 #define FCR_TRIGGER_SHIFT 6
 
-#define LCR_DLAB	0x80
+#define LCR_DLAB	  0x80
 
-#define MCR_DTR		0x01
-#define MCR_RTS		0x02
-#define MCR_OUT1	0x04
-#define MCR_OUT2	0x08	/* gates the interrupt line on a PC */
-#define MCR_LOOP	0x10
-#define MCR_BITS	0x1f
+#define MCR_DTR		  0x01
+#define MCR_RTS		  0x02
+#define MCR_OUT1	  0x04
+#define MCR_OUT2	  0x08 /* gates the interrupt line on a PC */
+#define MCR_LOOP	  0x10
+#define MCR_BITS	  0x1f
 
-#define LSR_DATA	0x01
-#define LSR_OVERRUN	0x02
-#define LSR_TX_EMPTY	0x60	/* holding register and shifter */
+#define LSR_DATA	  0x01
+#define LSR_OVERRUN	  0x02
+#define LSR_TX_EMPTY	  0x60 /* holding register and shifter */
 
-#define MSR_DELTAS	0x0f
-#define MSR_CTS		0x10
-#define MSR_DSR		0x20
-#define MSR_RI		0x40
-#define MSR_DCD		0x80
+#define MSR_DELTAS	  0x0f
+#define MSR_CTS		  0x10
+#define MSR_DSR		  0x20
+#define MSR_RI		  0x40
+#define MSR_DCD		  0x80
 /* A peer that is always there and always willing. */
-#define MSR_PEER	(MSR_CTS | MSR_DSR | MSR_DCD)
+#define MSR_PEER	  (MSR_CTS | MSR_DSR | MSR_DCD)
 
 struct serial {
 	struct irq *irq;
@@ -75,8 +75,8 @@ struct serial {
 	uint8_t divisor[2];
 	uint8_t msr;
 	uint8_t lsr_errors;
-	bool tx_pending;	/* transmitter empty and not yet told */
-	bool tx_busy;		/* console full */
+	bool tx_pending; /* transmitter empty and not yet told */
+	bool tx_busy;	 /* console full */
 	uint8_t fifo[FIFO_BYTES];
 	unsigned int head, count;
 };
@@ -110,8 +110,7 @@ static uint8_t source(const struct serial *s)
 
 static void update_line(struct serial *s)
 {
-	bool on = source(s) != IIR_NONE && (s->mcr & MCR_OUT2) &&
-		  !(s->mcr & MCR_LOOP);
+	bool on = source(s) != IIR_NONE && (s->mcr & MCR_OUT2) && !(s->mcr & MCR_LOOP);
 
 	irq_line_set(s->irq, PLATFORM_GSI_COM1, on);
 }
@@ -119,7 +118,7 @@ static void update_line(struct serial *s)
 static void fifo_put(struct serial *s, uint8_t byte)
 {
 	if (s->count == fifo_size(s)) {
-		s->lsr_errors |= LSR_OVERRUN;	/* only by loop-back */
+		s->lsr_errors |= LSR_OVERRUN; /* only by loop-back */
 		return;
 	}
 	s->fifo[(s->head + s->count++) % FIFO_BYTES] = byte;
@@ -203,17 +202,24 @@ static uint8_t read_register(struct serial *s, unsigned int reg)
 	if ((s->lcr & LCR_DLAB) && reg <= REG_IER)
 		return s->divisor[reg];
 	switch (reg) {
-	case REG_DATA: return fifo_get(s);
-	case REG_IER: return s->ier;
-	case REG_IIR: return read_iir(s);
-	case REG_LCR: return s->lcr;
-	case REG_MCR: return s->mcr;
-	case REG_LSR: return read_lsr(s);
+	case REG_DATA:
+		return fifo_get(s);
+	case REG_IER:
+		return s->ier;
+	case REG_IIR:
+		return read_iir(s);
+	case REG_LCR:
+		return s->lcr;
+	case REG_MCR:
+		return s->mcr;
+	case REG_LSR:
+		return read_lsr(s);
 	case REG_MSR:
 		val = s->msr;
 		s->msr &= (uint8_t)~MSR_DELTAS;
 		return val;
-	default: return s->scr;
+	default:
+		return s->scr;
 	}
 }
 
@@ -246,7 +252,7 @@ static void write_register(struct serial *s, unsigned int reg, uint8_t val)
 	case REG_SCR:
 		s->scr = val;
 		break;
-	default:	/* LSR and MSR: factory test only */
+	default: /* LSR and MSR: factory test only */
 		break;
 	}
 }
@@ -276,7 +282,7 @@ static void serial_write(void *dev, uint64_t off, unsigned int size, uint64_t va
 		write_register(s, (unsigned int)off + i, (uint8_t)(val >> (8 * i)));
 	update_line(s);
 	pthread_mutex_unlock(&s->lock);
-	if (off <= REG_MCR)	/* FIFO cleared, loop-back ended */
+	if (off <= REG_MCR) /* FIFO cleared, loop-back ended */
 		console_resume(s->console);
 }
 
@@ -320,7 +326,9 @@ static void drained(void *arg)
 int serial_create(struct machine *m)
 {
 	struct console_client client = {
-		.room = room, .receive = receive, .drained = drained,
+		.room = room,
+		.receive = receive,
+		.drained = drained,
 	};
 	struct bus_range range = {
 		.name = "serial",
@@ -336,7 +344,7 @@ int serial_create(struct machine *m)
 	s->irq = m->irq;
 	s->console = m->console;
 	s->msr = MSR_PEER;
-	s->divisor[0] = 12;	/* 9600, as after reset of a PC's firmware */
+	s->divisor[0] = 12; /* 9600, as after reset of a PC's firmware */
 	s->tx_pending = true;
 	pthread_mutex_init(&s->lock, NULL);
 	range.dev = s;

@@ -7,19 +7,19 @@
 
 #include "vmm/insn/emulator.h"
 
-#define CR4_LA57	BIT64(12)
-#define ATTR_EXPAND_DOWN (1U << 2)	/* of a data segment */
-#define ATTR_CODE	(1U << 3)
-#define ATTR_BIG	(1U << 14)
+#define CR4_LA57	 BIT64(12)
+#define ATTR_EXPAND_DOWN (1U << 2) /* of a data segment */
+#define ATTR_CODE	 (1U << 3)
+#define ATTR_BIG	 (1U << 14)
 
 struct piece {
 	uint64_t gpa;
 	unsigned int len;
 };
 
-static enum insn_result translate(struct emulator *e, uint64_t linear,
-				  unsigned int len, enum walk_access access,
-				  struct piece piece[2], unsigned int *count)
+static enum insn_result translate(struct emulator *e, uint64_t linear, unsigned int len,
+				  enum walk_access access, struct piece piece[2],
+				  unsigned int *count)
 {
 	unsigned int first = (unsigned int)MIN(len, PAGE_SIZE - (linear & ~PAGE_MASK));
 	enum insn_result r;
@@ -74,8 +74,7 @@ static unsigned int device_size(uint64_t gpa, unsigned int len)
 	return size;
 }
 
-static void physical_read(struct emulator *e, uint64_t gpa, uint8_t *buf,
-			  unsigned int len)
+static void physical_read(struct emulator *e, uint64_t gpa, uint8_t *buf, unsigned int len)
 {
 	const void *ram = e->bus->ram(e->bus->arg, gpa, len);
 
@@ -94,8 +93,7 @@ static void physical_read(struct emulator *e, uint64_t gpa, uint8_t *buf,
 	}
 }
 
-static void physical_write(struct emulator *e, uint64_t gpa, const uint8_t *buf,
-			   unsigned int len)
+static void physical_write(struct emulator *e, uint64_t gpa, const uint8_t *buf, unsigned int len)
 {
 	void *ram = e->bus->ram(e->bus->arg, gpa, len);
 
@@ -115,8 +113,8 @@ static void physical_write(struct emulator *e, uint64_t gpa, const uint8_t *buf,
 	}
 }
 
-enum insn_result linear_read(struct emulator *e, uint64_t linear, void *buf,
-			     unsigned int len, enum walk_access access)
+enum insn_result linear_read(struct emulator *e, uint64_t linear, void *buf, unsigned int len,
+			     enum walk_access access)
 {
 	struct piece piece[2];
 	unsigned int count;
@@ -133,8 +131,8 @@ enum insn_result linear_read(struct emulator *e, uint64_t linear, void *buf,
 	return INSN_DONE;
 }
 
-enum insn_result linear_write(struct emulator *e, uint64_t linear,
-			      const void *buf, unsigned int len)
+enum insn_result linear_write(struct emulator *e, uint64_t linear, const void *buf,
+			      unsigned int len)
 {
 	const uint8_t *p = buf;
 	struct piece piece[2];
@@ -158,8 +156,7 @@ static bool canonical(const struct emulator *e, uint64_t linear)
 	return (uint64_t)sign_extend(linear, bits) == linear;
 }
 
-static bool inside_limit(const struct hv_segment_register *s, uint64_t offset,
-			 unsigned int len)
+static bool inside_limit(const struct hv_segment_register *s, uint64_t offset, unsigned int len)
 {
 	uint64_t last = offset + len - 1;
 	bool data = !(s->attributes & ATTR_CODE);
@@ -170,9 +167,8 @@ static bool inside_limit(const struct hv_segment_register *s, uint64_t offset,
 	return last <= s->limit;
 }
 
-enum insn_result segment_linear(struct emulator *e, enum insn_segment seg,
-				uint64_t offset, unsigned int len,
-				uint64_t *linear)
+enum insn_result segment_linear(struct emulator *e, enum insn_segment seg, uint64_t offset,
+				unsigned int len, uint64_t *linear)
 {
 	const struct hv_segment_register *s = &e->cpu->segment[seg];
 	uint8_t vector = seg == SEG_SS ? FAULT_SS : FAULT_GP;

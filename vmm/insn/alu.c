@@ -22,8 +22,7 @@ static void set_szp(uint64_t *flags, unsigned int bits, uint64_t r)
 	set_flag(flags, RFLAGS_PF, !(__builtin_popcount((unsigned int)r & 0xff) & 1));
 }
 
-static uint64_t add(unsigned int bits, uint64_t a, uint64_t b, bool carry,
-		    uint64_t *flags)
+static uint64_t add(unsigned int bits, uint64_t a, uint64_t b, bool carry, uint64_t *flags)
 {
 	uint64_t r = (a + b + carry) & mask_bits(bits);
 
@@ -37,8 +36,7 @@ static uint64_t add(unsigned int bits, uint64_t a, uint64_t b, bool carry,
 	return r;
 }
 
-static uint64_t sub(unsigned int bits, uint64_t a, uint64_t b, bool borrow,
-		    uint64_t *flags)
+static uint64_t sub(unsigned int bits, uint64_t a, uint64_t b, bool borrow, uint64_t *flags)
 {
 	uint64_t r = (a - b - borrow) & mask_bits(bits);
 	uint64_t borrows = (~a & b) | ((~a | b) & r);
@@ -58,12 +56,10 @@ static uint64_t logic(unsigned int bits, uint64_t r, uint64_t *flags)
 }
 
 /* INC and DEC leave the carry alone. */
-static uint64_t step(enum alu_op op, unsigned int bits, uint64_t a,
-		     uint64_t *flags)
+static uint64_t step(enum alu_op op, unsigned int bits, uint64_t a, uint64_t *flags)
 {
 	uint64_t carry = *flags & RFLAGS_CF;
-	uint64_t r = op == ALU_INC ? add(bits, a, 1, false, flags) :
-		     sub(bits, a, 1, false, flags);
+	uint64_t r = op == ALU_INC ? add(bits, a, 1, false, flags) : sub(bits, a, 1, false, flags);
 
 	*flags = (*flags & ~RFLAGS_CF) | carry;
 	return r;
@@ -75,8 +71,8 @@ static unsigned int shift_count(unsigned int bits, uint64_t b)
 	return (unsigned int)b & (bits == 64 ? 63 : 31);
 }
 
-static uint64_t shift(enum alu_op op, unsigned int bits, uint64_t a,
-		      unsigned int n, uint64_t *flags)
+static uint64_t shift(enum alu_op op, unsigned int bits, uint64_t a, unsigned int n,
+		      uint64_t *flags)
 {
 	uint64_t mask = mask_bits(bits), r;
 	int64_t s = sign_extend(a, bits);
@@ -95,7 +91,7 @@ static uint64_t shift(enum alu_op op, unsigned int bits, uint64_t a,
 		carry = n <= bits && (a >> (n - 1) & 1);
 		set_flag(flags, RFLAGS_OF, a & sign_bit(bits));
 		break;
-	default:	/* ALU_SAR */
+	default: /* ALU_SAR */
 		r = (uint64_t)(s >> MIN(n, 63U)) & mask;
 		carry = (uint64_t)(s >> (n - 1)) & 1;
 		set_flag(flags, RFLAGS_OF, false);
@@ -106,8 +102,8 @@ static uint64_t shift(enum alu_op op, unsigned int bits, uint64_t a,
 	return r;
 }
 
-static uint64_t rotate(enum alu_op op, unsigned int bits, uint64_t a,
-		       unsigned int n, uint64_t *flags)
+static uint64_t rotate(enum alu_op op, unsigned int bits, uint64_t a, unsigned int n,
+		       uint64_t *flags)
 {
 	uint64_t r;
 
@@ -128,8 +124,8 @@ static uint64_t rotate(enum alu_op op, unsigned int bits, uint64_t a,
 }
 
 /* Through the carry, one bit at a time: counts are small. */
-static uint64_t rotate_carry(enum alu_op op, unsigned int bits, uint64_t a,
-			     unsigned int n, uint64_t *flags)
+static uint64_t rotate_carry(enum alu_op op, unsigned int bits, uint64_t a, unsigned int n,
+			     uint64_t *flags)
 {
 	bool carry = *flags & RFLAGS_CF;
 	uint64_t r = a;
@@ -157,8 +153,7 @@ static uint64_t rotate_carry(enum alu_op op, unsigned int bits, uint64_t a,
 	return r;
 }
 
-uint64_t alu(enum alu_op op, unsigned int bits, uint64_t a, uint64_t b,
-	     uint64_t *flags)
+uint64_t alu(enum alu_op op, unsigned int bits, uint64_t a, uint64_t b, uint64_t *flags)
 {
 	bool carry = *flags & RFLAGS_CF;
 
@@ -179,20 +174,29 @@ uint64_t alu(enum alu_op op, unsigned int bits, uint64_t a, uint64_t b,
 	}
 	b &= mask_bits(bits);
 	switch (op) {
-	case ALU_ADD: return add(bits, a, b, false, flags);
-	case ALU_ADC: return add(bits, a, b, carry, flags);
-	case ALU_SUB: return sub(bits, a, b, false, flags);
-	case ALU_SBB: return sub(bits, a, b, carry, flags);
-	case ALU_AND: return logic(bits, a & b, flags);
-	case ALU_OR: return logic(bits, a | b, flags);
-	case ALU_XOR: return logic(bits, a ^ b, flags);
-	case ALU_NEG: return sub(bits, 0, a, false, flags);
-	default: return step(op, bits, a, flags);
+	case ALU_ADD:
+		return add(bits, a, b, false, flags);
+	case ALU_ADC:
+		return add(bits, a, b, carry, flags);
+	case ALU_SUB:
+		return sub(bits, a, b, false, flags);
+	case ALU_SBB:
+		return sub(bits, a, b, carry, flags);
+	case ALU_AND:
+		return logic(bits, a & b, flags);
+	case ALU_OR:
+		return logic(bits, a | b, flags);
+	case ALU_XOR:
+		return logic(bits, a ^ b, flags);
+	case ALU_NEG:
+		return sub(bits, 0, a, false, flags);
+	default:
+		return step(op, bits, a, flags);
 	}
 }
 
-uint64_t alu_double_shift(bool left, unsigned int bits, uint64_t a,
-			  uint64_t fill, unsigned int count, uint64_t *flags)
+uint64_t alu_double_shift(bool left, unsigned int bits, uint64_t a, uint64_t fill,
+			  unsigned int count, uint64_t *flags)
 {
 	unsigned int n = shift_count(bits, count);
 	uint64_t mask = mask_bits(bits), r;
@@ -234,14 +238,30 @@ bool alu_condition(unsigned int code, uint64_t flags)
 	bool yes;
 
 	switch (code >> 1 & 7) {
-	case 0: yes = of; break;
-	case 1: yes = cf; break;
-	case 2: yes = zf; break;
-	case 3: yes = cf || zf; break;
-	case 4: yes = sf; break;
-	case 5: yes = flags & RFLAGS_PF; break;
-	case 6: yes = sf != of; break;
-	default: yes = zf || sf != of; break;
+	case 0:
+		yes = of;
+		break;
+	case 1:
+		yes = cf;
+		break;
+	case 2:
+		yes = zf;
+		break;
+	case 3:
+		yes = cf || zf;
+		break;
+	case 4:
+		yes = sf;
+		break;
+	case 5:
+		yes = flags & RFLAGS_PF;
+		break;
+	case 6:
+		yes = sf != of;
+		break;
+	default:
+		yes = zf || sf != of;
+		break;
 	}
 	return yes != (code & 1);
 }

@@ -7,29 +7,28 @@
 
 #include "vmm/insn/insn.h"
 
-#define RFLAGS_CF	BIT64(0)
-#define RFLAGS_PF	BIT64(2)
-#define RFLAGS_AF	BIT64(4)
-#define RFLAGS_ZF	BIT64(6)
-#define RFLAGS_SF	BIT64(7)
-#define RFLAGS_DF	BIT64(10)
-#define RFLAGS_OF	BIT64(11)
-#define RFLAGS_RF	BIT64(16)
-#define RFLAGS_AC	BIT64(18)
-#define RFLAGS_STATUS	(RFLAGS_CF | RFLAGS_PF | RFLAGS_AF | RFLAGS_ZF | \
-			 RFLAGS_SF | RFLAGS_OF)
+#define RFLAGS_CF      BIT64(0)
+#define RFLAGS_PF      BIT64(2)
+#define RFLAGS_AF      BIT64(4)
+#define RFLAGS_ZF      BIT64(6)
+#define RFLAGS_SF      BIT64(7)
+#define RFLAGS_DF      BIT64(10)
+#define RFLAGS_OF      BIT64(11)
+#define RFLAGS_RF      BIT64(16)
+#define RFLAGS_AC      BIT64(18)
+#define RFLAGS_STATUS  (RFLAGS_CF | RFLAGS_PF | RFLAGS_AF | RFLAGS_ZF | RFLAGS_SF | RFLAGS_OF)
 
-#define FAULT_SS	12
-#define FAULT_GP	13
-#define FAULT_PF	14
+#define FAULT_SS       12
+#define FAULT_GP       13
+#define FAULT_PF       14
 
-#define INSN_BYTES_MAX	15
+#define INSN_BYTES_MAX 15
 
 struct emulator {
 	struct insn_cpu *cpu;
 	const struct insn_bus *bus;
 	struct insn_fault *fault;
-	unsigned int mode_bits;		/* 16, 32, 64: of the code segment */
+	unsigned int mode_bits; /* 16, 32, 64: of the code segment */
 	ZydisDecodedInstruction insn;
 	ZydisDecodedOperand op[ZYDIS_MAX_OPERAND_COUNT];
 };
@@ -53,25 +52,23 @@ enum walk_access { WALK_READ, WALK_WRITE, WALK_FETCH };
  * Linear to physical through the guest's page tables, with the checks and the
  * accessed and dirty bits of the processor. INSN_FAULT fills e->fault.
  */
-enum insn_result walk(struct emulator *e, uint64_t linear,
-		      enum walk_access access, uint64_t *gpa);
+enum insn_result walk(struct emulator *e, uint64_t linear, enum walk_access access, uint64_t *gpa);
 
 enum insn_result raise_fault(struct emulator *e, uint8_t vector, uint32_t error);
 
 /* --- access.c: @len is 1 to 16 --- */
 
-enum insn_result linear_read(struct emulator *e, uint64_t linear, void *buf,
-			     unsigned int len, enum walk_access access);
-enum insn_result linear_write(struct emulator *e, uint64_t linear,
-			      const void *buf, unsigned int len);
+enum insn_result linear_read(struct emulator *e, uint64_t linear, void *buf, unsigned int len,
+			     enum walk_access access);
+enum insn_result linear_write(struct emulator *e, uint64_t linear, const void *buf,
+			      unsigned int len);
 
 /*
  * Segment and offset to linear address, with the limit check of 16 and 32 bit
  * code and the canonical check of 64 bit code.
  */
-enum insn_result segment_linear(struct emulator *e, enum insn_segment seg,
-				uint64_t offset, unsigned int len,
-				uint64_t *linear);
+enum insn_result segment_linear(struct emulator *e, enum insn_segment seg, uint64_t offset,
+				unsigned int len, uint64_t *linear);
 
 /* --- operand.c --- */
 
@@ -79,14 +76,11 @@ enum insn_result segment_linear(struct emulator *e, enum insn_segment seg,
 unsigned int operand_bits(const ZydisDecodedOperand *op);
 
 /* Zero-extended value. INSN_UNKNOWN for registers other than general ones. */
-enum insn_result operand_get(struct emulator *e, const ZydisDecodedOperand *op,
-			     uint64_t *val);
-enum insn_result operand_set(struct emulator *e, const ZydisDecodedOperand *op,
-			     uint64_t val);
+enum insn_result operand_get(struct emulator *e, const ZydisDecodedOperand *op, uint64_t *val);
+enum insn_result operand_set(struct emulator *e, const ZydisDecodedOperand *op, uint64_t val);
 /* The same for a memory operand moved by @displacement bytes. */
 enum insn_result operand_linear(struct emulator *e, const ZydisDecodedOperand *op,
-				int64_t displacement, unsigned int len,
-				uint64_t *linear);
+				int64_t displacement, unsigned int len, uint64_t *linear);
 
 bool gpr_get(struct emulator *e, ZydisRegister reg, uint64_t *val);
 bool gpr_set(struct emulator *e, ZydisRegister reg, uint64_t val);
@@ -94,16 +88,29 @@ bool gpr_set(struct emulator *e, ZydisRegister reg, uint64_t val);
 /* --- alu.c: results are masked, *flags holds RFLAGS and is updated --- */
 
 enum alu_op {
-	ALU_ADD, ALU_ADC, ALU_SUB, ALU_SBB, ALU_AND, ALU_OR, ALU_XOR,
-	ALU_INC, ALU_DEC, ALU_NEG,
-	ALU_SHL, ALU_SHR, ALU_SAR, ALU_ROL, ALU_ROR, ALU_RCL, ALU_RCR,
+	ALU_ADD,
+	ALU_ADC,
+	ALU_SUB,
+	ALU_SBB,
+	ALU_AND,
+	ALU_OR,
+	ALU_XOR,
+	ALU_INC,
+	ALU_DEC,
+	ALU_NEG,
+	ALU_SHL,
+	ALU_SHR,
+	ALU_SAR,
+	ALU_ROL,
+	ALU_ROR,
+	ALU_RCL,
+	ALU_RCR,
 };
 
-uint64_t alu(enum alu_op op, unsigned int bits, uint64_t a, uint64_t b,
-	     uint64_t *flags);
+uint64_t alu(enum alu_op op, unsigned int bits, uint64_t a, uint64_t b, uint64_t *flags);
 /* SHLD, SHRD: @fill is shifted in. */
-uint64_t alu_double_shift(bool left, unsigned int bits, uint64_t a,
-			  uint64_t fill, unsigned int count, uint64_t *flags);
+uint64_t alu_double_shift(bool left, unsigned int bits, uint64_t a, uint64_t fill,
+			  unsigned int count, uint64_t *flags);
 /* Signed multiplication, truncated. */
 uint64_t alu_imul(unsigned int bits, uint64_t a, uint64_t b, uint64_t *flags);
 

@@ -5,10 +5,10 @@
 
 #include "vmm/insn/emulator.h"
 
-#define CR0_PE		BIT64(0)
-#define EFER_LMA	BIT64(10)
-#define ATTR_LONG	(1U << 13)
-#define ATTR_BIG	(1U << 14)
+#define CR0_PE	  BIT64(0)
+#define EFER_LMA  BIT64(10)
+#define ATTR_LONG (1U << 13)
+#define ATTR_BIG  (1U << 14)
 
 typedef enum insn_result handler(struct emulator *e, unsigned int arg);
 
@@ -41,8 +41,7 @@ static enum insn_result do_movsx(struct emulator *e, unsigned int arg)
 	r = operand_get(e, &e->op[1], &v);
 	if (r != INSN_DONE)
 		return r;
-	return operand_set(e, &e->op[0],
-			   (uint64_t)sign_extend(v, operand_bits(&e->op[1])));
+	return operand_set(e, &e->op[0], (uint64_t)sign_extend(v, operand_bits(&e->op[1])));
 }
 
 static enum insn_result do_movbe(struct emulator *e, unsigned int arg)
@@ -111,8 +110,7 @@ static enum insn_result do_compare(struct emulator *e, unsigned int op)
 	if (r == INSN_DONE)
 		r = operand_get(e, &e->op[1], &b);
 	if (r == INSN_DONE)
-		alu((enum alu_op)op, operand_bits(&e->op[0]), a, b,
-		    &e->cpu->rflags);
+		alu((enum alu_op)op, operand_bits(&e->op[0]), a, b, &e->cpu->rflags);
 	return r;
 }
 
@@ -173,8 +171,8 @@ static enum insn_result do_cmpxchg(struct emulator *e, unsigned int arg)
 		return r;
 	e->cpu->rflags = flags;
 	if (acc != old)
-		e->cpu->gpr[GPR_RAX] = bits == 32 ? old :
-			(e->cpu->gpr[GPR_RAX] & ~mask_bits(bits)) | old;
+		e->cpu->gpr[GPR_RAX] =
+			bits == 32 ? old : (e->cpu->gpr[GPR_RAX] & ~mask_bits(bits)) | old;
 	return INSN_DONE;
 }
 
@@ -194,21 +192,18 @@ static enum insn_result do_bit(struct emulator *e, unsigned int op)
 	if (r != INSN_DONE)
 		return r;
 	if (e->op[1].type == ZYDIS_OPERAND_TYPE_REGISTER)
-		displacement = (sign_extend(index, bits) >> __builtin_ctz(bits)) *
-			       (int64_t)len;
+		displacement = (sign_extend(index, bits) >> __builtin_ctz(bits)) * (int64_t)len;
 	bit = BIT64(index & (bits - 1));
 	r = operand_linear(e, &e->op[0], displacement, len, &linear);
 	if (r == INSN_DONE)
 		r = linear_read(e, linear, &v, len, WALK_READ);
 	if (r == INSN_DONE && op != BIT_TEST) {
-		uint64_t w = op == BIT_SET ? v | bit :
-			     op == BIT_RESET ? v & ~bit : v ^ bit;
+		uint64_t w = op == BIT_SET ? v | bit : op == BIT_RESET ? v & ~bit : v ^ bit;
 
 		r = linear_write(e, linear, &w, len);
 	}
 	if (r == INSN_DONE)
-		e->cpu->rflags = v & bit ? e->cpu->rflags | RFLAGS_CF :
-				 e->cpu->rflags & ~RFLAGS_CF;
+		e->cpu->rflags = v & bit ? e->cpu->rflags | RFLAGS_CF : e->cpu->rflags & ~RFLAGS_CF;
 	return r;
 }
 
@@ -224,8 +219,7 @@ static enum insn_result do_double_shift(struct emulator *e, unsigned int left)
 		r = operand_get(e, &e->op[2], &count);
 	if (r != INSN_DONE)
 		return r;
-	a = alu_double_shift(left, operand_bits(&e->op[0]), a, fill,
-			     (unsigned int)count, &flags);
+	a = alu_double_shift(left, operand_bits(&e->op[0]), a, fill, (unsigned int)count, &flags);
 	r = operand_set(e, &e->op[0], a);
 	if (r == INSN_DONE)
 		e->cpu->rflags = flags;
@@ -247,9 +241,7 @@ static enum insn_result do_imul(struct emulator *e, unsigned int arg)
 		r = operand_get(e, &e->op[n - 1], &b);
 	if (r != INSN_DONE)
 		return r;
-	return operand_set(e, &e->op[0],
-			   alu_imul(operand_bits(&e->op[0]), a, b,
-				    &e->cpu->rflags));
+	return operand_set(e, &e->op[0], alu_imul(operand_bits(&e->op[0]), a, b, &e->cpu->rflags));
 }
 
 static enum insn_result do_bitscan(struct emulator *e, unsigned int reverse)
@@ -260,20 +252,19 @@ static enum insn_result do_bitscan(struct emulator *e, unsigned int reverse)
 	r = operand_get(e, &e->op[1], &v);
 	if (r != INSN_DONE)
 		return r;
-	if (!v) {		/* destination unchanged */
+	if (!v) { /* destination unchanged */
 		e->cpu->rflags |= RFLAGS_ZF;
 		return INSN_DONE;
 	}
 	e->cpu->rflags &= ~RFLAGS_ZF;
-	return operand_set(e, &e->op[0], (uint64_t)
-			   (reverse ? 63 - __builtin_clzll(v) : __builtin_ctzll(v)));
+	return operand_set(e, &e->op[0],
+			   (uint64_t)(reverse ? 63 - __builtin_clzll(v) : __builtin_ctzll(v)));
 }
 
 static enum insn_result do_setcc(struct emulator *e, unsigned int arg)
 {
 	(void)arg;
-	return operand_set(e, &e->op[0],
-			   alu_condition(e->insn.opcode, e->cpu->rflags));
+	return operand_set(e, &e->op[0], alu_condition(e->insn.opcode, e->cpu->rflags));
 }
 
 /* The source is read, and a 32 bit destination extended, in either case. */
@@ -288,8 +279,7 @@ static enum insn_result do_cmovcc(struct emulator *e, unsigned int arg)
 		r = operand_get(e, &e->op[0], &old);
 	if (r != INSN_DONE)
 		return r;
-	return operand_set(e, &e->op[0],
-			   alu_condition(e->insn.opcode, e->cpu->rflags) ? v : old);
+	return operand_set(e, &e->op[0], alu_condition(e->insn.opcode, e->cpu->rflags) ? v : old);
 }
 
 /* Stack pointer width: 64 bit mode 64, else what SS says. */
@@ -436,12 +426,11 @@ static bool decode(struct emulator *e, const uint8_t *bytes, unsigned int len)
 		width = ZYDIS_STACK_WIDTH_32;
 	} else if (e->mode_bits == 16) {
 		mode = e->cpu->cr0 & CR0_PE ? ZYDIS_MACHINE_MODE_LEGACY_16 :
-		       ZYDIS_MACHINE_MODE_REAL_16;
+					      ZYDIS_MACHINE_MODE_REAL_16;
 		width = ZYDIS_STACK_WIDTH_16;
 	}
 	return ZYAN_SUCCESS(ZydisDecoderInit(&decoder, mode, width)) &&
-	       ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder, bytes, len,
-						   &e->insn, e->op));
+	       ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder, bytes, len, &e->insn, e->op));
 }
 
 /* As much of the instruction as is mapped: it may end right before a hole. */
@@ -454,8 +443,8 @@ static unsigned int fetch(struct emulator *e, uint8_t *bytes)
 		linear = (uint32_t)(e->cpu->segment[SEG_CS].base + linear);
 	while (n < INSN_BYTES_MAX) {
 		uint64_t at = linear + n;
-		unsigned int piece = (unsigned int)MIN(INSN_BYTES_MAX - n,
-						       PAGE_SIZE - (at & ~PAGE_MASK));
+		unsigned int piece =
+			(unsigned int)MIN(INSN_BYTES_MAX - n, PAGE_SIZE - (at & ~PAGE_MASK));
 
 		if (linear_read(e, at, bytes + n, piece, WALK_FETCH) != INSN_DONE)
 			break;
@@ -465,11 +454,12 @@ static unsigned int fetch(struct emulator *e, uint8_t *bytes)
 }
 
 enum insn_result insn_emulate(struct insn_cpu *cpu, const struct insn_bus *bus,
-			      const uint8_t *bytes, unsigned int len,
-			      struct insn_fault *fault)
+			      const uint8_t *bytes, unsigned int len, struct insn_fault *fault)
 {
 	struct emulator e = {
-		.cpu = cpu, .bus = bus, .fault = fault,
+		.cpu = cpu,
+		.bus = bus,
+		.fault = fault,
 		.mode_bits = code_bits(cpu),
 	};
 	uint8_t fetched[INSN_BYTES_MAX];
@@ -493,13 +483,15 @@ enum insn_result insn_emulate(struct insn_cpu *cpu, const struct insn_bus *bus,
 	return r;
 }
 
-bool insn_peek(const struct insn_cpu *cpu, const struct insn_bus *bus,
-	       uint64_t linear, void *buf, unsigned int len)
+bool insn_peek(const struct insn_cpu *cpu, const struct insn_bus *bus, uint64_t linear, void *buf,
+	       unsigned int len)
 {
 	struct insn_cpu copy = *cpu;
 	struct insn_fault fault;
 	struct emulator e = {
-		.cpu = &copy, .bus = bus, .fault = &fault,
+		.cpu = &copy,
+		.bus = bus,
+		.fault = &fault,
 		.mode_bits = code_bits(cpu),
 	};
 

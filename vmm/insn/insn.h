@@ -20,7 +20,14 @@
 
 /* Order of the encoding, as in struct hv_register_page. */
 enum insn_gpr {
-	GPR_RAX, GPR_RCX, GPR_RDX, GPR_RBX, GPR_RSP, GPR_RBP, GPR_RSI, GPR_RDI,
+	GPR_RAX,
+	GPR_RCX,
+	GPR_RDX,
+	GPR_RBX,
+	GPR_RSP,
+	GPR_RBP,
+	GPR_RSI,
+	GPR_RDI,
 	GPR_COUNT = 16,
 };
 
@@ -53,7 +60,7 @@ struct insn_fault {
 	uint8_t vector;
 	bool has_error;
 	uint32_t error;
-	uint64_t address;	/* CR2 of a page fault */
+	uint64_t address; /* CR2 of a page fault */
 };
 
 enum insn_result {
@@ -70,11 +77,10 @@ enum insn_result {
 
 /* @bytes: what the hypervisor fetched at RIP, 0 to 16 bytes. */
 enum insn_result insn_emulate(struct insn_cpu *cpu, const struct insn_bus *bus,
-			      const uint8_t *bytes, unsigned int len,
-			      struct insn_fault *fault);
+			      const uint8_t *bytes, unsigned int len, struct insn_fault *fault);
 
 /* Read guest memory by linear address, for reports. False: not mapped. */
-bool insn_peek(const struct insn_cpu *cpu, const struct insn_bus *bus,
-	       uint64_t linear, void *buf, unsigned int len);
+bool insn_peek(const struct insn_cpu *cpu, const struct insn_bus *bus, uint64_t linear, void *buf,
+	       unsigned int len);
 
 #endif

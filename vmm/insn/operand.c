@@ -10,8 +10,7 @@ unsigned int operand_bits(const ZydisDecodedOperand *op)
  * Zydis numbers 8 bit registers AL CL DL BL AH CH DH BH SPL BPL SIL DIL R8B …,
  * all others as the encoding does.
  */
-static bool locate(ZydisRegister reg, unsigned int *index, unsigned int *bits,
-		   bool *high)
+static bool locate(ZydisRegister reg, unsigned int *index, unsigned int *bits, bool *high)
 {
 	ZyanI8 id = ZydisRegisterGetId(reg);
 
@@ -60,7 +59,7 @@ bool gpr_set(struct emulator *e, ZydisRegister reg, uint64_t val)
 
 	if (!locate(reg, &index, &bits, &high))
 		return false;
-	if (bits == 32) {	/* writing 32 bits clears the upper half */
+	if (bits == 32) { /* writing 32 bits clears the upper half */
 		e->cpu->gpr[index] = (uint32_t)val;
 		return true;
 	}
@@ -74,8 +73,7 @@ static bool segment_index(ZydisRegister reg, enum insn_segment *seg)
 {
 	ZyanI8 id = ZydisRegisterGetId(reg);
 
-	if (ZydisRegisterGetClass(reg) != ZYDIS_REGCLASS_SEGMENT || id < 0 ||
-	    id >= SEG_COUNT)
+	if (ZydisRegisterGetClass(reg) != ZYDIS_REGCLASS_SEGMENT || id < 0 || id >= SEG_COUNT)
 		return false;
 	*seg = (enum insn_segment)id;
 	return true;
@@ -96,16 +94,13 @@ static bool address_part(struct emulator *e, ZydisRegister reg, uint64_t *val)
 }
 
 enum insn_result operand_linear(struct emulator *e, const ZydisDecodedOperand *op,
-				int64_t displacement, unsigned int len,
-				uint64_t *linear)
+				int64_t displacement, unsigned int len, uint64_t *linear)
 {
 	enum insn_segment seg;
 	uint64_t base, index, offset;
 
-	if (op->type != ZYDIS_OPERAND_TYPE_MEMORY ||
-	    !segment_index(op->mem.segment, &seg) ||
-	    !address_part(e, op->mem.base, &base) ||
-	    !address_part(e, op->mem.index, &index))
+	if (op->type != ZYDIS_OPERAND_TYPE_MEMORY || !segment_index(op->mem.segment, &seg) ||
+	    !address_part(e, op->mem.base, &base) || !address_part(e, op->mem.index, &index))
 		return INSN_UNKNOWN;
 	offset = base + index * op->mem.scale + (uint64_t)op->mem.disp.value +
 		 (uint64_t)displacement;
@@ -113,8 +108,7 @@ enum insn_result operand_linear(struct emulator *e, const ZydisDecodedOperand *o
 	return segment_linear(e, seg, offset, len, linear);
 }
 
-static enum insn_result memory_get(struct emulator *e,
-				   const ZydisDecodedOperand *op, uint64_t *val)
+static enum insn_result memory_get(struct emulator *e, const ZydisDecodedOperand *op, uint64_t *val)
 {
 	unsigned int len = operand_bits(op) / 8;
 	enum insn_result r;
@@ -129,8 +123,7 @@ static enum insn_result memory_get(struct emulator *e,
 	return linear_read(e, linear, val, len, WALK_READ);
 }
 
-enum insn_result operand_get(struct emulator *e, const ZydisDecodedOperand *op,
-			     uint64_t *val)
+enum insn_result operand_get(struct emulator *e, const ZydisDecodedOperand *op, uint64_t *val)
 {
 	enum insn_segment seg;
 
@@ -151,8 +144,7 @@ enum insn_result operand_get(struct emulator *e, const ZydisDecodedOperand *op,
 	}
 }
 
-enum insn_result operand_set(struct emulator *e, const ZydisDecodedOperand *op,
-			     uint64_t val)
+enum insn_result operand_set(struct emulator *e, const ZydisDecodedOperand *op, uint64_t val)
 {
 	unsigned int len = operand_bits(op) / 8;
 	enum insn_result r;

@@ -28,16 +28,15 @@ static const struct {
 	{ ZYDIS_MNEMONIC_CMPSD, STR_CMPS, 4 }, { ZYDIS_MNEMONIC_CMPSQ, STR_CMPS, 8 },
 	{ ZYDIS_MNEMONIC_SCASB, STR_SCAS, 1 }, { ZYDIS_MNEMONIC_SCASW, STR_SCAS, 2 },
 	{ ZYDIS_MNEMONIC_SCASD, STR_SCAS, 4 }, { ZYDIS_MNEMONIC_SCASQ, STR_SCAS, 8 },
-	{ ZYDIS_MNEMONIC_INSB, STR_INS, 1 }, { ZYDIS_MNEMONIC_INSW, STR_INS, 2 },
-	{ ZYDIS_MNEMONIC_INSD, STR_INS, 4 },
-	{ ZYDIS_MNEMONIC_OUTSB, STR_OUTS, 1 }, { ZYDIS_MNEMONIC_OUTSW, STR_OUTS, 2 },
-	{ ZYDIS_MNEMONIC_OUTSD, STR_OUTS, 4 },
+	{ ZYDIS_MNEMONIC_INSB, STR_INS, 1 },   { ZYDIS_MNEMONIC_INSW, STR_INS, 2 },
+	{ ZYDIS_MNEMONIC_INSD, STR_INS, 4 },   { ZYDIS_MNEMONIC_OUTSB, STR_OUTS, 1 },
+	{ ZYDIS_MNEMONIC_OUTSW, STR_OUTS, 2 }, { ZYDIS_MNEMONIC_OUTSD, STR_OUTS, 4 },
 };
 
 struct string {
 	enum string_kind kind;
 	unsigned int size;
-	enum insn_segment source;	/* may be overridden; ES:DI never */
+	enum insn_segment source; /* may be overridden; ES:DI never */
 };
 
 static bool find_form(ZydisMnemonic m, struct string *s)
@@ -63,8 +62,7 @@ bool is_string(const struct emulator *e)
 static bool repeats(const struct emulator *e)
 {
 	for (unsigned int i = 0; i < e->insn.raw.prefix_count; i++)
-		if (e->insn.raw.prefixes[i].value == 0xf2 ||
-		    e->insn.raw.prefixes[i].value == 0xf3)
+		if (e->insn.raw.prefixes[i].value == 0xf2 || e->insn.raw.prefixes[i].value == 0xf3)
 			return true;
 	return false;
 }
@@ -92,9 +90,8 @@ static void advance(struct emulator *e, enum insn_gpr r, unsigned int size)
 	set_address_reg(e, r, address_reg(e, r) + by);
 }
 
-static enum insn_result get_element(struct emulator *e, enum insn_segment seg,
-				    enum insn_gpr reg, unsigned int size,
-				    uint64_t *val)
+static enum insn_result get_element(struct emulator *e, enum insn_segment seg, enum insn_gpr reg,
+				    unsigned int size, uint64_t *val)
 {
 	enum insn_result r;
 	uint64_t linear;
@@ -104,8 +101,7 @@ static enum insn_result get_element(struct emulator *e, enum insn_segment seg,
 	return r == INSN_DONE ? linear_read(e, linear, val, size, WALK_READ) : r;
 }
 
-static enum insn_result put_element(struct emulator *e, unsigned int size,
-				    uint64_t val)
+static enum insn_result put_element(struct emulator *e, unsigned int size, uint64_t val)
 {
 	enum insn_result r;
 	uint64_t linear;
@@ -118,8 +114,7 @@ static void load_accumulator(struct emulator *e, unsigned int size, uint64_t val
 {
 	uint64_t mask = mask_bits(size * 8);
 
-	e->cpu->gpr[GPR_RAX] = size == 4 ? val :
-		(e->cpu->gpr[GPR_RAX] & ~mask) | val;
+	e->cpu->gpr[GPR_RAX] = size == 4 ? val : (e->cpu->gpr[GPR_RAX] & ~mask) | val;
 }
 
 /*
@@ -177,8 +172,7 @@ static enum insn_result element(struct emulator *e, const struct string *s)
 	case STR_OUTS:
 		r = get_element(e, s->source, GPR_RSI, s->size, &a);
 		if (r == INSN_DONE)
-			e->bus->port_write(e->bus->arg,
-					   (uint16_t)e->cpu->gpr[GPR_RDX], s->size, a);
+			e->bus->port_write(e->bus->arg, (uint16_t)e->cpu->gpr[GPR_RDX], s->size, a);
 		return r;
 	}
 	return INSN_UNKNOWN;
@@ -186,8 +180,8 @@ static enum insn_result element(struct emulator *e, const struct string *s)
 
 static void advance_both(struct emulator *e, const struct string *s)
 {
-	bool source = s->kind == STR_MOVS || s->kind == STR_LODS ||
-		      s->kind == STR_CMPS || s->kind == STR_OUTS;
+	bool source = s->kind == STR_MOVS || s->kind == STR_LODS || s->kind == STR_CMPS ||
+		      s->kind == STR_OUTS;
 	bool destination = s->kind != STR_LODS && s->kind != STR_OUTS;
 
 	if (source)

@@ -13,14 +13,14 @@
 #include "vmm/load/load.h"
 #include "vmm/log.h"
 
-#define HEADER_OFFSET	0x1f1ULL	/* of struct setup_header in the file */
-#define HEADER_MAGIC	0x53726448U	/* "HdrS" */
-#define BOOT_FLAG	0xaa55U
-#define PROTOCOL_64BIT	0x020cU		/* first version with xloadflags */
-#define SECTOR		512ULL
-#define SETUP_SECTS_DEFAULT 4		/* what 0 means */
-#define ENTRY_64	0x200ULL	/* offset of startup_64 */
-#define LOADER_UNDEFINED 0xff		/* type_of_loader */
+#define HEADER_OFFSET	    0x1f1ULL	/* of struct setup_header in the file */
+#define HEADER_MAGIC	    0x53726448U /* "HdrS" */
+#define BOOT_FLAG	    0xaa55U
+#define PROTOCOL_64BIT	    0x020cU /* first version with xloadflags */
+#define SECTOR		    512ULL
+#define SETUP_SECTS_DEFAULT 4	     /* what 0 means */
+#define ENTRY_64	    0x200ULL /* offset of startup_64 */
+#define LOADER_UNDEFINED    0xff     /* type_of_loader */
 
 static int refuse(const struct image *img, const char *why)
 {
@@ -33,14 +33,12 @@ static int read_header(const struct image *img, struct setup_header *h)
 	int ret = image_read(img, HEADER_OFFSET, h, sizeof(*h));
 
 	if (ret && ret != -ENOEXEC) {
-		log_error("kernel cannot be read (%s: %s)", img->path,
-			  strerror(-ret));
+		log_error("kernel cannot be read (%s: %s)", img->path, strerror(-ret));
 		return ret;
 	}
 	if (ret || h->boot_flag != BOOT_FLAG || h->header != HEADER_MAGIC)
 		return refuse(img, "neither a bzImage nor an ELF file");
-	if (h->version < PROTOCOL_64BIT ||
-	    !(h->xloadflags & XLF_KERNEL_64))
+	if (h->version < PROTOCOL_64BIT || !(h->xloadflags & XLF_KERNEL_64))
 		return refuse(img, "no 64-bit entry point");
 	if (!(h->loadflags & LOADED_HIGH))
 		return refuse(img, "not loaded high");
@@ -59,9 +57,8 @@ static uint64_t header_size(const struct setup_header *h)
  * Where to put the kernel: its preferred address saves it a move, but any
  * place with the room it asks for will do if it is relocatable.
  */
-static int place(const struct image *img, const struct memory *m,
-		 const struct setup_header *h, uint64_t len, uint64_t *start,
-		 uint64_t *end)
+static int place(const struct image *img, const struct memory *m, const struct setup_header *h,
+		 uint64_t len, uint64_t *start, uint64_t *end)
 {
 	uint64_t need = MAX(len, (uint64_t)h->init_size);
 	uint64_t top = memory_low_end(m);
@@ -70,15 +67,14 @@ static int place(const struct image *img, const struct memory *m,
 	*start = h->pref_address;
 	if (*start >= LAYOUT_KERNEL && *start < top && need <= top - *start)
 		goto found;
-	if (h->relocatable_kernel && align && (align & (align - 1)) == 0 &&
-	    align < top) {
+	if (h->relocatable_kernel && align && (align & (align - 1)) == 0 && align < top) {
 		*start = ALIGN_UP(LAYOUT_KERNEL, align);
 		if (*start < top && need <= top - *start)
 			goto found;
 	}
 	log_error("kernel does not fit (%s: needs %llu KiB at %llu KiB, memory ends at %llu KiB)",
-		  img->path, (unsigned long long)need >> 10,
-		  (unsigned long long)*start >> 10, (unsigned long long)top >> 10);
+		  img->path, (unsigned long long)need >> 10, (unsigned long long)*start >> 10,
+		  (unsigned long long)top >> 10);
 	return -EFBIG;
 found:
 	*end = *start + need;
@@ -92,13 +88,15 @@ static void fill_e820(const struct memory *m, struct boot_params *bp)
 
 	for (unsigned int i = 0; i < n; i++)
 		bp->e820_table[i] = (struct boot_e820_entry){
-			map[i].start, map[i].size, map[i].type,
+			map[i].start,
+			map[i].size,
+			map[i].type,
 		};
 	bp->e820_entries = (uint8_t)n;
 }
 
-int bzimage_load(const struct memory *m, const struct image *img,
-		 const struct load_request *r, struct boot_entry *entry)
+int bzimage_load(const struct memory *m, const struct image *img, const struct load_request *r,
+		 struct boot_entry *entry)
 {
 	uint64_t payload, len, start, end, high, initrd, initrd_size;
 	struct boot_params *bp;
@@ -108,8 +106,7 @@ int bzimage_load(const struct memory *m, const struct image *img,
 	ret = read_header(img, &h);
 	if (ret)
 		return ret;
-	payload = ((h.setup_sects ? h.setup_sects : SETUP_SECTS_DEFAULT) + 1ULL) *
-		  SECTOR;
+	payload = ((h.setup_sects ? h.setup_sects : SETUP_SECTS_DEFAULT) + 1ULL) * SECTOR;
 	if (img->size <= payload + ENTRY_64)
 		return refuse(img, "cut off");
 	len = img->size - payload;
@@ -118,8 +115,7 @@ int bzimage_load(const struct memory *m, const struct image *img,
 		return ret;
 	ret = image_load(img, payload, m, start, len);
 	if (ret) {
-		log_error("kernel cannot be read (%s: %s)", img->path,
-			  strerror(-ret));
+		log_error("kernel cannot be read (%s: %s)", img->path, strerror(-ret));
 		return ret;
 	}
 	high = MIN(memory_low_end(m), (uint64_t)h.initrd_addr_max + 1);
@@ -148,8 +144,8 @@ int bzimage_load(const struct memory *m, const struct image *img,
 		.rip = start + ENTRY_64,
 		.argument = LAYOUT_ZERO_PAGE,
 	};
-	log_info("kernel loaded (%s, bzImage, %llu KiB at 0x%llx, initrd %llu KiB)",
-		 img->path, (unsigned long long)len >> 10,
-		 (unsigned long long)start, (unsigned long long)initrd_size >> 10);
+	log_info("kernel loaded (%s, bzImage, %llu KiB at 0x%llx, initrd %llu KiB)", img->path,
+		 (unsigned long long)len >> 10, (unsigned long long)start,
+		 (unsigned long long)initrd_size >> 10);
 	return 0;
 }

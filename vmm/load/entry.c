@@ -9,38 +9,38 @@
 #include "vmm/load/layout.h"
 #include "vmm/load/load.h"
 
-#define CR0_PE		BIT64(0)
-#define CR0_ET		BIT64(4)
-#define CR0_NE		BIT64(5)
-#define CR0_PG		BIT64(31)
-#define CR4_PAE		BIT64(5)
-#define EFER_LME	BIT64(8)
-#define EFER_LMA	BIT64(10)
-#define RFLAGS_FIXED	BIT64(1)
-#define MTRR_ENABLE_WB	(BIT64(11) | 6)
+#define CR0_PE	       BIT64(0)
+#define CR0_ET	       BIT64(4)
+#define CR0_NE	       BIT64(5)
+#define CR0_PG	       BIT64(31)
+#define CR4_PAE	       BIT64(5)
+#define EFER_LME       BIT64(8)
+#define EFER_LMA       BIT64(10)
+#define RFLAGS_FIXED   BIT64(1)
+#define MTRR_ENABLE_WB (BIT64(11) | 6)
 
-#define PTE_PRESENT	BIT64(0)
-#define PTE_WRITE	BIT64(1)
-#define PTE_LARGE	BIT64(7)
-#define ENTRIES		512
-#define GIBS_MAPPED	4
+#define PTE_PRESENT    BIT64(0)
+#define PTE_WRITE      BIT64(1)
+#define PTE_LARGE      BIT64(7)
+#define ENTRIES	       512
+#define GIBS_MAPPED    4
 
 /*
  * Selectors of the Linux boot protocol: __BOOT_CS 0x10, __BOOT_DS 0x18. TSS
  * and LDT are never used but must be in a state the processor accepts.
  */
-#define SEL_CODE	0x10
-#define SEL_DATA	0x18
-#define SEL_TSS		0x20
+#define SEL_CODE       0x10
+#define SEL_DATA       0x18
+#define SEL_TSS	       0x20
 
 /* Attributes: type 3:0, S 4, DPL 6:5, P 7, L 13, D 14, G 15 */
-#define ATTR_CODE64	0xa09b
-#define ATTR_CODE32	0xc09b
-#define ATTR_DATA	0xc093
-#define ATTR_TSS	0x008b
-#define ATTR_LDT	0x0082
-#define LIMIT_FLAT	0xffffffffU
-#define LIMIT_TSS	0x67
+#define ATTR_CODE64    0xa09b
+#define ATTR_CODE32    0xc09b
+#define ATTR_DATA      0xc093
+#define ATTR_TSS       0x008b
+#define ATTR_LDT       0x0082
+#define LIMIT_FLAT     0xffffffffU
+#define LIMIT_TSS      0x67
 
 struct page_tables {
 	uint64_t pml4[ENTRIES];
@@ -68,8 +68,9 @@ int boot_tables(const struct memory *m)
 	memset(t, 0, sizeof(*t));
 	t->pml4[0] = (LAYOUT_PAGE_TABLES + offsetof(struct page_tables, pdpt)) | flags;
 	for (unsigned int i = 0; i < GIBS_MAPPED; i++)
-		t->pdpt[i] = (LAYOUT_PAGE_TABLES + offsetof(struct page_tables, pd) +
-			      i * PAGE_SIZE) | flags;
+		t->pdpt[i] =
+			(LAYOUT_PAGE_TABLES + offsetof(struct page_tables, pd) + i * PAGE_SIZE) |
+			flags;
 	for (unsigned int i = 0; i < GIBS_MAPPED * ENTRIES; i++)
 		t->pd[i] = i * LARGE_PAGE_SIZE | flags | PTE_LARGE;
 	/* BOOT_PROTECTED loads no selector from it before its own GDT. */
@@ -84,13 +85,12 @@ static struct hv_register_assoc reg64(uint32_t name, uint64_t value)
 	return (struct hv_register_assoc){ .name = name, .value.reg64 = value };
 }
 
-static struct hv_register_assoc segment(uint32_t name, uint16_t selector,
-					uint32_t limit, uint16_t attr)
+static struct hv_register_assoc segment(uint32_t name, uint16_t selector, uint32_t limit,
+					uint16_t attr)
 {
 	return (struct hv_register_assoc){
 		.name = name,
-		.value.segment = { .limit = limit, .selector = selector,
-				   .attributes = attr },
+		.value.segment = { .limit = limit, .selector = selector, .attributes = attr },
 	};
 }
 
@@ -115,8 +115,7 @@ unsigned int boot_registers(const struct boot_entry *e,
 	reg[n++] = reg64(HV_X64_REGISTER_CR4, is_long ? CR4_PAE : 0);
 	reg[n++] = reg64(HV_X64_REGISTER_CR3, is_long ? LAYOUT_PAGE_TABLES : 0);
 	reg[n++] = reg64(HV_X64_REGISTER_EFER, is_long ? EFER_LME | EFER_LMA : 0);
-	reg[n++] = reg64(HV_X64_REGISTER_CR0, CR0_PE | CR0_ET | CR0_NE |
-			 (is_long ? CR0_PG : 0));
+	reg[n++] = reg64(HV_X64_REGISTER_CR0, CR0_PE | CR0_ET | CR0_NE | (is_long ? CR0_PG : 0));
 	reg[n++] = segment(HV_X64_REGISTER_CS, SEL_CODE, LIMIT_FLAT,
 			   is_long ? ATTR_CODE64 : ATTR_CODE32);
 	for (unsigned int i = 0; i < ARRAY_SIZE(data); i++)
@@ -127,8 +126,7 @@ unsigned int boot_registers(const struct boot_entry *e,
 	reg[n++] = table(HV_X64_REGISTER_IDTR, 0, 0);
 	reg[n++] = reg64(HV_X64_REGISTER_RFLAGS, RFLAGS_FIXED);
 	reg[n++] = reg64(HV_X64_REGISTER_RIP, e->rip);
-	reg[n++] = reg64(is_long ? HV_X64_REGISTER_RSI : HV_X64_REGISTER_RBX,
-			 e->argument);
+	reg[n++] = reg64(is_long ? HV_X64_REGISTER_RSI : HV_X64_REGISTER_RBX, e->argument);
 	/*
 	 * As firmware leaves it: all memory write-back. With MTRRs off Linux
 	 * takes everything for uncached and gives up PAT.

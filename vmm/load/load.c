@@ -62,7 +62,7 @@ int image_read(const struct image *img, uint64_t off, void *dst, uint64_t len)
 		if (n < 0)
 			return -errno;
 		if (n == 0)
-			return -ENOEXEC;	/* became shorter meanwhile */
+			return -ENOEXEC; /* became shorter meanwhile */
 		p += n;
 		off += (uint64_t)n;
 		len -= (uint64_t)n;
@@ -70,8 +70,8 @@ int image_read(const struct image *img, uint64_t off, void *dst, uint64_t len)
 	return 0;
 }
 
-int image_load(const struct image *img, uint64_t off, const struct memory *m,
-	       uint64_t gpa_start, uint64_t len)
+int image_load(const struct image *img, uint64_t off, const struct memory *m, uint64_t gpa_start,
+	       uint64_t len)
 {
 	void *dst = memory_at(m, gpa(gpa_start), len);
 
@@ -83,23 +83,17 @@ uint64_t memory_low_end(const struct memory *m)
 	return m->region[0].size;
 }
 
-unsigned int memory_map(const struct memory *m,
-			struct map_entry map[MAP_ENTRIES_MAX])
+unsigned int memory_map(const struct memory *m, struct map_entry map[MAP_ENTRIES_MAX])
 {
 	unsigned int n = 0;
 
 	map[n++] = (struct map_entry){ 0, LAYOUT_LOW_RAM_END, MAP_RAM };
-	map[n++] = (struct map_entry){ LAYOUT_ACPI, LAYOUT_ACPI_SIZE,
-				       MAP_RESERVED };
-	map[n++] = (struct map_entry){ LAYOUT_KERNEL,
-				       memory_low_end(m) - LAYOUT_KERNEL,
-				       MAP_RAM };
+	map[n++] = (struct map_entry){ LAYOUT_ACPI, LAYOUT_ACPI_SIZE, MAP_RESERVED };
+	map[n++] = (struct map_entry){ LAYOUT_KERNEL, memory_low_end(m) - LAYOUT_KERNEL, MAP_RAM };
 	/* Linux trusts an ECAM window only where the map reserves it. */
-	map[n++] = (struct map_entry){ PLATFORM_ECAM_BASE, PLATFORM_ECAM_SIZE,
-				       MAP_RESERVED };
+	map[n++] = (struct map_entry){ PLATFORM_ECAM_BASE, PLATFORM_ECAM_SIZE, MAP_RESERVED };
 	for (unsigned int i = 1; i < m->region_count; i++)
-		map[n++] = (struct map_entry){ m->region[i].start,
-					       m->region[i].size, MAP_RAM };
+		map[n++] = (struct map_entry){ m->region[i].start, m->region[i].size, MAP_RAM };
 	return n;
 }
 
@@ -117,8 +111,8 @@ int cmdline_load(const struct memory *m, const char *cmdline, uint64_t max)
 	return ret;
 }
 
-int initrd_load(const struct memory *m, const char *path, uint64_t low,
-		uint64_t high, uint64_t *addr, uint64_t *size)
+int initrd_load(const struct memory *m, const char *path, uint64_t low, uint64_t high,
+		uint64_t *addr, uint64_t *size)
 {
 	struct image img;
 	int ret;
@@ -133,8 +127,8 @@ int initrd_load(const struct memory *m, const char *path, uint64_t low,
 		return ret;
 	}
 	if (img.size > high || ALIGN_DOWN(high - img.size, PAGE_SIZE) < low) {
-		log_error("initrd does not fit (%s: %llu KiB, %llu KiB of memory left)",
-			  path, (unsigned long long)img.size >> 10,
+		log_error("initrd does not fit (%s: %llu KiB, %llu KiB of memory left)", path,
+			  (unsigned long long)img.size >> 10,
 			  (unsigned long long)(high > low ? high - low : 0) >> 10);
 		ret = -EFBIG;
 	} else if (img.size) {
@@ -142,15 +136,13 @@ int initrd_load(const struct memory *m, const char *path, uint64_t low,
 		*addr = ALIGN_DOWN(high - img.size, PAGE_SIZE);
 		ret = image_load(&img, 0, m, *addr, img.size);
 		if (ret)
-			log_error("initrd cannot be read (%s: %s)", path,
-				  strerror(-ret));
+			log_error("initrd cannot be read (%s: %s)", path, strerror(-ret));
 	}
 	image_close(&img);
 	return ret;
 }
 
-int load_guest(const struct memory *m, const struct load_request *r,
-	       struct boot_entry *entry)
+int load_guest(const struct memory *m, const struct load_request *r, struct boot_entry *entry)
 {
 	uint8_t magic[sizeof(elf_magic)];
 	struct image img;

@@ -19,7 +19,7 @@
 /* How the first processor starts. */
 enum boot_mode {
 	BOOT_LONG,	/* 64 bit, paging on, RSI = argument */
-	BOOT_PROTECTED,	/* 32 bit, paging off, EBX = argument */
+	BOOT_PROTECTED, /* 32 bit, paging off, EBX = argument */
 };
 
 struct boot_entry {
@@ -30,13 +30,12 @@ struct boot_entry {
 
 struct load_request {
 	const char *kernel;
-	const char *initrd;	/* NULL: none */
+	const char *initrd; /* NULL: none */
 	const char *cmdline;
-	uint64_t rsdp;		/* guest physical */
+	uint64_t rsdp; /* guest physical */
 };
 
-int load_guest(const struct memory *m, const struct load_request *r,
-	       struct boot_entry *entry);
+int load_guest(const struct memory *m, const struct load_request *r, struct boot_entry *entry);
 
 #define BOOT_REGISTERS_MAX 32
 
@@ -57,24 +56,24 @@ void image_close(struct image *img);
 /* Exactly @len bytes; -ENOEXEC if the file is too short (not logged). */
 int image_read(const struct image *img, uint64_t off, void *dst, uint64_t len);
 /* The same, straight into guest memory; -EFBIG if they do not fit. */
-int image_load(const struct image *img, uint64_t off, const struct memory *m,
-	       uint64_t gpa, uint64_t len);
+int image_load(const struct image *img, uint64_t off, const struct memory *m, uint64_t gpa,
+	       uint64_t len);
 
 /*
  * Load the initrd as high as possible in [@low, @high); *addr and *size are 0
  * without one. Logs.
  */
-int initrd_load(const struct memory *m, const char *path, uint64_t low,
-		uint64_t high, uint64_t *addr, uint64_t *size);
+int initrd_load(const struct memory *m, const char *path, uint64_t low, uint64_t high,
+		uint64_t *addr, uint64_t *size);
 
 /* The command line at LAYOUT_CMDLINE; logs if it is longer than @max. */
 int cmdline_load(const struct memory *m, const char *cmdline, uint64_t max);
 
 /* Both log and fill in @entry. @img is open. */
-int bzimage_load(const struct memory *m, const struct image *img,
-		 const struct load_request *r, struct boot_entry *entry);
-int pvh_load(const struct memory *m, const struct image *img,
-	     const struct load_request *r, struct boot_entry *entry);
+int bzimage_load(const struct memory *m, const struct image *img, const struct load_request *r,
+		 struct boot_entry *entry);
+int pvh_load(const struct memory *m, const struct image *img, const struct load_request *r,
+	     struct boot_entry *entry);
 
 /* The memory map, in the numbering that E820 and PVH share. */
 enum { MAP_RAM = 1, MAP_RESERVED = 2 };
@@ -87,8 +86,7 @@ struct map_entry {
 
 #define MAP_ENTRIES_MAX 8
 
-unsigned int memory_map(const struct memory *m,
-			struct map_entry map[MAP_ENTRIES_MAX]);
+unsigned int memory_map(const struct memory *m, struct map_entry map[MAP_ENTRIES_MAX]);
 
 /* End of the RAM below 4 GiB. */
 uint64_t memory_low_end(const struct memory *m);

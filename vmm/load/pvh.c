@@ -11,11 +11,11 @@
 #include "vmm/load/load.h"
 #include "vmm/log.h"
 
-#define PHDRS_MAX		64
-#define NOTES_MAX_BYTES		65536ULL
-#define NOTE_PHYS32_ENTRY	18
-#define START_MAGIC		0x336ec578U
-#define CMDLINE_MAX		4095
+#define PHDRS_MAX	  64
+#define NOTES_MAX_BYTES	  65536ULL
+#define NOTE_PHYS32_ENTRY 18
+#define START_MAGIC	  0x336ec578U
+#define CMDLINE_MAX	  4095
 
 /* hvm_start_info, version 1, and what it points to */
 struct start_info {
@@ -60,22 +60,19 @@ static int refuse(const struct image *img, const char *why)
 }
 
 /* A file that ends too early is a bad file, everything else the host's. */
-static int read_or_refuse(const struct image *img, uint64_t off, void *dst,
-			  uint64_t len)
+static int read_or_refuse(const struct image *img, uint64_t off, void *dst, uint64_t len)
 {
 	int ret = image_read(img, off, dst, len);
 
 	if (ret == -ENOEXEC)
 		return refuse(img, "cut off");
 	if (ret)
-		log_error("kernel cannot be read (%s: %s)", img->path,
-			  strerror(-ret));
+		log_error("kernel cannot be read (%s: %s)", img->path, strerror(-ret));
 	return ret;
 }
 
 /* Notes of @len bytes at @off: looking for the entry point. */
-static int find_entry(const struct image *img, uint64_t off, uint64_t len,
-		      uint32_t *entry)
+static int find_entry(const struct image *img, uint64_t off, uint64_t len, uint32_t *entry)
 {
 	while (len >= sizeof(Elf64_Nhdr)) {
 		char name[4] = "";
@@ -97,8 +94,8 @@ static int find_entry(const struct image *img, uint64_t off, uint64_t len,
 			if (ret)
 				return ret;
 			if (memcmp(name, "Xen", 4) == 0)
-				return read_or_refuse(img, off + sizeof(n) + name_size,
-						      entry, sizeof(*entry));
+				return read_or_refuse(img, off + sizeof(n) + name_size, entry,
+						      sizeof(*entry));
 		}
 		off += total;
 		len -= total;
@@ -106,8 +103,8 @@ static int find_entry(const struct image *img, uint64_t off, uint64_t len,
 	return 0;
 }
 
-static int load_segment(const struct memory *m, const struct image *img,
-			const Elf64_Phdr *p, uint64_t *end)
+static int load_segment(const struct memory *m, const struct image *img, const Elf64_Phdr *p,
+			uint64_t *end)
 {
 	void *dst;
 
@@ -116,12 +113,10 @@ static int load_segment(const struct memory *m, const struct image *img,
 	if (!p->p_memsz)
 		return 0;
 	/* Below are the tables the entry needs. */
-	dst = p->p_paddr < LAYOUT_KERNEL ? NULL :
-	      memory_at(m, gpa(p->p_paddr), p->p_memsz);
+	dst = p->p_paddr < LAYOUT_KERNEL ? NULL : memory_at(m, gpa(p->p_paddr), p->p_memsz);
 	if (!dst) {
-		log_error("kernel does not fit (%s: segment at 0x%llx, %llu KiB)",
-			  img->path, (unsigned long long)p->p_paddr,
-			  (unsigned long long)p->p_memsz >> 10);
+		log_error("kernel does not fit (%s: segment at 0x%llx, %llu KiB)", img->path,
+			  (unsigned long long)p->p_paddr, (unsigned long long)p->p_memsz >> 10);
 		return -EFBIG;
 	}
 	/* Fresh guest memory is zero, but segments may overlap. */
@@ -130,8 +125,8 @@ static int load_segment(const struct memory *m, const struct image *img,
 	return read_or_refuse(img, p->p_offset, dst, p->p_filesz);
 }
 
-static int load_segments(const struct memory *m, const struct image *img,
-			 uint32_t *entry, uint64_t *end)
+static int load_segments(const struct memory *m, const struct image *img, uint32_t *entry,
+			 uint64_t *end)
 {
 	Elf64_Ehdr e;
 	int ret;
@@ -142,8 +137,7 @@ static int load_segments(const struct memory *m, const struct image *img,
 	if (e.e_ident[EI_CLASS] != ELFCLASS64 || e.e_ident[EI_DATA] != ELFDATA2LSB ||
 	    e.e_machine != EM_X86_64)
 		return refuse(img, "not an x86-64 ELF file");
-	if (e.e_phentsize != sizeof(Elf64_Phdr) || !e.e_phnum ||
-	    e.e_phnum > PHDRS_MAX)
+	if (e.e_phentsize != sizeof(Elf64_Phdr) || !e.e_phnum || e.e_phnum > PHDRS_MAX)
 		return refuse(img, "bad ELF program headers");
 	for (unsigned int i = 0; i < e.e_phnum; i++) {
 		uint64_t at = i * sizeof(Elf64_Phdr);
@@ -164,8 +158,8 @@ static int load_segments(const struct memory *m, const struct image *img,
 	return 0;
 }
 
-static int write_start_page(const struct memory *m, const struct load_request *r,
-			    uint64_t initrd, uint64_t initrd_size)
+static int write_start_page(const struct memory *m, const struct load_request *r, uint64_t initrd,
+			    uint64_t initrd_size)
 {
 	struct start_page s = {
 		.info = {
@@ -193,8 +187,8 @@ static int write_start_page(const struct memory *m, const struct load_request *r
 	return memory_write(m, gpa(LAYOUT_PVH), &s, sizeof(s));
 }
 
-int pvh_load(const struct memory *m, const struct image *img,
-	     const struct load_request *r, struct boot_entry *entry)
+int pvh_load(const struct memory *m, const struct image *img, const struct load_request *r,
+	     struct boot_entry *entry)
 {
 	uint64_t initrd, initrd_size, end = LAYOUT_KERNEL;
 	uint32_t rip = 0;
@@ -205,8 +199,7 @@ int pvh_load(const struct memory *m, const struct image *img,
 		return ret;
 	if (!rip)
 		return refuse(img, "no PVH entry point");
-	ret = initrd_load(m, r->initrd, end, memory_low_end(m), &initrd,
-			  &initrd_size);
+	ret = initrd_load(m, r->initrd, end, memory_low_end(m), &initrd, &initrd_size);
 	if (ret)
 		return ret;
 	ret = cmdline_load(m, r->cmdline, CMDLINE_MAX);
@@ -220,7 +213,7 @@ int pvh_load(const struct memory *m, const struct image *img,
 		.rip = rip,
 		.argument = LAYOUT_PVH,
 	};
-	log_info("kernel loaded (%s, PVH, entry 0x%x, initrd %llu KiB)",
-		 img->path, rip, (unsigned long long)initrd_size >> 10);
+	log_info("kernel loaded (%s, PVH, entry 0x%x, initrd %llu KiB)", img->path, rip,
+		 (unsigned long long)initrd_size >> 10);
 	return 0;
 }
