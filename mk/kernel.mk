@@ -8,9 +8,10 @@
 #   $(O)/guest/bzImage           the sample guest's kernel (+ vmlinux, config)
 #   make kconfig-check           both configurations, without compiling
 
-# Topics of the root kernel; KERNEL_DEBUG=1 adds what is only for debugging.
-ROOT_TOPICS := base x86 mshv efi acpi-pci console virtio storage net security
-ROOT_TOPICS += $(if $(filter 1,$(KERNEL_DEBUG)),debug)
+# Topics of the root kernel. ROOT_EXTRA="sata debug" adds what the product does
+# not have.
+ROOT_TOPICS := base x86 mshv efi acpi-pci console virtio storage net security \
+	$(ROOT_EXTRA)
 
 root_fragments  := $(ROOT_TOPICS:%=kernel-config/%.config)
 guest_fragments := kernel-config/guest.config
@@ -37,3 +38,20 @@ $(O)/guest/vmlinux: $(O)/guest/bzImage
 kconfig-check: $(kernel_deps)
 	$(Q)$(kernel_sh) -o $(O)/kernel configure-root $(root_fragments)
 	$(Q)$(kernel_sh) -o $(O)/guest configure-guest $(guest_fragments)
+
+# --- tests of the launch patch (tests/tools/efi-launch.sh) --------------------
+
+EFI_TEST := $(O)/test/efi
+
+# One loader per way to fail: fakeloader-LAUNCH.efi and so on.
+$(EFI_TEST)/fakeloader-%.efi: tests/efi/fakeloader.c include/abi/mshv_efi.h
+	$(call say,LINK,$@)mkdir -p $(@D) && \
+	$(CC_EFI) $(CFLAGS_EFI) -mno-stack-arg-probe -DFAKE_MODE=$* -c $< -o $@.o && \
+	$(LD_EFI) -nologo -nodefaultlib -subsystem:efi_boot_service_driver \
+		-entry:fake_main -dll -timestamp:0 -out:$@ $@.o
+
+$(EFI_TEST)/probe.cpio.gz: tests/efi/probe.c tools/mkcpio.sh
+	$(call say,CPIO,$@)mkdir -p $(@D) && \
+	$(CC_MUSL) $(CFLAGS_MUSL) $(LDFLAGS_MUSL) -s -o $(@D)/probe $< && \
+	echo 'file /init $(@D)/probe 755' >$(@D)/probe.list && \
+	tools/mkcpio.sh -o $@ $(@D)/probe.list

@@ -13,8 +13,9 @@ usage()
 usage: tools/kconfig.sh -s SOURCE -b BUILD [-r LIST -k NAME] FRAGMENT...
 
 Writes BUILD/.config from kernel source SOURCE: everything off that no FRAGMENT
-turns on. Fails if two fragments disagree, if an option did not come out as its
-fragment says, or if it differs from the lines for NAME in LIST.
+turns on. Fails if two fragments disagree (but sata.config and debug.config,
+which add to the product, may overrule the others), if an option did not come out as its fragment says, or if it differs
+from the lines for NAME in LIST.
 EOF
 	exit 2
 }
@@ -30,8 +31,8 @@ while getopts s:b:r:k: opt; do
 	esac
 done
 shift $((OPTIND - 1))
-[ -n "$source" ] && [ -n "$build" ] && [ $# -gt 0 ] || usage
-[ -z "$list" ] || [ -n "$name" ] || usage
+if [ -z "$source" ] || [ -z "$build" ] || [ $# -eq 0 ]; then usage; fi
+if [ -n "$list" ] && [ -z "$name" ]; then usage; fi
 
 mkdir -p "$build"
 
@@ -44,7 +45,8 @@ awk '
 	}
 	/^# CONFIG_[A-Z0-9a-z_]+ is not set$/ { option = $2; value = "n" }
 	/^CONFIG_|^# CONFIG_[A-Z0-9a-z_]+ is not set$/ {
-		if (option in where && values[option] != value) {
+		if (option in where && values[option] != value &&
+		    FILENAME !~ /(sata|debug)\.config$/) {
 			printf "kconfig: %s:%d: %s=%s, but %s says %s\n",
 				FILENAME, FNR, option, value, where[option],
 				values[option] >"/dev/stderr"
@@ -52,7 +54,6 @@ awk '
 		}
 		where[option] = FILENAME ":" FNR
 		values[option] = value
-		print option "\t" value "\t" FILENAME ":" FNR
 		next
 	}
 	/^[^#]/ {
@@ -60,7 +61,11 @@ awk '
 			FILENAME, FNR, $0 >"/dev/stderr"
 		bad = 1
 	}
-	END { exit bad }
+	END {
+		for (option in where)
+			print option "\t" values[option] "\t" where[option]
+		exit bad
+	}
 ' "$@" >"$build/wanted"
 
 awk -F'\t' '{ print $1 "=" $2 }' "$build/wanted" >"$build/wanted.config"
@@ -74,6 +79,7 @@ KCONFIG_ALLCONFIG=$build/wanted.config \
 }
 
 # Both checks read "OPTION VALUE ORIGIN" and look into the finished .config.
+# shellcheck disable=SC2016 # awk's fields, not the shell's
 check='
 	FNR == NR && /^CONFIG_/ {
 		got[substr($0, 1, index($0, "=") - 1)] = substr($0, index($0, "=") + 1)

@@ -11,10 +11,12 @@ usage()
 	cat >&2 <<EOF
 usage: tools/kernel.sh -t TARBALL -o DIR headers
        tools/kernel.sh -t TARBALL -o DIR root|guest FRAGMENT...
+       tools/kernel.sh -t TARBALL -o DIR configure-root|configure-guest FRAGMENT...
 
 headers  DIR/include           (make headers_install)
 root     DIR/bzImage, DIR/vmlinux, DIR/System.map, DIR/config
 guest    the same, of the sample guest's kernel
+configure-*  only DIR/config, checked
 
 environment: CACHE=path  where sources and results are kept
              V=1         show the kernel's own build output
@@ -22,10 +24,6 @@ environment: CACHE=path  where sources and results are kept
 EOF
 	exit 2
 }
-
-# How many steps a build prints, for the percentage only.
-steps_root=2050
-steps_guest=1000
 
 tarball='' out=''
 while getopts t:o: opt; do
@@ -36,7 +34,7 @@ while getopts t:o: opt; do
 	esac
 done
 shift $((OPTIND - 1))
-[ -n "$tarball" ] && [ -n "$out" ] && [ $# -ge 1 ] || usage
+if [ -z "$tarball" ] || [ -z "$out" ] || [ $# -eq 0 ]; then usage; fi
 what=$1
 shift
 
@@ -101,26 +99,47 @@ source_key=$({
 	tarball_hash
 	cat kernel-config/patches/*.patch
 } | hash_of)
-src=$cache/src-$source_key
+# The same path for every version: a build directory stays usable, and only what
+# a patch has changed is compiled again.
+src=$cache/src
 
-# One process at a time works on one thing in the cache.
-lock()
+# Locks, always taken in this order: the source (fd 8; shared by those who build
+# from it, exclusive for who replaces it), then one result (fd 9).
+wait_for()
 {
-	exec 9>"$cache/$1.lock"
-	flock -n 9 || {
-		say "waiting for another build of $1"
-		flock 9
+	flock -n "$@" || {
+		say "waiting for another build"
+		flock "$@"
 	}
+}
+
+source_ready()
+{
+	[ "$(cat "$src/.patched" 2>/dev/null)" = "$source_key" ]
+}
+
+use_source()
+{
+	exec 8>"$cache/source.lock"
+	wait_for -s 8
+	while ! source_ready; do
+		flock -u 8
+		wait_for -x 8
+		source_ready || unpack
+		# Not atomic: somebody else may replace it before we have it.
+		flock -s 8
+	done
+}
+
+lock_result()
+{
+	exec 9>"$cache/$what.lock"
+	wait_for -x 9
 }
 
 unpack()
 {
-	[ -e "$src/.patched" ] && return
-	lock source
-	[ -e "$src/.patched" ] && return
-
-	# Only one unpacked source is worth its 2 GB, and its builds with it.
-	rm -rf "$cache"/src-* "$cache"/build-*
+	rm -rf "$src"
 	mkdir "$src"
 	tar -xf "$tarball" -C "$src" --strip-components=1
 	say 'unpacked'
@@ -128,8 +147,7 @@ unpack()
 		patch -s -p1 -F0 --no-backup-if-mismatch -d "$src" <"$patch" ||
 			die "$patch does not apply to $tarball"
 	done
-	touch "$src/.patched"
-	exec 9>&-
+	echo "$source_key" >"$src/.patched"
 }
 
 # progress PID LOG TOTAL: one line that is rewritten on a terminal; elsewhere
@@ -164,7 +182,7 @@ run_make()
 		make -C "$src" O="$build" -j"$jobs" V=1 "$@"
 		return
 	fi
-	make -C "$src" O="$build" -j"$jobs" "$@" >"$log" 2>&1 9>&- &
+	make -C "$src" O="$build" -j"$jobs" "$@" >"$log" 2>&1 8>&- 9>&- &
 	make_pid=$!
 	trap 'kill "$make_pid" 2>/dev/null; exit 130' INT TERM
 	progress "$make_pid" "$log" "$total"
@@ -174,38 +192,38 @@ run_make()
 	fi
 	trap - INT TERM
 	if grep -q 'warning:' "$log"; then
-		grep 'warning:' "$log" | head -n 5 >&2
-		die "build warns, see $log"
+		say "$what: $(grep -c 'warning:' "$log") warnings, see $log"
 	fi
 }
 
-# deliver DIR FILE...: from the cache to where the caller wants them.
+# deliver FILE...: from the cache to where the caller wants them.
 deliver()
 {
-	from=$1
-	shift
+	touch "$result"
 	for file; do
-		cp "$from/$file" "$out/$file.tmp"
+		cp "$result/$file" "$out/$file.tmp"
 		mv "$out/$file.tmp" "$out/$file"
 	done
+	find "$cache" -maxdepth 1 -name "$what-*" -mtime +30 -exec rm -rf {} +
 }
 
 headers()
 {
 	result=$cache/headers-$source_key
 	if [ ! -d "$result" ]; then
-		unpack
-		lock headers
+		use_source
+		lock_result
+	fi
+	if [ ! -d "$result" ]; then
 		build=$cache/build-headers
-		if [ ! -d "$result" ]; then
-			rm -rf "$result.tmp" "$build"
-			mkdir -p "$build"
-			run_make 1000 headers_install INSTALL_HDR_PATH="$result.tmp"
-			mv "$result.tmp" "$result"
-			rm -rf "$build"
-		fi
+		rm -rf "$result.tmp" "$build"
+		mkdir -p "$build"
+		run_make 1000 headers_install INSTALL_HDR_PATH="$result.tmp"
+		mv "$result.tmp" "$result"
+		rm -rf "$build"
 		say 'headers'
 	fi
+	touch "$result"
 	rm -rf "$out/include"
 	cp -r "$result/include" "$out/include"
 }
@@ -218,17 +236,23 @@ kernel()
 		gcc --version | head -n 1
 		ld --version | head -n 1
 		zstd --version
+		lz4 --version
 	} | hash_of)
 	result=$cache/$what-$key
 	if [ ! -d "$result" ]; then
-		unpack
-		lock "$what"
+		use_source
+		lock_result
 	fi
 	if [ ! -d "$result" ]; then
 		build=$cache/build-$what
 		tools/kconfig.sh -s "$src" -b "$build" \
 			-r kernel-config/required.list -k "$what" "$@"
-		eval "run_make \"\$steps_$what\" bzImage"
+		# How many steps make prints; for the percentage only.
+		case $what in
+		root) steps=2170 ;;
+		*) steps=1250 ;;
+		esac
+		run_make "$steps" bzImage
 		rm -rf "$result.tmp"
 		mkdir "$result.tmp"
 		cp "$build/arch/x86/boot/bzImage" "$build/vmlinux" \
@@ -237,13 +261,28 @@ kernel()
 		mv "$result.tmp" "$result"
 		say "$what: built, $(stat -c %s "$result/bzImage") bytes"
 	fi
-	deliver "$result" vmlinux System.map config bzImage
+	deliver vmlinux System.map config bzImage
+}
+
+# configure NAME FRAGMENT...: what kernel would be built, without building it.
+configure()
+{
+	use_source
+	build=$cache/configure-$1
+	tools/kconfig.sh -s "$src" -b "$build" \
+		-r kernel-config/required.list -k "$@"
+	cp "$build/.config" "$out/config"
+	rm -rf "$build"
 }
 
 case $what in
 headers)
 	[ $# -eq 0 ] || usage
 	headers
+	;;
+configure-root | configure-guest)
+	[ $# -ge 1 ] || usage
+	configure "${what#configure-}" "$@"
 	;;
 root | guest)
 	[ $# -ge 1 ] || usage
