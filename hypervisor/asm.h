@@ -22,16 +22,18 @@
 #define LC_RIP			64
 #define LC_RSP			72
 #define LC_RFLAGS		80
-#define LC_CR3			88
-#define LC_GDTR			96
-#define LC_IDTR			112
-#define LC_ES			128
-#define LC_CS			130
-#define LC_SS			132
-#define LC_DS			134
-#define LC_FS			136
-#define LC_GS			138
-#define LC_SIZE			144
+#define LC_CR0			88
+#define LC_CR3			96
+#define LC_CR4			104
+#define LC_GDTR			112
+#define LC_IDTR			128
+#define LC_ES			144
+#define LC_CS			146
+#define LC_SS			148
+#define LC_DS			150
+#define LC_FS			152
+#define LC_GS			154
+#define LC_SIZE			160
 
 /* Our own segment selectors. */
 #define SEL_CODE		0x08

@@ -18,7 +18,8 @@ _Static_assert(offsetof(struct cpu, host_vmcb) == CPU_HOST_VMCB, "asm.h");
 _Static_assert(offsetof(struct cpu, accepted) == CPU_ACCEPTED, "asm.h");
 _Static_assert(offsetof(struct cpu, accepted_nmi) == CPU_ACCEPTED_NMI, "asm.h");
 _Static_assert(offsetof(struct launch_context, rflags) == LC_RFLAGS, "asm.h");
-_Static_assert(offsetof(struct launch_context, cr3) == LC_CR3, "asm.h");
+_Static_assert(offsetof(struct launch_context, cr0) == LC_CR0, "asm.h");
+_Static_assert(offsetof(struct launch_context, cr4) == LC_CR4, "asm.h");
 _Static_assert(offsetof(struct launch_context, gdt_limit) == LC_GDTR, "asm.h");
 _Static_assert(offsetof(struct launch_context, idt_limit) == LC_IDTR, "asm.h");
 _Static_assert(offsetof(struct launch_context, es) == LC_ES, "asm.h");
@@ -87,15 +88,31 @@ static void gdt_build(struct cpu *cpu)
 }
 
 #define CR0_HOST	0x80010033ull	/* PG WP NE ET MP PE */
-#define CR4_HOST	0x00000620ull	/* OSXMMEXCPT OSFXSR PAE */
+#define CR4_HOST	0x000006f0ull	/* OSXMMEXCPT OSFXSR PGE MCE PAE PSE */
 #define CR4_HOST_XSAVE	BIT64(18)
-#define CPUID1_ECX_XSAVE BIT32(26)
+#define CR4_HOST_SMEP	BIT64(20)
+#define CR4_HOST_SMAP	BIT64(21)
+
+/*
+ * We have no global and no user pages, so PGE, SMEP and SMAP change nothing for
+ * us; but Linux sets them, and an emulator drops all translations once more at
+ * each world switch if they differ.
+ */
+static uint64_t host_cr4(void)
+{
+	uint64_t cr4 = CR4_HOST;
+	uint32_t features = cpuid(7, 0).ebx;
+
+	cr4 |= cpuid(1, 0).ecx & BIT32(26) ? CR4_HOST_XSAVE : 0;
+	cr4 |= features & BIT32(7) ? CR4_HOST_SMEP : 0;
+	cr4 |= features & BIT32(20) ? CR4_HOST_SMAP : 0;
+	return cr4;
+}
 
 void cpu_load_tables(struct cpu *cpu)
 {
 	struct table_pointer gdtr = { sizeof(cpu->gdt) - 1, virt_to_phys(cpu->gdt) };
 	struct table_pointer idtr = { sizeof(idt) - 1, virt_to_phys(idt) };
-	bool xsave = cpuid(1, 0).ecx & CPUID1_ECX_XSAVE;
 
 	/* A reload (after a failed launch) must find the TSS available again. */
 	gdt_build(cpu);
@@ -104,7 +121,7 @@ void cpu_load_tables(struct cpu *cpu)
 	__asm__ volatile("lidt %0" : : "m"(idtr));
 	wrmsr(MSR_GS_BASE, virt_to_phys(cpu));
 	write_cr0(CR0_HOST);
-	write_cr4(CR4_HOST | (xsave ? CR4_HOST_XSAVE : 0));
+	write_cr4(host_cr4());
 }
 
 /* --- processors --- */

@@ -40,8 +40,12 @@ hv_launch_enter:
 	movq	%rax, LC_RIP(%rsp)
 	leaq	LC_SIZE+16(%rsp), %rax
 	movq	%rax, LC_RSP(%rsp)
+	movq	%cr0, %rax
+	movq	%rax, LC_CR0(%rsp)
 	movq	%cr3, %rax
 	movq	%rax, LC_CR3(%rsp)
+	movq	%cr4, %rax
+	movq	%rax, LC_CR4(%rsp)
 	sgdt	LC_GDTR(%rsp)
 	sidt	LC_IDTR(%rsp)
 	movw	%es, LC_ES(%rsp)
@@ -59,8 +63,12 @@ hv_launch_enter:
 
 	/* It failed: give the caller its machine back. */
 	movq	%rbp, %rsp
+	movq	LC_CR4(%rsp), %rax
+	movq	%rax, %cr4
 	movq	LC_CR3(%rsp), %rax
 	movq	%rax, %cr3
+	movq	LC_CR0(%rsp), %rax
+	movq	%rax, %cr0
 	lgdt	LC_GDTR(%rsp)
 	lidt	LC_IDTR(%rsp)
 	movw	LC_ES(%rsp), %es

@@ -63,7 +63,7 @@ struct launch_context {
 	uint64_t rip;			/* return address into the caller */
 	uint64_t rsp;			/* as it is after the return */
 	uint64_t rflags;
-	uint64_t cr3;
+	uint64_t cr0, cr3, cr4;
 	uint16_t gdt_limit;
 	uint8_t gdt_base[8];		/* unaligned, as SGDT stores it */
 	uint8_t pad1[6];

@@ -33,6 +33,7 @@ struct cpu;
 #define LAPIC_ICR_ASSERT	BIT32(14)
 #define LAPIC_ICR_LEVEL		BIT32(15)
 #define LAPIC_ICR_SHORTHAND_SHIFT 18
+#define LAPIC_ICR_KNOWN		0x000ccfffu	/* writable in x2APIC mode */
 enum lapic_mode { LAPIC_FIXED = 0, LAPIC_NMI = 4, LAPIC_INIT = 5, LAPIC_SIPI = 6 };
 enum lapic_shorthand {
 	LAPIC_TO_DEST = 0, LAPIC_TO_SELF, LAPIC_TO_ALL, LAPIC_TO_OTHERS

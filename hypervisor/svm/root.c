@@ -8,6 +8,7 @@
 #include "hypervisor/hv/synic.h"
 #include "hypervisor/hw/lapic.h"
 #include "hypervisor/hw/power.h"
+#include "hypervisor/hw/timer.h"
 #include "hypervisor/log.h"
 #include "hypervisor/mem/pages.h"
 #include "hypervisor/mem/rootmem.h"
@@ -55,15 +56,13 @@ static void control_reset(struct vmcb *v)
 /* What launch_hv's caller had where this program goes on to use its own. */
 static struct {
 	struct launch_context ctx;
-	uint64_t cr0, cr4, efer, pat, dr6, dr7;
+	uint64_t efer, pat, dr6, dr7;
 	struct vmcb loaded __aligned(4096);	/* FS, GS, TR, LDTR, syscall MSRs */
 } caller;
 
 void root_capture(const struct launch_context *ctx)
 {
 	caller.ctx = *ctx;
-	caller.cr0 = read_cr0();
-	caller.cr4 = read_cr4();
 	caller.efer = rdmsr(MSR_EFER);
 	caller.pat = rdmsr(MSR_PAT);
 	__asm__ volatile("mov %%dr6, %0" : "=r"(caller.dr6));
@@ -120,9 +119,9 @@ static void resume_state(struct root_vp *vp)
 	v->idtr.limit = ctx->idt_limit;
 	memcpy(&v->star, &caller.loaded.star,
 	       offsetof(struct vmcb, cr2) - offsetof(struct vmcb, star));
-	v->cr0 = caller.cr0;
+	v->cr0 = ctx->cr0;
 	v->cr3 = ctx->cr3;
-	v->cr4 = caller.cr4;
+	v->cr4 = ctx->cr4;
 	v->efer = caller.efer | EFER_SVME;
 	v->g_pat = caller.pat;
 	v->dr6 = caller.dr6;
@@ -476,8 +475,15 @@ static void park_on_stack(void *arg)
 	struct root_vp *vp = arg;
 
 	/* Sleeping would need an interrupt to end it, and we take none here. */
-	while (READ_ONCE(vp->state) != ROOT_STARTING)
+	while (READ_ONCE(vp->state) != ROOT_STARTING) {
 		cpu_relax();
+		/* A guest's timers may have been left on this processor. */
+		if (timer_due())
+			timer_run();
+		/* GIF also holds SMIs back, for which others may wait. */
+		__asm__ volatile("stgi; clgi" ::: "memory");
+	}
+	vp->cpu->accepted_nmi = 0;
 	log_line("cpu %u: started by the root (vector %#x)", vp->cpu->index, vp->start_vector);
 	start_state(vp, (uint8_t)vp->start_vector);
 	root_loop(vp);

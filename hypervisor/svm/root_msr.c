@@ -128,19 +128,22 @@ static bool msr_write(struct root_vp *vp, uint32_t msr, uint64_t value)
 		vp->vmcb->tsc_offset = value - rdtsc();
 		return true;
 	case MSR_X2APIC + LAPIC_ICR_LOW / 16:
+		/* Reserved bits would be a #GP of ours. */
+		if (!lapic_is_x2apic() || (uint32_t)value & ~LAPIC_ICR_KNOWN)
+			return false;
 		root_icr_write(vp, value);
 		return true;
 	case MSR_X2APIC + LAPIC_LVT_TIMER / 16:
 	case MSR_X2APIC + LAPIC_TIMER_INITIAL / 16:
 	case MSR_X2APIC + LAPIC_TIMER_DIVIDE / 16:
-		return true;			/* ours */
+		return lapic_is_x2apic();	/* ours */
 	case HV_MSR_EOI:
 		lapic_eoi();
 		return true;
 	case HV_MSR_ICR:
 		/* xAPIC layout: destination in 63:56. */
 		vp->icr_high = (uint32_t)(value >> 32);
-		root_icr_write(vp, value >> 56 << 32 | (uint32_t)value);
+		root_icr_write(vp, value >> 56 << 32 | ((uint32_t)value & LAPIC_ICR_KNOWN));
 		return true;
 	case HV_MSR_TPR:
 		lapic_write(LAPIC_TPR, (uint32_t)value & 0xff);
