@@ -8,11 +8,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/mshv.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
@@ -353,6 +355,89 @@ static void case_wake(void)
 	guest_destroy(&g);
 }
 
+/* mov ax,0xffff; mov es,ax; mov ax,3; mov [es:0x20],ax; mov al,1; out 0x80,al */
+static const uint8_t doorbell_code[] = {
+	0xb8, 0xff, 0xff, 0x8e, 0xc0, 0xb8, 0x03, 0x00, 0x26, 0xa3, 0x20, 0x00,
+	0xb0, 0x01, 0xe6, 0x80,
+};
+
+/* A store to an ioeventfd rings without the VMM; another value reaches it. */
+static void case_doorbell(void)
+{
+	struct mshv_user_ioeventfd bell = {
+		.addr = 0x100010, .len = 2, .datamatch = 3,
+		.flags = 1 << MSHV_IOEVENTFD_BIT_DATAMATCH,
+	};
+	struct guest g;
+	struct pollfd p;
+	uint64_t count = 0;
+	int64_t type;
+	int ret;
+
+	ret = guest_create(&g, doorbell_code, sizeof(doorbell_code));
+	EXPECT(ret == 0, "errno %d", -ret);
+	bell.fd = eventfd(0, EFD_NONBLOCK);
+	EXPECT(ioctl(g.pt, MSHV_IOEVENTFD, &bell) == 0, "errno %d", errno);
+	type = guest_run(&g);
+	EXPECT(type == HV_MESSAGE_X64_IO_PORT_INTERCEPT, "%#llx", (long long)type);
+	p = (struct pollfd){ .fd = bell.fd, .events = POLLIN };
+	EXPECT(poll(&p, 1, 1000) == 1, "not rung");
+	EXPECT(read(bell.fd, &count, 8) == 8 && count == 1, "count %llu",
+	       (unsigned long long)count);
+
+	bell.flags |= 1 << MSHV_IOEVENTFD_BIT_DEASSIGN;
+	EXPECT(ioctl(g.pt, MSHV_IOEVENTFD, &bell) == 0, "errno %d", errno);
+	g.page->rip = CODE_AT;
+	g.page->dirty |= HV_REGISTER_PAGE_RIP;
+	type = guest_run(&g);
+	EXPECT(type == HV_MESSAGE_UNMAPPED_GPA, "%#llx", (long long)type);
+	EXPECT(read(bell.fd, &count, 8) < 0, "rung after all");
+	close(bell.fd);
+	guest_destroy(&g);
+}
+
+/* irqfd: an eventfd becomes vector 0x40 through the routing table. */
+static void case_irqfd(void)
+{
+	struct {
+		struct mshv_user_irq_table h;
+		struct mshv_user_irq_entry e[1];
+	} table = { .h.nr = 1, .e = { { .gsi = 5, .address_lo = 0xfee00000, .data = 0x40 } } };
+	struct mshv_get_set_vp_state state = { .type = MSHV_VP_STATE_LAPIC, .buf_sz = 4096 };
+	struct mshv_user_irqfd irq = { .gsi = 5, .resamplefd = -1 };
+	struct hv_local_apic_state *lapic;
+	uint64_t one = 1;
+	struct guest g;
+	int64_t type;
+	int ret;
+
+	ret = guest_create(&g, wake_code, sizeof(wake_code));
+	EXPECT(ret == 0, "errno %d", -ret);
+	g.ram[0x40 * 4] = 0x00;
+	g.ram[0x40 * 4 + 1] = 0x30;
+	g.ram[0x3000] = 0xcf;
+	lapic = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	state.buf_ptr = (uintptr_t)lapic;
+	EXPECT(ioctl(g.vp, MSHV_GET_VP_STATE, &state) == 0, "errno %d", errno);
+	lapic->spurious |= 0x100;
+	state.buf_sz = 4096;
+	EXPECT(ioctl(g.vp, MSHV_SET_VP_STATE, &state) == 0, "errno %d", errno);
+	EXPECT(ioctl(g.pt, MSHV_SET_MSI_ROUTING, &table) == 0, "errno %d", errno);
+	irq.fd = eventfd(0, 0);
+	EXPECT(ioctl(g.pt, MSHV_IRQFD, &irq) == 0, "errno %d", errno);
+
+	alarm_in_ms(100);
+	type = guest_run(&g);
+	EXPECT(type == -EINTR, "%lld", (long long)type);
+	EXPECT(write(irq.fd, &one, 8) == 8, "errno %d", errno);
+	alarm_in_ms(2000);
+	type = guest_run(&g);
+	EXPECT(type == HV_MESSAGE_X64_IO_PORT_INTERCEPT, "%lld", (long long)type);
+	close(irq.fd);
+	munmap(lapic, 4096);
+	guest_destroy(&g);
+}
+
 /* --- life and death --- */
 
 static const uint8_t spin_code[] = { 0xeb, 0xfe };
@@ -466,6 +551,8 @@ int main(void)
 		run_case("registers", case_registers);
 		run_case("wake", case_wake);
 		run_case("movable", case_movable);
+		run_case("doorbell", case_doorbell);
+		run_case("irqfd", case_irqfd);
 		run_case("cycles", case_cycles);
 		run_case("kill", case_kill);
 	}
