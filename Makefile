@@ -36,17 +36,18 @@ clean:
 
 # Commands that need the machine's packages: those come first, then the work, in
 # a make of its own because its rules look for tools while being read.
-needs_image := build
-needs_size  := build
-needs_run   := build run
-needs_debug := build run debug
-needs_bench := build run
-needs_repro := build
-needs_check := build run check
-needs_fuzz  := build check
-needs_lint  := lint
+needs_image  := build
+needs_size   := build
+needs_run    := build run
+needs_debug  := build run debug
+needs_bench  := build run
+needs_repro  := build
+needs_check  := build run check
+needs_fuzz   := build check
+needs_lint   := build lint
+needs_format := lint
 
-front := image size run debug bench repro check fuzz lint
+front := image size run debug bench repro check fuzz lint format
 .PHONY: $(front)
 $(front):
 	$(Q)O=$(O) tools/deps.sh ensure $(needs_$@)
