@@ -27,3 +27,14 @@ unit_tests += vmm_load
 vmm_load_src := tests/unit/vmm_load.c $(vmm_load_all) vmm/acpi/tables.c
 vmm_load_inc := -I$(O)/vmm
 $(O)/test/bin/vmm_load.d/vmm/acpi/tables.o: $(O)/vmm/dsdt.h
+
+unit_tests += vmm_exit
+vmm_exit_src := tests/unit/vmm_exit.c vmm/exit.c vmm/vcpu.c vmm/thread.c vmm/bus.c \
+	vmm/memory.c vmm/log.c $(vmm_insn_all)
+vmm_exit_lib := $(TP)/host/lib/libZydis.a $(TP)/host/lib/libZycore.a
+
+unit_tests += vmm_console
+vmm_console_src := tests/unit/vmm_console.c vmm/console.c vmm/loop.c vmm/thread.c vmm/log.c
+
+unit_tests += vmm_irq
+vmm_irq_src := tests/unit/vmm_irq.c vmm/irq.c vmm/log.c

@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Messages from the hypervisor to devices and back into registers, by the
+ * register page and without it. The hypervisor here only keeps the registers.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <string.h>
+
+#include "vmm/exit.h"
+#include "vmm/mshv.h"
+#include "vmm/vcpu.h"
+
+/* --- the seam --- */
+
+static struct hv_register_page page;
+static bool use_page;
+static uint64_t pending;
+static int set_error;
+
+struct hv_register_page *mshv_vp_page(struct mshv_vp *vp)
+{
+	(void)vp;
+	return use_page ? &page : NULL;
+}
+
+static union hv_register_value get(uint32_t name)
+{
+	union hv_register_value v = { 0 };
+
+	if (name >= HV_X64_REGISTER_RAX && name <= HV_X64_REGISTER_R15)
+		v.reg64 = page.gpr[name - HV_X64_REGISTER_RAX];
+	else if (name >= HV_X64_REGISTER_ES && name <= HV_X64_REGISTER_GS)
+		v.segment = page.segment[name - HV_X64_REGISTER_ES];
+	else if (name == HV_X64_REGISTER_RIP)
+		v.reg64 = page.rip;
+	else if (name == HV_X64_REGISTER_RFLAGS)
+		v.reg64 = page.rflags;
+	else if (name == HV_X64_REGISTER_CR0)
+		v.reg64 = page.cr0;
+	else if (name == HV_X64_REGISTER_EFER)
+		v.reg64 = page.efer;
+	return v;
+}
+
+int mshv_vp_get(struct mshv_vp *vp, struct hv_register_assoc *regs, unsigned int count)
+{
+	(void)vp;
+	for (unsigned int i = 0; i < count; i++)
+		regs[i].value = get(regs[i].name);
+	return 0;
+}
+
+int mshv_vp_set(struct mshv_vp *vp, const struct hv_register_assoc *regs, unsigned int count)
+{
+	(void)vp;
+	if (set_error)
+		return set_error;
+	for (unsigned int i = 0; i < count; i++) {
+		uint32_t name = regs[i].name;
+		uint64_t val = regs[i].value.reg64;
+
+		if (name >= HV_X64_REGISTER_RAX && name <= HV_X64_REGISTER_R15)
+			page.gpr[name - HV_X64_REGISTER_RAX] = val;
+		else if (name == HV_X64_REGISTER_RIP)
+			page.rip = val;
+		else if (name == HV_X64_REGISTER_RFLAGS)
+			page.rflags = val;
+		else if (name == HV_REGISTER_PENDING_INTERRUPTION)
+			pending = val;
+	}
+	return 0;
+}
+
+int mshv_vp_run(struct mshv_vp *vp, struct hv_message *msg)
+{
+	(void)vp, (void)msg;
+	return -ENOSYS;
+}
+
+struct mshv_vp *mshv_vp_create(struct mshv_partition *p, uint32_t index, int *error)
+{
+	(void)p, (void)index;
+	*error = -ENOSYS;
+	return NULL;
+}
+
+void mshv_vp_destroy(struct mshv_vp *vp)
+{
+	(void)vp;
+}
+
+static unsigned int eoi_vector;
+
+void irq_eoi(struct irq *q, uint8_t vector)
+{
+	(void)q;
+	eoi_vector = vector;
+}
+
+/* --- a machine with one register --- */
+
+#define PORT 0x80
+#define MMIO 0xd0000000ULL
+
+static uint64_t device;
+static unsigned int device_size;
+static enum vm_end ended;
+
+static uint64_t device_read(void *dev, uint64_t off, unsigned int size)
+{
+	(void)dev, (void)off;
+	device_size = size;
+	return device;
+}
+
+static void device_write(void *dev, uint64_t off, unsigned int size, uint64_t val)
+{
+	(void)dev, (void)off;
+	device_size = size;
+	device = val;
+}
+
+static const struct bus_ops ops = { device_read, device_write };
+
+static void end(struct machine *m, enum vm_end why)
+{
+	(void)m;
+	ended = why;
+}
+
+static struct memory memory;
+static struct machine machine;
+static struct vcpu vcpu;
+
+static int set_up(void **state)
+{
+	(void)state;
+	machine = (struct machine){
+		.memory = &memory,
+		.ports = bus_create("ports"),
+		.mmio = bus_create("mmio"),
+		.end = end,
+	};
+	bus_add(machine.ports, &(struct bus_range){ "test", PORT, 8, &ops, NULL });
+	bus_add(machine.mmio, &(struct bus_range){ "test", MMIO, 4096, &ops, NULL });
+	vcpu = (struct vcpu){ .machine = &machine };
+	memset(&page, 0, sizeof(page));
+	page.segment[SEG_CS].attributes = 0xa09b;
+	page.cr0 = 1;
+	page.efer = 0x400;
+	page.rip = 0x1000;
+	page.rflags = 0x2;
+	use_page = true;
+	pending = 0;
+	set_error = 0;
+	ended = VM_END_NONE;
+	return memory_init(&memory, 1 << 20);
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	memory_destroy(&memory);
+	bus_destroy(machine.ports);
+	bus_destroy(machine.mmio);
+	return 0;
+}
+
+static struct hv_x64_io_port_intercept *io(uint16_t port, unsigned int size, bool write)
+{
+	struct hv_x64_io_port_intercept *m = (void *)vcpu.message.payload;
+
+	memset(&vcpu.message, 0, sizeof(vcpu.message));
+	vcpu.message.header.type = HV_MESSAGE_X64_IO_PORT_INTERCEPT;
+	m->header.access = write ? HV_ACCESS_WRITE : HV_ACCESS_READ;
+	m->header.length_cr8 = 2;
+	m->header.rip = page.rip;
+	m->port = port;
+	m->access_info = (uint8_t)size;
+	m->rax = page.gpr[GPR_RAX];
+	return m;
+}
+
+static void test_port_read(void **state)
+{
+	static const struct {
+		unsigned int size;
+		uint64_t rax;
+	} list[] = {
+		{ 1, 0x11111111111111ddULL },
+		{ 2, 0x111111111111ccddULL },
+		{ 4, 0x00000000aabbccddULL },
+	};
+
+	(void)state;
+	for (int way = 0; way < 2; way++) {
+		for (size_t i = 0; i < ARRAY_SIZE(list); i++) {
+			use_page = way == 0;
+			page.dirty = 0;
+			page.rip = 0x1000;
+			page.gpr[GPR_RAX] = 0x1111111111111111ULL;
+			device = 0xaabbccdd;
+			io(PORT, list[i].size, false);
+			exit_handle(&vcpu);
+			assert_int_equal(page.gpr[GPR_RAX], list[i].rax);
+			assert_int_equal(page.rip, 0x1002);
+			assert_int_equal(device_size, list[i].size);
+			assert_int_equal(page.dirty, use_page ? 3 : 0);
+		}
+	}
+}
+
+static void test_port_write(void **state)
+{
+	(void)state;
+	page.gpr[GPR_RAX] = 0x1122334455667788ULL;
+	io(PORT, 2, true);
+	exit_handle(&vcpu);
+	assert_int_equal(device, 0x7788);
+	assert_int_equal(page.rip, 0x1002);
+	assert_int_equal(page.dirty, HV_REGISTER_PAGE_RIP);
+}
+
+static void test_port_nobody(void **state)
+{
+	(void)state;
+	io(0x1234, 1, false);
+	exit_handle(&vcpu);
+	assert_int_equal(page.gpr[GPR_RAX], 0xff);
+	io(0x1234, 4, true);
+	exit_handle(&vcpu);
+	assert_int_equal(ended, VM_END_NONE);
+}
+
+static void test_port_string(void **state)
+{
+	struct hv_x64_io_port_intercept *m = io(PORT, 1, true);
+	static const uint8_t rep_outsb[] = { 0xf3, 0x6e };
+
+	(void)state;
+	m->access_info |= HV_IO_STRING | HV_IO_REP;
+	m->insn_byte_count = 2;
+	memcpy(m->insn_bytes, rep_outsb, 2);
+	page.gpr[GPR_RCX] = 3;
+	page.gpr[GPR_RDX] = PORT;
+	page.gpr[GPR_RSI] = 0x2000;
+	memcpy(memory_at(&memory, gpa(0x2000), 3), "abc", 3);
+	exit_handle(&vcpu);
+	assert_int_equal(device, 'c');
+	assert_int_equal(page.gpr[GPR_RCX], 0);
+	assert_int_equal(page.gpr[GPR_RSI], 0x2003);
+	assert_int_equal(page.rip, 0x1002);
+}
+
+/* Sizes that no processor sends must not reach a device. */
+static void test_port_malformed(void **state)
+{
+	static const unsigned int sizes[] = { 0, 3, 5, 6, 7 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+		ended = VM_END_NONE;
+		io(PORT, sizes[i], false);
+		exit_handle(&vcpu);
+		assert_int_equal(ended, VM_END_INTERNAL);
+	}
+}
+
+static void memory_message(uint64_t at, const void *bytes, unsigned int len)
+{
+	struct hv_x64_memory_intercept *m = (void *)vcpu.message.payload;
+
+	memset(&vcpu.message, 0, sizeof(vcpu.message));
+	vcpu.message.header.type = HV_MESSAGE_UNMAPPED_GPA;
+	m->gpa = at;
+	m->header.rip = page.rip;
+	m->insn_byte_count = (uint8_t)len;
+	memcpy(m->insn_bytes, bytes, MIN(len, 16U));
+}
+
+static void test_mmio(void **state)
+{
+	(void)state;
+	for (int way = 0; way < 2; way++) {
+		use_page = way == 0;
+		page.dirty = 0;
+		page.rip = 0x1000;
+		page.gpr[GPR_RDI] = MMIO + 8;
+		page.gpr[GPR_RCX] = 0xcafe;
+		memory_message(MMIO + 8, "\x89\x0f", 2); /* mov [rdi],ecx */
+		exit_handle(&vcpu);
+		assert_int_equal(device, 0xcafe);
+		assert_int_equal(device_size, 4);
+		assert_int_equal(page.rip, 0x1002);
+		device = 0x80000001;
+		memory_message(MMIO + 8, "\x03\x0f", 2); /* add ecx,[rdi] */
+		exit_handle(&vcpu);
+		assert_int_equal(page.gpr[GPR_RCX], 0x8000caff);
+		assert_int_equal(page.rflags & 0x80, 0x80);
+		assert_int_equal(page.rip, 0x1004);
+	}
+}
+
+static void test_unknown_instruction(void **state)
+{
+	(void)state;
+	memory_message(MMIO, "\x0f\x0b", 2);
+	exit_handle(&vcpu);
+	assert_int_equal(pending, 1 | 3 << 1 | 6 << 16); /* #UD */
+	assert_int_equal(page.rip, 0x1000);
+	assert_int_equal(ended, VM_END_NONE);
+	/* A count no hypervisor may send. */
+	{
+		static const uint8_t nops[16] = { 0x0f, 0x0b };
+
+		memory_message(MMIO, nops, 200);
+	}
+	exit_handle(&vcpu);
+	assert_int_equal(ended, VM_END_NONE);
+}
+
+static void test_fault(void **state)
+{
+	(void)state;
+	page.gpr[GPR_RDI] = 0x8000000000000000ULL;
+	memory_message(MMIO, "\x89\x0f", 2);
+	exit_handle(&vcpu);
+	assert_int_equal(pending, 1 | 3 << 1 | 1 << 4 | 13 << 16); /* #GP(0) */
+}
+
+/* RAM the kernel could not bring in: the guest tries again. */
+static void test_ram(void **state)
+{
+	(void)state;
+	page.gpr[GPR_RDI] = 0x3000;
+	memory_message(0x3000, "\x89\x0f", 2);
+	vcpu.message.header.type = HV_MESSAGE_GPA_INTERCEPT;
+	exit_handle(&vcpu);
+	assert_int_equal(page.rip, 0x1000);
+	assert_int_equal(ended, VM_END_NONE);
+}
+
+static void test_eoi(void **state)
+{
+	struct hv_x64_apic_eoi *m = (void *)vcpu.message.payload;
+
+	(void)state;
+	memset(&vcpu.message, 0, sizeof(vcpu.message));
+	vcpu.message.header.type = HV_MESSAGE_X64_APIC_EOI;
+	m->vector = 0x55;
+	exit_handle(&vcpu);
+	assert_int_equal(eoi_vector, 0x55);
+}
+
+static void test_ends(void **state)
+{
+	static const struct {
+		uint32_t type;
+		enum vm_end end;
+	} list[] = {
+		{ HV_MESSAGE_UNRECOVERABLE_EXCEPTION, VM_END_CRASH },
+		{ HV_MESSAGE_INVALID_VP_REGISTER_VALUE, VM_END_CRASH },
+		{ HV_MESSAGE_X64_MSR_INTERCEPT, VM_END_INTERNAL },
+		{ HV_MESSAGE_NONE, VM_END_INTERNAL },
+		{ 0x12345678, VM_END_INTERNAL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(list); i++) {
+		ended = VM_END_NONE;
+		memset(&vcpu.message, 0, sizeof(vcpu.message));
+		vcpu.message.header.type = list[i].type;
+		exit_handle(&vcpu);
+		assert_int_equal(ended, list[i].end);
+	}
+	/* The host refuses what we write. */
+	ended = VM_END_NONE;
+	use_page = false;
+	set_error = -EIO;
+	io(PORT, 1, true);
+	exit_handle(&vcpu);
+	assert_int_equal(ended, VM_END_INTERNAL);
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+	const struct CMUnitTest tests[] = {
+		TEST(test_port_read),
+		TEST(test_port_write),
+		TEST(test_port_nobody),
+		TEST(test_port_string),
+		TEST(test_port_malformed),
+		TEST(test_mmio),
+		TEST(test_unknown_instruction),
+		TEST(test_fault),
+		TEST(test_ram),
+		TEST(test_eoi),
+		TEST(test_ends),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
