@@ -71,10 +71,14 @@ void log_panic_line(const char *fmt, ...)
 	va_end(ap);
 }
 
-void log_replay(unsigned int bytes)
+uint32_t log_position(void)
 {
-	uint32_t from = ring_head > bytes ? ring_head - bytes : 0;
-	uint32_t end = ring_head;
+	return ring_head;
+}
+
+void log_replay(uint32_t end, unsigned int bytes)
+{
+	uint32_t from = end > bytes ? end - bytes : 0;
 
 	if (end - from > LOG_RING)
 		from = end - LOG_RING;

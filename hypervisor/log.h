@@ -17,10 +17,12 @@ void log_line(const char *fmt, ...) __printf(1, 2);
 
 /*
  * For panic.c alone: a line without the lock, on the serial port too, and the
- * last @bytes of the ring on the serial port (the debug port has had them).
+ * @bytes of the ring before position @end on the serial port (the debug port has
+ * had them).
  */
 void log_panic_line(const char *fmt, ...) __printf(1, 2);
-void log_replay(unsigned int bytes);
+uint32_t log_position(void);
+void log_replay(uint32_t end, unsigned int bytes);
 
 /* Print cause, registers, VMCB summary and the last log lines on debug port and serial; stop the machine. */
 __noreturn void panic(const char *fmt, ...) __printf(1, 2);

@@ -26,6 +26,7 @@ __noreturn void trap_panic(const struct trap_frame *f);
 #define LLU(x)		((unsigned long long)(x))
 
 static volatile uint32_t panicking;
+static uint32_t log_end;		/* where the log was when it began */
 
 static __noreturn void stop(void)
 {
@@ -82,10 +83,13 @@ static __noreturn void finish(void)
 
 	if (cpu && cpu->root && cpu->root->vmcb)
 		show_root(cpu);
+	if (cpu && cpu->current)
+		log_panic_line("a guest VP is being dispatched on this processor (%p)",
+			       (void *)cpu->current);
 	log_panic_line("image at %#llx (subtract from rip for the symbol)",
 		       LLU(boot_info.image.base));
 	log_panic_line("--- last log lines (serial only) ---");
-	log_replay(REPLAY_BYTES);
+	log_replay(log_end, REPLAY_BYTES);
 	stop();
 }
 
@@ -96,6 +100,7 @@ static void begin(void)
 	/* One panic at a time; a panic inside a panic ends here. */
 	if (__atomic_exchange_n(&panicking, 1, __ATOMIC_ACQUIRE))
 		stop();
+	log_end = log_position();
 	cpu = this_processor();
 	log_panic_line("=== hypervisor panic on processor %d ===", cpu ? (int)cpu->index : -1);
 }
