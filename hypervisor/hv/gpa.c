@@ -77,14 +77,14 @@ uint64_t gpa_table(const struct partition *p)
  */
 static void shoot_down(struct partition *p)
 {
-	for (unsigned int i = 0; i < PARTITION_VPS_MAX; i++) {
+	for (unsigned int i = 0; i < p->vp_limit; i++) {
 		struct vp *vp = p->vp[i];
 
 		if (vp)
 			__atomic_store_n(&vp->cpu.flush, 1, __ATOMIC_SEQ_CST);
 	}
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	for (unsigned int i = 0; i < PARTITION_VPS_MAX; i++) {
+	for (unsigned int i = 0; i < p->vp_limit; i++) {
 		struct vp *vp = p->vp[i];
 
 		uint32_t exits;

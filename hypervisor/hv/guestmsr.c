@@ -258,10 +258,14 @@ static uint64_t *storage(struct vp *vp, uint32_t msr)
 	}
 }
 
+#define COMPLAINTS_MAX	32	/* a guest must not fill the log */
+
 static bool unknown(struct vp *vp, const char *what, uint32_t msr)
 {
 	if (vp->partition->unimplemented_msr_ignore)
 		return true;
+	if (vp->partition->complaints++ >= COMPLAINTS_MAX)
+		return false;
 	log_line("hv: partition %llu VP %u: #GP (%s of MSR %#x)",
 		 (unsigned long long)vp->partition->id, vp->index, what, msr);
 	return false;

@@ -70,8 +70,9 @@ struct partition {
 	uint64_t tsc_invariant_control;
 
 	struct port_page *ports;	/* doorbells, NULL: none */
+	uint32_t complaints;		/* of the guest's odd doings, in the log */
 
-	uint32_t vp_count;
+	uint32_t vp_limit;		/* highest index in use, plus one */
 	struct vp *vp[PARTITION_VPS_MAX];
 };
 

@@ -75,7 +75,7 @@ bool vlapic_message(struct partition *p, unsigned int mode, bool level,
 	if (mode <= MODE_LOWEST && vector < 16)
 		return false;
 	lock_take(&p->lock);
-	for (unsigned int i = 0; i < PARTITION_VPS_MAX; i++) {
+	for (unsigned int i = 0; i < p->vp_limit; i++) {
 		struct vp *vp = p->vp[i];
 
 		if (!vp || !addressed(&vp->apic, dest, logical))
@@ -109,7 +109,7 @@ void vlapic_ipi(struct vp *vp, uint64_t icr)
 		return;
 	}
 	lock_take(&p->lock);
-	for (unsigned int i = 0; i < PARTITION_VPS_MAX; i++) {
+	for (unsigned int i = 0; i < p->vp_limit; i++) {
 		struct vp *to = p->vp[i];
 
 		if (!to || (shorthand == 1 && to != vp) || (shorthand == 3 && to == vp))
@@ -126,7 +126,7 @@ static void local_interrupt(struct partition *p, unsigned int n, bool logical,
 			    uint32_t dest, uint8_t vector)
 {
 	lock_take(&p->lock);
-	for (unsigned int i = 0; i < PARTITION_VPS_MAX; i++) {
+	for (unsigned int i = 0; i < p->vp_limit; i++) {
 		struct vp *vp = p->vp[i];
 		uint32_t lvt;
 		unsigned int mode;
@@ -195,7 +195,7 @@ enum hv_status hvcall_clear_virtual_interrupt(struct hvcall *c)
 	if (!p)
 		return HV_STATUS_INVALID_PARTITION_ID;
 	lock_take(&p->lock);
-	for (unsigned int i = 0; i < PARTITION_VPS_MAX; i++) {
+	for (unsigned int i = 0; i < p->vp_limit; i++) {
 		struct vp *vp = p->vp[i];
 
 		if (!vp)

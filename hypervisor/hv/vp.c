@@ -240,7 +240,7 @@ enum hv_status hvcall_create_vp(struct hvcall *c)
 
 		if (vp) {
 			p->vp[in->vp_index] = vp;
-			p->vp_count++;
+			p->vp_limit = MAX(p->vp_limit, in->vp_index + 1);
 		} else {
 			status = HV_STATUS_INSUFFICIENT_MEMORY;
 		}
@@ -275,7 +275,7 @@ static void destroy(struct partition *p, struct vp *vp)
 
 void vp_destroy_all(struct partition *p)
 {
-	for (unsigned int i = 0; i < PARTITION_VPS_MAX; i++) {
+	for (unsigned int i = 0; i < p->vp_limit; i++) {
 		struct vp *vp;
 
 		lock_take(&p->lock);
@@ -285,7 +285,6 @@ void vp_destroy_all(struct partition *p)
 		if (vp)
 			destroy(p, vp);
 	}
-	p->vp_count = 0;
 }
 
 enum hv_status hvcall_delete_vp(struct hvcall *c)
@@ -300,8 +299,6 @@ enum hv_status hvcall_delete_vp(struct hvcall *c)
 	if (in->vp_index < PARTITION_VPS_MAX) {
 		vp = p->vp[in->vp_index];
 		p->vp[in->vp_index] = NULL;
-		if (vp)
-			p->vp_count--;
 	}
 	lock_drop(&p->lock);
 	if (vp)

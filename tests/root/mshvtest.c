@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <linux/mshv.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -515,6 +516,68 @@ static void case_movable(void)
 	guest_destroy(&g);
 }
 
+/*
+ * The same from another processor while the guest spins on the page: without a
+ * complete shoot-down it would go on reading the page the root has taken back.
+ */
+struct remap {
+	struct guest *g;
+	volatile uint16_t seen;
+	volatile int failed;
+};
+
+#define REMAPS	200
+
+static void *remap_thread(void *arg)
+{
+	struct remap *r = arg;
+
+	for (unsigned int i = 1; i <= REMAPS && !r->failed; i++) {
+		unsigned int waited = 0;
+
+		madvise(r->g->ram + 0x8000, 4096, MADV_DONTNEED);
+		*(volatile uint16_t *)(r->g->ram + 0x8000) = (uint16_t)i;
+		while (r->seen != i && !r->failed) {
+			usleep(100);
+			if (++waited > 100000)
+				r->failed = 1;
+		}
+	}
+	return NULL;
+}
+
+static void case_shoot_down(void)
+{
+	/* mov ax,[0x8000]; cmp ax,bx; je back; mov bx,ax; out 0x80,ax; jmp back */
+	static const uint8_t code[] = {
+		0xa1, 0x00, 0x80, 0x39, 0xd8, 0x74, 0xf9, 0x89, 0xc3, 0xe7, 0x80, 0xeb, 0xf3,
+	};
+	struct hv_x64_io_port_intercept *io;
+	struct remap r = { 0 };
+	struct guest g;
+	pthread_t thread;
+	int ret;
+
+	ret = guest_create(&g, code, sizeof(code));
+	EXPECT(ret == 0, "errno %d", -ret);
+	io = (void *)g.msg.payload;
+	r.g = &g;
+	pthread_create(&thread, NULL, remap_thread, &r);
+	while (r.seen != REMAPS && !r.failed) {
+		int64_t type = guest_run(&g);
+
+		if (type != HV_MESSAGE_X64_IO_PORT_INTERCEPT)
+			r.failed = 1;
+		/* Between DONTNEED and the store the page reads as zero. */
+		if ((io->rax & 0xffff) != 0)
+			r.seen = (uint16_t)io->rax;
+		guest_skip(&g, 2);
+	}
+	pthread_join(thread, NULL);
+	EXPECT(!r.failed, "after %u remaps", r.seen);
+	guest_destroy(&g);
+}
+
 static void run_case(const char *name, void (*fn)(void))
 {
 	case_name = name;
@@ -551,6 +614,7 @@ int main(void)
 		run_case("registers", case_registers);
 		run_case("wake", case_wake);
 		run_case("movable", case_movable);
+		run_case("shoot-down", case_shoot_down);
 		run_case("doorbell", case_doorbell);
 		run_case("irqfd", case_irqfd);
 		run_case("cycles", case_cycles);
