@@ -72,6 +72,24 @@ void lapic_eoi(void)
 	lapic_write(LAPIC_EOI, 0);
 }
 
+void lapic_reset(struct cpu *cpu)
+{
+	static const unsigned int lvts[] = {
+		LAPIC_LVT_TIMER, LAPIC_LVT_THERMAL, LAPIC_LVT_PERF,
+		LAPIC_LVT_LINT0, LAPIC_LVT_LINT1, LAPIC_LVT_ERROR,
+	};
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(lvts); i++)
+		lapic_write(lvts[i], LAPIC_LVT_MASKED);
+	lapic_write(LAPIC_TIMER_INITIAL, 0);
+	/* Pending requests can only be taken and ended. */
+	lapic_write(LAPIC_TPR, 0);
+	lapic_write(LAPIC_SVR, LAPIC_SVR_ENABLE | LAPIC_SVR_RESET);
+	while (cpu_accept_interrupt(cpu) != CPU_NO_VECTOR)
+		lapic_eoi();
+	lapic_write(LAPIC_SVR, LAPIC_SVR_RESET);
+}
+
 void lapic_send(struct cpu *target, uint8_t vector)
 {
 	lapic_icr_write((uint64_t)target->apic_id << 32 | LAPIC_ICR_ASSERT | vector);

@@ -17,9 +17,16 @@ struct cpu;
 #define LAPIC_TPR		0x080u
 #define LAPIC_EOI		0x0b0u
 #define LAPIC_SVR		0x0f0u
+#define LAPIC_SVR_ENABLE	BIT32(8)
+#define LAPIC_SVR_RESET		0x0ffu
 #define LAPIC_ICR_LOW		0x300u
 #define LAPIC_ICR_HIGH		0x310u		/* not in x2APIC mode */
 #define LAPIC_LVT_TIMER		0x320u
+#define LAPIC_LVT_THERMAL	0x330u
+#define LAPIC_LVT_PERF		0x340u
+#define LAPIC_LVT_LINT0		0x350u
+#define LAPIC_LVT_LINT1		0x360u
+#define LAPIC_LVT_ERROR		0x370u
 #define LAPIC_TIMER_INITIAL	0x380u
 #define LAPIC_TIMER_CURRENT	0x390u
 #define LAPIC_TIMER_DIVIDE	0x3e0u
@@ -45,6 +52,9 @@ uint32_t lapic_read(unsigned int reg);		/* reg: MMIO offset, e.g. 0x20 */
 void lapic_write(unsigned int reg, uint32_t val);
 void lapic_icr_write(uint64_t icr);		/* x2APIC layout: dest 63:32 */
 void lapic_eoi(void);
+
+/* As INIT leaves it: everything masked, nothing pending or in service. Current CPU, GIF clear. */
+void lapic_reset(struct cpu *cpu);
 
 /* Fixed interrupt @vector to @target (may be the current CPU). */
 void lapic_send(struct cpu *target, uint8_t vector);

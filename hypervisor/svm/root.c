@@ -352,6 +352,12 @@ static void exit_vmmcall(struct root_vp *vp)
 	}
 	v->rax = result;
 	root_skip(vp, 3);
+	/*
+	 * A dispatch mostly ends because an interrupt is pending for the root:
+	 * take it here rather than in an exit of its own.
+	 */
+	if ((v->rflags & RFLAGS_IF) && !(v->int_ctl & SVM_V_IRQ) && !v->event_inj)
+		exit_intr(vp);
 }
 
 /* SVM does not exist for the root: #UD, as CPUID said. */
@@ -483,6 +489,8 @@ static void park_on_stack(void *arg)
 		/* GIF also holds SMIs back, for which others may wait. */
 		__asm__ volatile("stgi; clgi" ::: "memory");
 	}
+	lapic_reset(vp->cpu);
+	vp->cpu->timer_programmed = 0;
 	vp->cpu->accepted_nmi = 0;
 	log_line("cpu %u: started by the root (vector %#x)", vp->cpu->index, vp->start_vector);
 	start_state(vp, (uint8_t)vp->start_vector);
