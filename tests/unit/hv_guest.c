@@ -329,12 +329,11 @@ unsigned int rig_withdraw(uint64_t partition)
 		status = rig_rep(hvcall_withdraw_memory, &in, sizeof(in), pfn, sizeof(pfn), 0, 512,
 				 &done);
 		for (uint32_t i = 0; i < done; i++) {
-			const uint8_t *page = rig_page(pfn[i]);
+			static const uint8_t zero[4096];
 
 			/* Each once (rig_pfn_free), and nothing of the guest in it. */
 			rig_pfn_free(pfn[i]);
-			for (unsigned int b = 0; b < PAGE_SIZE; b++)
-				assert_int_equal(page[b], 0);
+			assert_true(memcmp(rig_page(pfn[i]), zero, sizeof(zero)) == 0);
 		}
 		total += done;
 		if (status == HV_STATUS_SUCCESS)
@@ -440,6 +439,7 @@ int rig_check(void **state)
 	return 0;
 }
 
+int main(void);		/* the fuzz target compiles it under another name */
 int main(void)
 {
 	int failed;
