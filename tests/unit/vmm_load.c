@@ -365,6 +365,8 @@ static void test_boot_registers(void **state)
 		if (reg[i].name == HV_X64_REGISTER_CR3)
 			cr3 = reg[i].value.reg64;
 	}
+	/* Who jumps to the BIOS of old finds a reset there. */
+	assert_memory_equal(memory_at(&memory, gpa(0xffff0), 5), "\xb0\xfe\xe6\x64\xf4", 5);
 	/* 3 GiB and a bit, through the tables, is itself. */
 	pml4 = memory_at(&memory, gpa(cr3), 4096);
 	{

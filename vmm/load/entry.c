@@ -55,6 +55,17 @@ static uint64_t flat_descriptor(uint16_t attr)
 	       (uint64_t)(attr >> 12) << 52;
 }
 
+/*
+ * Linux on a hardware-reduced machine resets by EFI or, without EFI, by going
+ * back to real mode and to the BIOS' entry point. That BIOS is this: pulse the
+ * reset line of the keyboard controller (dev/reset.c).
+ */
+static const uint8_t reset_code[] = {
+	0xb0, 0xfe, /* mov al, 0xfe */
+	0xe6, 0x64, /* out 0x64, al */
+	0xf4,	    /* hlt */
+};
+
 int boot_tables(const struct memory *m)
 {
 	const uint64_t flags = PTE_PRESENT | PTE_WRITE;
@@ -77,7 +88,7 @@ int boot_tables(const struct memory *m)
 	memset(gdt, 0, PAGE_SIZE);
 	gdt[SEL_CODE / 8] = flat_descriptor(ATTR_CODE64);
 	gdt[SEL_DATA / 8] = flat_descriptor(ATTR_DATA);
-	return 0;
+	return memory_write(m, gpa(LAYOUT_RESET), reset_code, sizeof(reset_code));
 }
 
 static struct hv_register_assoc reg64(uint32_t name, uint64_t value)

@@ -11,6 +11,7 @@
  *   0x020000  kernel command line
  *   0x0a0000  end of low RAM in the memory map
  *   0x0e0000  ACPI tables
+ *   0x0ffff0  real-mode reset vector
  *   0x100000  kernel, at this address or above; initrd at the end of low RAM
  */
 #ifndef VMM_LOAD_LAYOUT_H
@@ -23,7 +24,9 @@
 #define LAYOUT_CMDLINE	   0x20000ULL
 #define LAYOUT_LOW_RAM_END 0xa0000ULL
 #define LAYOUT_ACPI	   0xe0000ULL
-#define LAYOUT_ACPI_SIZE   0x20000ULL
+#define LAYOUT_ACPI_SIZE   0x10000ULL
+#define LAYOUT_RESET	   0xffff0ULL
+#define LAYOUT_RESERVED	   0x20000ULL /* from LAYOUT_ACPI, in the memory map */
 #define LAYOUT_KERNEL	   0x100000ULL
 
 /* The tables above and a page for a kernel. */

@@ -88,7 +88,7 @@ unsigned int memory_map(const struct memory *m, struct map_entry map[MAP_ENTRIES
 	unsigned int n = 0;
 
 	map[n++] = (struct map_entry){ 0, LAYOUT_LOW_RAM_END, MAP_RAM };
-	map[n++] = (struct map_entry){ LAYOUT_ACPI, LAYOUT_ACPI_SIZE, MAP_RESERVED };
+	map[n++] = (struct map_entry){ LAYOUT_ACPI, LAYOUT_RESERVED, MAP_RESERVED };
 	map[n++] = (struct map_entry){ LAYOUT_KERNEL, memory_low_end(m) - LAYOUT_KERNEL, MAP_RAM };
 	/* Linux trusts an ECAM window only where the map reserves it. */
 	map[n++] = (struct map_entry){ PLATFORM_ECAM_BASE, PLATFORM_ECAM_SIZE, MAP_RESERVED };
