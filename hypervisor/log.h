@@ -24,7 +24,10 @@ void log_panic_line(const char *fmt, ...) __printf(1, 2);
 uint32_t log_position(void);
 void log_replay(uint32_t end, unsigned int bytes);
 
-/* Print cause, registers, VMCB summary and the last log lines on debug port and serial; stop the machine. */
+/*
+ * Print cause, registers, VMCB summary and the last log lines on debug port and
+ * serial; stop the machine.
+ */
 __noreturn void panic(const char *fmt, ...) __printf(1, 2);
 
 /* Our own mistakes only, never external input; never compiled out. */

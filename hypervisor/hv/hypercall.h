@@ -22,7 +22,8 @@ struct hvcall {
 	uint32_t in_size;		/* bytes valid at @in */
 	uint32_t varhead;		/* qwords of variable header (0 if none) */
 	void *out;			/* page-sized buffer, zeroed as far as the call's output reaches */
-	uint32_t out_size;		/* simple calls: bytes to copy back on success; rep calls: the fixed part */
+	/* Simple calls: bytes to copy back on success; rep calls: the fixed part. */
+	uint32_t out_size;
 	uint32_t rep_start;		/* first element to do */
 	uint32_t rep_count;		/* total elements */
 	uint32_t reps_done;		/* handler: absolute index reached */

@@ -19,12 +19,18 @@ struct timer {
 	struct cpu *cpu;		/* armed there; NULL: not armed */
 };
 
-/* Arm on the current CPU (moves it if armed elsewhere). A deadline in the past fires at the next timer_run. */
+/*
+ * Arm on the current CPU (moves it if armed elsewhere). A deadline in the past
+ * fires at the next timer_run.
+ */
 void timer_arm(struct timer *t, uint64_t deadline_tsc);
 /* After return the callback is not running and will not run. Not from the callback itself. */
 void timer_cancel(struct timer *t);
 
-/* Fire what is due on this CPU and program the hardware for the next; called after every exit that may have been our interrupt and before entering a guest. */
+/*
+ * Fire what is due on this CPU and program the hardware for the next; called
+ * after every exit that may have been our interrupt and before entering a guest.
+ */
 void timer_run(void);
 /* The same after the hardware timer's interrupt, or when its programming was lost. */
 void timer_interrupt(void);

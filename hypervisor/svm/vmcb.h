@@ -96,7 +96,8 @@ struct vmcb {
 	uint64_t exit_code;		/* 070h: enum svm_exit */
 	uint64_t exit_info_1;		/* 078h */
 	uint64_t exit_info_2;		/* 080h */
-	uint64_t exit_int_info;		/* 088h: as event_inj; an event whose delivery was cut off */
+	/* 088h: as event_inj; an event whose delivery was cut off */
+	uint64_t exit_int_info;
 	uint64_t nested_ctl;		/* 090h */
 #define SVM_NESTED_PAGING		BIT64(0)
 	uint8_t reserved_098[0xa8 - 0x98];
