@@ -321,28 +321,21 @@ static enum next handle(struct vp *vp, const struct vcpu_exit *e)
 
 /* --- before an entry --- */
 
+/* vp.lock held. */
+static bool startup_pending(const struct vp *vp)
+{
+	return vp->apic.init_pending || (vp->wait_sipi && vp->apic.sipi_pending);
+}
+
 /* INIT and SIPI, in this order if both came. vp.lock not held. */
 static void startup_signals(struct vp *vp)
 {
-	bool init, start;
+	bool start;
 	uint8_t vector;
 
-	lock_take(&vp->lock);
-	init = vp->apic.init_pending;
-	vp->apic.init_pending = false;
-	lock_drop(&vp->lock);
-	if (init) {
-		/* The SIPI behind it must survive the reset of the local APIC. */
-		lock_take(&vp->lock);
-		start = vp->apic.sipi_pending;
-		vector = vp->apic.sipi_vector;
-		lock_drop(&vp->lock);
+	/* Only we clear it, and a SIPI that follows counts from now on. */
+	if (vp->apic.init_pending)
 		vp_init_signal(vp);
-		lock_take(&vp->lock);
-		vp->apic.sipi_pending |= start;
-		vp->apic.sipi_vector = start ? vector : vp->apic.sipi_vector;
-		lock_drop(&vp->lock);
-	}
 
 	lock_take(&vp->lock);
 	start = vp->wait_sipi && vp->apic.sipi_pending;
@@ -431,9 +424,12 @@ static struct hv_output_dispatch_vp run(struct vp *vp)
 		struct vcpu_exit e = { 0 };
 
 		timer_run();
-		startup_signals(vp);
-
 		lock_take(&vp->lock);
+		if (startup_pending(vp)) {
+			lock_drop(&vp->lock);
+			startup_signals(vp);
+			continue;
+		}
 		vlapic_timer_poll(vp, rdtsc());
 		if (!vp_runnable(vp)) {
 			bool suspended = vp->explicit_suspend;

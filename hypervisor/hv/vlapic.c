@@ -61,7 +61,10 @@ void vlapic_init(struct vp *vp)
 	uint64_t base = a->base_msr;
 	uint32_t id = a->id;
 
-	*a = (struct vlapic){ .base_msr = base, .id = id, .dfr = DFR_FLAT, .svr = 0xff };
+	*a = (struct vlapic){
+		.base_msr = base, .id = id, .dfr = DFR_FLAT, .svr = 0xff,
+		.sipi_pending = a->sipi_pending, .sipi_vector = a->sipi_vector,
+	};
 	for (unsigned int i = 0; i < VLAPIC_LVTS; i++)
 		a->lvt[i] = LVT_MASKED;
 	a->eoi_vector = -1;
@@ -75,6 +78,7 @@ void vlapic_reset(struct vp *vp)
 	if (vp->index == 0)
 		vp->apic.base_msr |= APIC_BASE_BSP;
 	vp->apic.id = (uint32_t)vp->apic_id;
+	vp->apic.sipi_pending = false;
 	vlapic_init(vp);
 }
 

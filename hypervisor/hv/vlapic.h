@@ -56,7 +56,7 @@ struct vlapic {
 
 /* Power-up state. */
 void vlapic_reset(struct vp *vp);
-/* INIT: as reset, but id and base stay. (L) */
+/* INIT: as reset, but id, base and a SIPI behind it stay. (L) */
 void vlapic_init(struct vp *vp);
 
 static inline bool vlapic_x2apic(const struct vlapic *a)

@@ -343,6 +343,16 @@ static void test_startup(void **state)
 	assert_int_equal(ap->cpu.seg[VCPU_CS].selector, 0x9a00);
 	assert_int_equal(ap->cpu.seg[VCPU_CS].base, 0x9a000);
 	assert_int_equal(rig_entries, 1);
+	/* INIT arrives while it runs: back to waiting, with nothing left over. */
+	vlapic_write(ap, 0xf0, 0x1ff);
+	vlapic_accept(ap, 0x60, false);
+	vlapic_ipi(vp, 1ULL << 56 | 0x4500);
+	EXPECT_RESULT(rig_dispatch(ap, 0), BLOCKED, NONE);
+	assert_int_equal(vlapic_requested(ap), -1);
+	vlapic_ipi(vp, 1ULL << 56 | 0x469a);
+	EXPECT_RESULT(rig_dispatch(ap, 0), READY, NONE);
+	assert_int_equal(rig_signals, 2);
+
 	/* A second SIPI, as the algorithm demands, changes nothing. */
 	ap->cpu.rip = 0x123;
 	vlapic_ipi(vp, 1ULL << 56 | 0x469b);
