@@ -99,6 +99,10 @@ GUEST_KERNEL   := $(O)/guest/bzImage
 INIT           := $(O)/init/init
 MANIFEST_CHECK := $(O)/init/manifest-check
 VMM            := $(O)/vmm/vmm
+# What tools/mkimage.sh needs, whatever the image is for.
+IMAGE_PARTS := $(LAUNCHER) $(O)/boot/join $(HYPERVISOR) $(KERNEL) $(INIT) \
+	       $(MANIFEST_CHECK) $(VMM) $(BUSYBOX)
+IMAGE_DEPS  := $(IMAGE_PARTS) tools/mkimage.sh tools/mkcpio.sh initramfs/files.list
 
 # FORCE makes a rule run every time; use with files that only change when
 # their content does (see "if_changed" below).

@@ -9,10 +9,6 @@
 # With MANIFEST= the image is out/custom/rootstock.*, so that the demo's and
 # yours do not take turns being rebuilt.
 
-IMAGE_PARTS := $(LAUNCHER) $(O)/boot/join $(HYPERVISOR) $(KERNEL) $(INIT) \
-	       $(MANIFEST_CHECK) $(VMM) $(BUSYBOX)
-IMAGE_DEPS  := $(IMAGE_PARTS) tools/mkimage.sh tools/mkcpio.sh initramfs/files.list
-
 DEMO_ADD := $(GUEST_KERNEL):/guests/tiny/bzImage \
 	$(O)/guest/initramfs.cpio.gz:/guests/tiny/initramfs.cpio.gz \
 	$(O)/guest/disk.img:/guests/tiny/disk.img \

@@ -59,7 +59,7 @@ no_include()
 
 	# 100 columns, a tab counting eight, with some slack for what the formatter
 	# lets stand, and not for messages: those stay in one piece so that they can
-	# be searched for, and not in tests (tables).  1000 lines (aim at 400).
+	# be searched for, and not in tests (tables) or scripts.  1000 lines (aim at 400).
 	files . | grep -E '\.([chS]|sh)$' | while read -r file; do
 		# Count characters, not bytes: drawings use box characters.
 		LC_ALL=C sed 's/[\x80-\xbf]//g' "$file" | expand | LC_ALL=C awk -v file="$file" '
