@@ -51,4 +51,5 @@ front := image size run debug bench repro check fuzz lint format
 .PHONY: $(front)
 $(front):
 	$(Q)O=$(O) tools/deps.sh ensure $(needs_$@)
-	$(Q)$(MAKE) --no-print-directory $(if $(filter run debug,$@),,-j$(JOBS)) do-$@
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) $(if $(filter run debug,$@),do-image,do-$@)
+	$(if $(filter run debug,$@),$(Q)$(MAKE) --no-print-directory do-$@)
