@@ -62,7 +62,8 @@ static void *run(void *arg)
 	while (!atomic_load(&v->stop)) {
 		int ret = mshv_vp_run(v->vp, &v->message);
 
-		if (ret == -EINTR)
+		/* A signal; EAGAIN where the kernel wants to be asked again. */
+		if (ret == -EINTR || ret == -EAGAIN)
 			continue;
 		if (ret) {
 			log_error("processor cannot run (%u: %s)", v->index, strerror(-ret));
