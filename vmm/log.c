@@ -2,6 +2,7 @@
 #include "vmm/log.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +11,9 @@
 
 /* Long enough for a register line; what is longer is cut, never split. */
 #define LINE_MAX_BYTES 320
+
+/* How long a line may wait for its reader: a guest's processor waits with it. */
+#define WAIT_MS	       100
 
 static enum log_level threshold = LOG_INFO;
 
@@ -45,6 +49,7 @@ void log_print(enum log_level level, const char *fmt, ...)
 {
 	char line[LINE_MAX_BYTES] = "vmm: ";
 	const size_t prefix = 5;
+	struct pollfd reader = { .fd = STDERR_FILENO, .events = POLLOUT };
 	int saved_errno = errno;
 	ssize_t done;
 	va_list ap;
@@ -59,9 +64,15 @@ void log_print(enum log_level level, const char *fmt, ...)
 		n = 0;
 	n = MIN(n + (int)prefix, (int)sizeof(line) - 2);
 	line[n++] = '\n';
-	/* Nobody to tell when standard error is gone. */
-	done = write(STDERR_FILENO, line, (size_t)n);
-	(void)done;
+	/*
+	 * Rather lose a line than block for ever on a reader that has stopped:
+	 * a pipe that polls writable has room for a page. When standard error
+	 * is gone there is nobody to tell.
+	 */
+	if (poll(&reader, 1, level <= LOG_WARN ? WAIT_MS : 0) == 1) {
+		done = write(STDERR_FILENO, line, (size_t)n);
+		(void)done;
+	}
 	errno = saved_errno;
 }
 

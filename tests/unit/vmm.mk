@@ -38,3 +38,7 @@ vmm_console_src := tests/unit/vmm_console.c vmm/console.c vmm/loop.c vmm/thread.
 
 unit_tests += vmm_irq
 vmm_irq_src := tests/unit/vmm_irq.c vmm/irq.c vmm/log.c
+
+unit_tests += vmm_legacy
+vmm_legacy_src := tests/unit/vmm_legacy.c vmm/dev/pm.c vmm/dev/rtc.c vmm/dev/reset.c \
+	vmm/dev/debugport.c vmm/bus.c
