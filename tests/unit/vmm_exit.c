@@ -10,7 +10,9 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <string.h>
+#include <time.h>
 
 #include "vmm/exit.h"
 #include "vmm/mshv.h"
@@ -77,10 +79,21 @@ int mshv_vp_set(struct mshv_vp *vp, const struct hv_register_assoc *regs, unsign
 	return 0;
 }
 
+static atomic_uint kicks, runs;
+
+/*
+ * A halted processor. The first kicks are lost, as if they had come just
+ * before the system call.
+ */
 int mshv_vp_run(struct mshv_vp *vp, struct hv_message *msg)
 {
 	(void)vp, (void)msg;
-	return -ENOSYS;
+	atomic_fetch_add(&runs, 1);
+	for (;;) {
+		nanosleep(&(struct timespec){ .tv_sec = 1000 }, NULL);
+		if (atomic_fetch_add(&kicks, 1) >= 3)
+			return -EINTR;
+	}
 }
 
 struct mshv_vp *mshv_vp_create(struct mshv_partition *p, uint32_t index, int *error)
@@ -388,6 +401,23 @@ static void test_ends(void **state)
 	assert_int_equal(ended, VM_END_INTERNAL);
 }
 
+static void test_stop(void **state)
+{
+	struct vcpu v[3];
+
+	(void)state;
+	vcpu_prepare_kick();
+	for (unsigned int i = 0; i < ARRAY_SIZE(v); i++) {
+		v[i] = (struct vcpu){ .machine = &machine, .index = i };
+		assert_int_equal(vcpu_start(&v[i]), 0);
+	}
+	while (atomic_load(&runs) < ARRAY_SIZE(v))
+		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+	vcpu_stop_all(v, ARRAY_SIZE(v)); /* or the test's time limit strikes */
+	assert_true(atomic_load(&kicks) >= 3);
+	assert_int_equal(ended, VM_END_NONE);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -403,6 +433,7 @@ int main(void)
 		TEST(test_ram),
 		TEST(test_eoi),
 		TEST(test_ends),
+		TEST(test_stop),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
