@@ -4,18 +4,28 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Long enough for a register line; what is longer is cut, never split. */
-#define LINE_MAX_BYTES 320
+#define LINE_MAX_BYTES	 320
 
 /* How long a line may wait for its reader: a guest's processor waits with it. */
-#define WAIT_MS	       100
+#define WAIT_MS		 100
+
+/*
+ * What a guest can cause is limited, or it could drown the host's console and
+ * every other guest's lines there.
+ */
+#define LINES_PER_SECOND 50
 
 static enum log_level threshold = LOG_INFO;
+static _Atomic time_t second;
+static atomic_uint lines, left_out;
 
 static const char *const level_name[] = {
 	[LOG_ERROR] = "error",
@@ -45,6 +55,26 @@ bool log_enabled(enum log_level level)
 	return level <= threshold;
 }
 
+/* May another line of the guest's go out? */
+static bool admitted(enum log_level level)
+{
+	time_t now = time(NULL);
+	unsigned int n;
+
+	if (level != LOG_WARN && level != LOG_INFO)
+		return true;
+	if (atomic_exchange(&second, now) != now) {
+		atomic_store(&lines, 0);
+		n = atomic_exchange(&left_out, 0);
+		if (n)
+			log_error("messages left out (%u)", n);
+	}
+	if (atomic_fetch_add(&lines, 1) < LINES_PER_SECOND)
+		return true;
+	atomic_fetch_add(&left_out, 1);
+	return false;
+}
+
 void log_print(enum log_level level, const char *fmt, ...)
 {
 	char line[LINE_MAX_BYTES] = "vmm: ";
@@ -55,7 +85,7 @@ void log_print(enum log_level level, const char *fmt, ...)
 	va_list ap;
 	int n;
 
-	if (!log_enabled(level))
+	if (!log_enabled(level) || !admitted(level))
 		return;
 	va_start(ap, fmt);
 	n = vsnprintf(line + prefix, sizeof(line) - prefix - 1, fmt, ap);
