@@ -317,13 +317,16 @@ static void exit_intr(struct root_vp *vp)
 	deliver(vp, (uint8_t)vector);
 }
 
-/* Intercepted while interrupts are held: after this one there is room for the next. */
+/*
+ * Intercepted while interrupts are held: after this one there is room for the
+ * next. The IRET itself has to happen first, so the intercept rests until the
+ * next exit (root_loop), which is the next handler's EOI at the latest.
+ */
 static void exit_iret(struct root_vp *vp)
 {
 	if (vp->held_count && !(vp->vmcb->int_ctl & SVM_V_IRQ))
 		vp->vmcb->int_ctl = virtual_interrupt(vp->held[--vp->held_count]);
-	if (!vp->held_count)
-		vp->vmcb->intercept1 &= ~SVM_INTERCEPT_IRET;
+	vp->vmcb->intercept1 &= ~SVM_INTERCEPT_IRET;
 }
 
 static void exit_vmmcall(struct root_vp *vp)
@@ -462,6 +465,8 @@ static __noreturn void root_loop(struct root_vp *vp)
 			panic("root: unexpected exit %#llx", (unsigned long long)v->exit_code);
 		if (vp->going_offline)
 			v->intercept1 |= SVM_INTERCEPT_HLT;
+		if (vp->held_count)
+			v->intercept1 |= SVM_INTERCEPT_IRET;
 		handler(vp);
 	}
 }
