@@ -50,6 +50,8 @@ __noreturn void root_park(struct cpu *cpu);
 
 /* Continue behind the intercepted instruction of @length bytes. */
 void root_skip(struct root_vp *vp, unsigned int length);
+/* The same for one whose opcode has @length bytes; prefixes are found out. */
+void root_skip_opcode(struct root_vp *vp, unsigned int length);
 /* Raise an exception at the intercepted instruction. */
 void root_inject_ud(struct root_vp *vp);
 void root_inject_gp(struct root_vp *vp);

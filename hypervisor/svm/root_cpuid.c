@@ -55,5 +55,5 @@ void root_exit_cpuid(struct root_vp *vp)
 	vp->gprs.r[VCPU_RBX] = c.ebx;
 	vp->gprs.r[VCPU_RCX] = c.ecx;
 	vp->gprs.r[VCPU_RDX] = c.edx;
-	root_skip(vp, 2);
+	root_skip_opcode(vp, 2);
 }

@@ -178,7 +178,7 @@ void root_exit_msr(struct root_vp *vp)
 		}
 	}
 	if (ok)
-		root_skip(vp, 2);
+		root_skip_opcode(vp, 2);
 	else
 		root_inject_gp(vp);
 }
