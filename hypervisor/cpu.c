@@ -9,8 +9,8 @@
 #include "hypervisor/x86.h"
 #include "lib/mem.h"
 
-#define STACK_PAGES	4u
-#define IST_PAGES	1u
+#define STACK_PAGES 4u
+#define IST_PAGES   1u
 
 _Static_assert(offsetof(struct cpu, apic_id) == CPU_APIC_ID, "asm.h");
 _Static_assert(offsetof(struct cpu, stack_top) == CPU_STACK_TOP, "asm.h");
@@ -41,12 +41,12 @@ void cpu_started(struct cpu *cpu);
 
 /* --- descriptor tables --- */
 
-#define ENTRY_SIZE		16u	/* of interrupt_entries */
-#define GDT_CODE		0x00af9b000000ffffull
-#define GDT_DATA		0x00cf93000000ffffull
-#define TSS_AVAILABLE		0x89ull
-#define GATE_INTERRUPT		0x8eull
-#define IST_FATAL		1u	/* NMI, #DF, #MC: on their own stack */
+#define ENTRY_SIZE     16u /* of interrupt_entries */
+#define GDT_CODE       0x00af9b000000ffffull
+#define GDT_DATA       0x00cf93000000ffffull
+#define TSS_AVAILABLE  0x89ull
+#define GATE_INTERRUPT 0x8eull
+#define IST_FATAL      1u /* NMI, #DF, #MC: on their own stack */
 
 struct gate {
 	uint64_t low, high;
@@ -81,17 +81,17 @@ static void gdt_build(struct cpu *cpu)
 
 	cpu->gdt[SEL_CODE / 8] = GDT_CODE;
 	cpu->gdt[SEL_DATA / 8] = GDT_DATA;
-	cpu->gdt[SEL_TSS / 8] = limit | (base & 0xffffff) << 16 | TSS_AVAILABLE << 40 |
-				(base >> 24 & 0xff) << 56;
+	cpu->gdt[SEL_TSS / 8] =
+		limit | (base & 0xffffff) << 16 | TSS_AVAILABLE << 40 | (base >> 24 & 0xff) << 56;
 	cpu->gdt[SEL_TSS / 8 + 1] = base >> 32;
 	cpu->tss.iopb = sizeof(cpu->tss);
 }
 
-#define CR0_HOST	0x80010033ull	/* PG WP NE ET MP PE */
-#define CR4_HOST	0x000006f0ull	/* OSXMMEXCPT OSFXSR PGE MCE PAE PSE */
-#define CR4_HOST_XSAVE	BIT64(18)
-#define CR4_HOST_SMEP	BIT64(20)
-#define CR4_HOST_SMAP	BIT64(21)
+#define CR0_HOST       0x80010033ull /* PG WP NE ET MP PE */
+#define CR4_HOST       0x000006f0ull /* OSXMMEXCPT OSFXSR PGE MCE PAE PSE */
+#define CR4_HOST_XSAVE BIT64(18)
+#define CR4_HOST_SMEP  BIT64(20)
+#define CR4_HOST_SMAP  BIT64(21)
 
 /*
  * We have no global and no user pages, so PGE, SMEP and SMAP change nothing for
@@ -177,9 +177,9 @@ struct cpu *cpu_by_apic_id(uint32_t apic_id)
 /* --- start-up --- */
 
 /* Multiprocessor Specification, "Application Processor Startup". */
-#define INIT_WAIT_US		10000u
-#define SIPI_WAIT_US		200u
-#define READY_WAIT_US		1000000u
+#define INIT_WAIT_US  10000u
+#define SIPI_WAIT_US  200u
+#define READY_WAIT_US 1000000u
 
 static void (*started_entry)(struct cpu *cpu);
 
@@ -227,8 +227,8 @@ static bool wait_ready(const struct cpu *cpu, uint64_t until)
 	return cpu->ready;
 }
 
-#define ICR_INIT	0x4500u		/* assert */
-#define ICR_SIPI	0x4600u
+#define ICR_INIT 0x4500u /* assert */
+#define ICR_SIPI 0x4600u
 
 bool cpus_start(void (*entry)(struct cpu *cpu))
 {
@@ -247,8 +247,8 @@ bool cpus_start(void (*entry)(struct cpu *cpu))
 	for (unsigned int n = 0; n < 2; n++) {
 		for (unsigned int i = 1; i < cpu_count; i++) {
 			if (!cpus[i]->ready)
-				lapic_icr_write((uint64_t)cpus[i]->apic_id << 32 |
-						ICR_SIPI | vector);
+				lapic_icr_write((uint64_t)cpus[i]->apic_id << 32 | ICR_SIPI |
+						vector);
 		}
 		clock_delay_us(SIPI_WAIT_US);
 	}

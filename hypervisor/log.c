@@ -7,12 +7,12 @@
 #include "hypervisor/lock.h"
 #include "lib/fmt.h"
 
-#define LOG_RING	16384u
-#define LOG_LINE	256u
+#define LOG_RING 16384u
+#define LOG_LINE 256u
 
 static struct lock log_lock;
 static char ring[LOG_RING];
-static uint32_t ring_head;		/* bytes ever written */
+static uint32_t ring_head; /* bytes ever written */
 static bool serial_on;
 
 void log_init(void)

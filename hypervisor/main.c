@@ -21,7 +21,7 @@
 #include "hypervisor/vcpu.h"
 #include "hypervisor/x86.h"
 
-static bool launched;		/* or tried to: there is one attempt */
+static bool launched; /* or tried to: there is one attempt */
 
 static enum launch_status check_caller(void)
 {
@@ -67,8 +67,8 @@ static enum launch_status svm_create(void)
 {
 	if (!svm_enable(cpus[0]))
 		return LAUNCH_SVM;
-	log_line("hypervisor: %u processors, AMD SVM revision %u, %u address spaces",
-		 cpu_count, svm_features.revision, svm_features.asids);
+	log_line("hypervisor: %u processors, AMD SVM revision %u, %u address spaces", cpu_count,
+		 svm_features.revision, svm_features.asids);
 	return LAUNCH_OK;
 }
 
@@ -113,13 +113,8 @@ static enum launch_status guests_prepare(void)
 }
 
 static enum launch_status (*const steps[])(void) = {
-	memory_create,
-	processors_create,
-	clocks_create,
-	svm_create,
-	root_partition_create,
-	guests_prepare,
-	processors_start,
+	memory_create,	       processors_create, clocks_create,    svm_create,
+	root_partition_create, guests_prepare,	  processors_start,
 };
 
 void hv_launch(struct launch_context *ctx, struct mshv_launch_return *ret)

@@ -22,11 +22,11 @@ struct trap_frame {
 
 __noreturn void trap_panic(const struct trap_frame *f);
 
-#define REPLAY_BYTES	3000u
-#define LLU(x)		((unsigned long long)(x))
+#define REPLAY_BYTES 3000u
+#define LLU(x)	     ((unsigned long long)(x))
 
 static volatile uint32_t panicking;
-static uint32_t log_end;		/* where the log was when it began */
+static uint32_t log_end; /* where the log was when it began */
 
 static __noreturn void stop(void)
 {
@@ -48,33 +48,32 @@ static const struct cpu *this_processor(void)
 
 static void show_frame(const struct trap_frame *f)
 {
-	log_panic_line("rip %016llx cs %04llx rflags %08llx rsp %016llx ss %04llx",
-		       LLU(f->rip), LLU(f->cs), LLU(f->rflags), LLU(f->rsp), LLU(f->ss));
-	log_panic_line("rax %016llx rbx %016llx rcx %016llx rdx %016llx",
-		       LLU(f->rax), LLU(f->rbx), LLU(f->rcx), LLU(f->rdx));
-	log_panic_line("rsi %016llx rdi %016llx rbp %016llx r8  %016llx",
-		       LLU(f->rsi), LLU(f->rdi), LLU(f->rbp), LLU(f->r8));
-	log_panic_line("r9  %016llx r10 %016llx r11 %016llx r12 %016llx",
-		       LLU(f->r9), LLU(f->r10), LLU(f->r11), LLU(f->r12));
+	log_panic_line("rip %016llx cs %04llx rflags %08llx rsp %016llx ss %04llx", LLU(f->rip),
+		       LLU(f->cs), LLU(f->rflags), LLU(f->rsp), LLU(f->ss));
+	log_panic_line("rax %016llx rbx %016llx rcx %016llx rdx %016llx", LLU(f->rax), LLU(f->rbx),
+		       LLU(f->rcx), LLU(f->rdx));
+	log_panic_line("rsi %016llx rdi %016llx rbp %016llx r8  %016llx", LLU(f->rsi), LLU(f->rdi),
+		       LLU(f->rbp), LLU(f->r8));
+	log_panic_line("r9  %016llx r10 %016llx r11 %016llx r12 %016llx", LLU(f->r9), LLU(f->r10),
+		       LLU(f->r11), LLU(f->r12));
 	log_panic_line("r13 %016llx r14 %016llx r15 %016llx", LLU(f->r13), LLU(f->r14),
 		       LLU(f->r15));
-	log_panic_line("cr0 %08llx cr2 %016llx cr3 %016llx cr4 %08llx efer %04llx",
-		       LLU(read_cr0()), LLU(read_cr2()), LLU(read_cr3()), LLU(read_cr4()),
-		       LLU(rdmsr(MSR_EFER)));
+	log_panic_line("cr0 %08llx cr2 %016llx cr3 %016llx cr4 %08llx efer %04llx", LLU(read_cr0()),
+		       LLU(read_cr2()), LLU(read_cr3()), LLU(read_cr4()), LLU(rdmsr(MSR_EFER)));
 }
 
 static void show_root(const struct cpu *cpu)
 {
 	const struct vmcb *v = cpu->root->vmcb;
 
-	log_panic_line("root VP %u: exit %#llx info %#llx %#llx event %#llx cut off %#llx", cpu->index,
-		       LLU(v->exit_code), LLU(v->exit_info_1), LLU(v->exit_info_2),
+	log_panic_line("root VP %u: exit %#llx info %#llx %#llx event %#llx cut off %#llx",
+		       cpu->index, LLU(v->exit_code), LLU(v->exit_info_1), LLU(v->exit_info_2),
 		       LLU(v->event_inj), LLU(v->exit_int_info));
 	log_panic_line("  rip %016llx cs %04x cpl %u rflags %08llx rsp %016llx rax %016llx",
 		       LLU(v->rip), v->cs.selector, v->cpl, LLU(v->rflags), LLU(v->rsp),
 		       LLU(v->rax));
-	log_panic_line("  cr0 %08llx cr2 %016llx cr3 %016llx cr4 %08llx efer %04llx",
-		       LLU(v->cr0), LLU(v->cr2), LLU(v->cr3), LLU(v->cr4), LLU(v->efer));
+	log_panic_line("  cr0 %08llx cr2 %016llx cr3 %016llx cr4 %08llx efer %04llx", LLU(v->cr0),
+		       LLU(v->cr2), LLU(v->cr3), LLU(v->cr4), LLU(v->efer));
 }
 
 static __noreturn void finish(void)

@@ -7,12 +7,12 @@
 #include "lib/mem.h"
 
 /* TLFS "Hypercall Inputs": what the fast form carries in two registers. */
-#define FAST_SIZE	16u
+#define FAST_SIZE 16u
 
 struct control {
 	uint16_t code;
 	bool fast;
-	uint32_t varhead;		/* qwords */
+	uint32_t varhead; /* qwords */
 	uint32_t rep_count, rep_start;
 };
 

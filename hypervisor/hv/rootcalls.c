@@ -8,7 +8,7 @@
 #include "hypervisor/log.h"
 
 /* ACPI "Sleeping States": the only one a root asks for. */
-#define SLEEP_S5	5u
+#define SLEEP_S5 5u
 
 enum hv_status hvcall_get_lp_run_time(struct hvcall *c)
 {
@@ -79,9 +79,9 @@ static struct cpu *single_target(uint64_t bank_mask, const uint64_t *bank, uint3
 	return index < cpu_count ? cpus[index] : NULL;
 }
 
-#define TARGET_FLAG_SET		2u	/* HV_DEVICE_INTERRUPT_TARGET_PROCESSOR_SET */
-#define MSI_ADDRESS		0xfee00000u
-#define RTE_LEVEL		BIT32(15)
+#define TARGET_FLAG_SET 2u /* HV_DEVICE_INTERRUPT_TARGET_PROCESSOR_SET */
+#define MSI_ADDRESS	0xfee00000u
+#define RTE_LEVEL	BIT32(15)
 
 /*
  * The root owns IOAPICs, MSI tables and local APICs, so the answer is what the

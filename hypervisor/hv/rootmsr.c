@@ -16,32 +16,31 @@
  * The highest leaf Linux may read. 0Ah (nested features) and 0Ch (isolation)
  * exist and are empty: not nested, not isolated.
  */
-#define MAX_LEAF		0x4000000cu
+#define MAX_LEAF      0x4000000cu
 
 /* The driver's window of known builds is 27744 … 27751. */
-#define VERSION_BUILD		27744u
-#define VERSION_MAJOR		10u
-#define VERSION_MINOR		0u
+#define VERSION_BUILD 27744u
+#define VERSION_MAJOR 10u
+#define VERSION_MINOR 0u
 
 /*
  * CREATE_PARTITIONS with CPU_MANAGEMENT is what makes Linux a root partition
  * (the first alone would make it an "L1 virtual host").
  */
-#define PRIVILEGES_LOW		(HV_FEATURE_TIME_REF_COUNT | HV_FEATURE_SYNIC | \
-				 HV_FEATURE_STIMER | HV_FEATURE_APIC_ACCESS | \
-				 HV_FEATURE_HYPERCALL | HV_FEATURE_VP_INDEX | \
-				 HV_FEATURE_FREQUENCY_MSRS)
-#define PRIVILEGES_HIGH		(HV_PRIVILEGE_CREATE_PARTITIONS | \
-				 HV_PRIVILEGE_ACCESS_PARTITION_ID | \
-				 HV_PRIVILEGE_ACCESS_STATS | HV_PRIVILEGE_CPU_MANAGEMENT)
-#define FEATURES		(HV_FEATURE_FREQUENCY_REGS | HV_FEATURE_STIMER_DIRECT)
+#define PRIVILEGES_LOW                                                         \
+	(HV_FEATURE_TIME_REF_COUNT | HV_FEATURE_SYNIC | HV_FEATURE_STIMER |    \
+	 HV_FEATURE_APIC_ACCESS | HV_FEATURE_HYPERCALL | HV_FEATURE_VP_INDEX | \
+	 HV_FEATURE_FREQUENCY_MSRS)
+#define PRIVILEGES_HIGH                                                      \
+	(HV_PRIVILEGE_CREATE_PARTITIONS | HV_PRIVILEGE_ACCESS_PARTITION_ID | \
+	 HV_PRIVILEGE_ACCESS_STATS | HV_PRIVILEGE_CPU_MANAGEMENT)
+#define FEATURES	   (HV_FEATURE_FREQUENCY_REGS | HV_FEATURE_STIMER_DIRECT)
 /*
  * APIC_ACCESS: in xAPIC mode the root's EOIs and IPIs are then MSR writes, not
  * stores to be decoded. DEPRECATE_AEOI: the root ends SINT interrupts itself.
  */
-#define HINTS			(HV_HINT_APIC_ACCESS | HV_HINT_RELAXED_TIMING | \
-				 HV_HINT_DEPRECATE_AEOI)
-#define SPIN_RETRIES_NEVER	0xffffffffu
+#define HINTS		   (HV_HINT_APIC_ACCESS | HV_HINT_RELAXED_TIMING | HV_HINT_DEPRECATE_AEOI)
+#define SPIN_RETRIES_NEVER 0xffffffffu
 
 void rootmsr_cpuid(uint32_t leaf, uint32_t out[4])
 {
@@ -84,12 +83,12 @@ void rootmsr_cpuid(uint32_t leaf, uint32_t out[4])
 
 /* --- MSRs of the partition --- */
 
-#define PAGE_FRAME	PAGE_MASK
+#define PAGE_FRAME PAGE_MASK
 
-static const uint8_t hypercall_code[] = { 0x0f, 0x01, 0xd9, 0xc3 };	/* VMMCALL; RET */
+static const uint8_t hypercall_code[] = { 0x0f, 0x01, 0xd9, 0xc3 }; /* VMMCALL; RET */
 
-struct tsc_page {			/* TLFS "Partition Reference TSC Page" */
-	uint32_t sequence;		/* 0: invalid */
+struct tsc_page {	   /* TLFS "Partition Reference TSC Page" */
+	uint32_t sequence; /* 0: invalid */
 	uint32_t reserved;
 	uint64_t scale;
 	int64_t offset;

@@ -8,23 +8,23 @@
 #include "hypervisor/hw/timer.h"
 #include "hypervisor/mem/pages.h"
 
-#define DEFAULT_VECTOR	0xedu		/* Linux: HYPERV_STIMER0_VECTOR */
-#define PERIOD_MIN	1000u		/* 100 µs: what a root may ask of us */
-#define FIRST_VECTOR	0x10u
-#define CONFIG_MASK	0xf1fffull
+#define DEFAULT_VECTOR 0xedu /* Linux: HYPERV_STIMER0_VECTOR */
+#define PERIOD_MIN     1000u /* 100 µs: what a root may ask of us */
+#define FIRST_VECTOR   0x10u
+#define CONFIG_MASK    0xf1fffull
 
 struct stimer {
 	struct timer timer;
 	struct cpu *cpu;
 	uint64_t config;
-	uint64_t count;			/* as written: absolute, or the period */
-	uint64_t expiry;		/* reference time */
-	bool expired;			/* interrupt owed to the root */
+	uint64_t count;	 /* as written: absolute, or the period */
+	uint64_t expiry; /* reference time */
+	bool expired;	 /* interrupt owed to the root */
 };
 
 struct stimers {
 	struct stimer stimer[HV_STIMER_COUNT];
-	bool in_interrupt;		/* the vector has been accepted already */
+	bool in_interrupt; /* the vector has been accepted already */
 };
 
 static uint8_t vector_of(const struct stimer *s)
@@ -113,9 +113,8 @@ static bool config_write(struct cpu *cpu, unsigned int n, uint64_t config)
 {
 	struct stimer *s = &cpu->stimers->stimer[n];
 
-	if ((config & ~CONFIG_MASK) ||
-	    ((config & HV_STIMER_DIRECT) &&
-	     (config >> HV_STIMER_VECTOR_SHIFT & 0xff) < FIRST_VECTOR))
+	if ((config & ~CONFIG_MASK) || ((config & HV_STIMER_DIRECT) &&
+					(config >> HV_STIMER_VECTOR_SHIFT & 0xff) < FIRST_VECTOR))
 		return false;
 	stop(s);
 	/*

@@ -20,7 +20,7 @@
 #define QUEUE_MAX	64u
 #define MESSAGE_SINT	0u
 #define OVERFLOW_MAX	256u
-#define SCONTROL_ENABLE	1u
+#define SCONTROL_ENABLE 1u
 
 struct synic {
 	struct lock lock;
@@ -36,9 +36,9 @@ struct synic {
 	unsigned int overflow_count;
 };
 
-#define SYNIC_PAGES	((sizeof(struct synic) + PAGE_SIZE - 1) / PAGE_SIZE)
+#define SYNIC_PAGES ((sizeof(struct synic) + PAGE_SIZE - 1) / PAGE_SIZE)
 
-struct sint_intercept {			/* payload of SYNIC_SINT_INTERCEPT */
+struct sint_intercept { /* payload of SYNIC_SINT_INTERCEPT */
 	uint32_t sint;
 	uint32_t reserved;
 };
@@ -197,7 +197,7 @@ static void overflow_add(struct synic *s, uint32_t port_id)
 {
 	for (unsigned int i = 0; i < s->overflow_count; i++) {
 		if (s->overflow[i] == port_id)
-			return;			/* a doorbell rung twice rings */
+			return; /* a doorbell rung twice rings */
 	}
 	if (s->overflow_count == OVERFLOW_MAX)
 		log_line("synic: doorbell %u lost, %u others wait", port_id, OVERFLOW_MAX);
@@ -262,9 +262,9 @@ void synic_ring_empty(unsigned int sint)
 
 /* --- MSRs --- */
 
-#define SVERSION	1u
-#define FIRST_VECTOR	0x10u
-#define SINT_KNOWN	0x1f00ffull	/* vector, masked … proxy */
+#define SVERSION     1u
+#define FIRST_VECTOR 0x10u
+#define SINT_KNOWN   0x1f00ffull /* vector, masked … proxy */
 
 bool synic_wants_vector(struct cpu *cpu, uint8_t vector)
 {

@@ -6,29 +6,29 @@
 #include "hypervisor/log.h"
 #include "hypervisor/x86.h"
 
-#define REFERENCE_HZ		10000000u	/* 100 ns */
+#define REFERENCE_HZ   10000000u /* 100 ns */
 
 /* ACPI "Power Management Timer": at least 24 bits. */
-#define PM_HZ			3579545u
-#define PM_MASK			0xffffffu
+#define PM_HZ	       3579545u
+#define PM_MASK	       0xffffffu
 
 /* 8254: channel 2 counts down behind port 61h's gate. */
-#define PIT_HZ			1193182u
-#define PIT_CHANNEL2		0x42u
-#define PIT_COMMAND		0x43u
-#define PIT_C2_LATCH		0x80u
-#define PIT_C2_MODE0		0xb0u		/* low and high byte, count to terminal */
-#define PORT_B			0x61u
-#define PORT_B_GATE2		0x01u
-#define PORT_B_SPEAKER		0x02u
+#define PIT_HZ	       1193182u
+#define PIT_CHANNEL2   0x42u
+#define PIT_COMMAND    0x43u
+#define PIT_C2_LATCH   0x80u
+#define PIT_C2_MODE0   0xb0u /* low and high byte, count to terminal */
+#define PORT_B	       0x61u
+#define PORT_B_GATE2   0x01u
+#define PORT_B_SPEAKER 0x02u
 
-#define MEASURE_MS		10u
+#define MEASURE_MS     10u
 /* A reading during which the machine was away for longer is thrown away. */
-#define READ_TRIES		20u
+#define READ_TRIES     20u
 
 static uint64_t tsc_hz, apic_hz;
-static uint64_t tsc_start, ref_start;	/* the launch, as TSC and as TSC * scale */
-static uint64_t scale;			/* 100 ns units per TSC tick, 64 fraction bits */
+static uint64_t tsc_start, ref_start; /* the launch, as TSC and as TSC * scale */
+static uint64_t scale;		      /* 100 ns units per TSC tick, 64 fraction bits */
 
 static uint64_t mul_hi(uint64_t a, uint64_t b)
 {

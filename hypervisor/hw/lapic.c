@@ -13,7 +13,7 @@
  */
 
 /* An IPI leaves the sender within microseconds; more is broken hardware. */
-#define ICR_WAIT	100000u
+#define ICR_WAIT 100000u
 
 bool lapic_is_x2apic(void)
 {
@@ -76,7 +76,7 @@ void lapic_reset(struct cpu *cpu)
 {
 	static const unsigned int lvts[] = {
 		LAPIC_LVT_TIMER, LAPIC_LVT_THERMAL, LAPIC_LVT_PERF,
-		LAPIC_LVT_LINT0, LAPIC_LVT_LINT1, LAPIC_LVT_ERROR,
+		LAPIC_LVT_LINT0, LAPIC_LVT_LINT1,   LAPIC_LVT_ERROR,
 	};
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(lvts); i++)

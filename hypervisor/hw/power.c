@@ -6,12 +6,12 @@
 #include "hypervisor/x86.h"
 
 /* ACPI "PM1 Control Registers" */
-#define PM1_SLP_TYP_SHIFT	10
-#define PM1_SLP_EN		BIT32(13)
+#define PM1_SLP_TYP_SHIFT 10
+#define PM1_SLP_EN	  BIT32(13)
 
-#define RESET_CONTROL		0xcf9u	/* PCI chipsets: system reset, then full reset */
-#define KBD_COMMAND		0x64u
-#define KBD_PULSE_RESET		0xfeu
+#define RESET_CONTROL	  0xcf9u /* PCI chipsets: system reset, then full reset */
+#define KBD_COMMAND	  0x64u
+#define KBD_PULSE_RESET	  0xfeu
 
 static uint16_t pm1a, pm1b;
 static uint8_t slp_typ_a, slp_typ_b;

@@ -17,7 +17,7 @@
  */
 
 /* The counter has 32 bits; later deadlines are approached in steps. */
-#define COUNT_MAX	0x7fffffffull
+#define COUNT_MAX 0x7fffffffull
 
 static uint32_t ticks_until(uint64_t tsc_delta)
 {
@@ -95,7 +95,7 @@ void timer_arm(struct timer *t, uint64_t deadline_tsc)
 
 	disarm(t);
 	lock_take(&cpu->timer_lock);
-	t->deadline = deadline_tsc ? deadline_tsc : 1;	/* 0 means "stopped" */
+	t->deadline = deadline_tsc ? deadline_tsc : 1; /* 0 means "stopped" */
 	t->cpu = cpu;
 	while (*p && (*p)->deadline <= t->deadline)
 		p = &(*p)->next;

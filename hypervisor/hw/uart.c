@@ -3,15 +3,15 @@
 
 #include "hypervisor/x86.h"
 
-#define DEBUG_PORT	0x402u
-#define DEBUG_READBACK	0xe9u		/* what QEMU's isa-debugcon reads as */
+#define DEBUG_PORT     0x402u
+#define DEBUG_READBACK 0xe9u /* what QEMU's isa-debugcon reads as */
 
-#define COM1		0x3f8u
-#define UART_SCRATCH	(COM1 + 7)
-#define UART_LSR	(COM1 + 5)
-#define UART_LSR_THRE	0x20u
+#define COM1	       0x3f8u
+#define UART_SCRATCH   (COM1 + 7)
+#define UART_LSR       (COM1 + 5)
+#define UART_LSR_THRE  0x20u
 /* 16 bytes at 9600 baud take 17 ms; a port read takes about 1 us. */
-#define UART_WAIT	100000u
+#define UART_WAIT      100000u
 
 static bool have_debug, have_serial;
 

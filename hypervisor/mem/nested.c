@@ -2,9 +2,9 @@
 #include "hypervisor/mem/nested.h"
 
 /* A present entry that points to the next table; the leaf below decides. */
-#define TABLE_FLAGS	(NESTED_PRESENT | NESTED_WRITE | NESTED_USER)
-#define ENTRIES		512u
-#define TOP		3u		/* the root table's depth above the 4 KiB leaves */
+#define TABLE_FLAGS (NESTED_PRESENT | NESTED_WRITE | NESTED_USER)
+#define ENTRIES	    512u
+#define TOP	    3u /* the root table's depth above the 4 KiB leaves */
 
 /* Depth: 0 = 4 KiB leaves, 1 = 2 MiB, 2 = 1 GiB, 3 = root table. */
 static unsigned int entry_index(uint64_t gpa, unsigned int depth)
@@ -63,7 +63,7 @@ static void free_tree(struct nested *n, uint64_t *table, unsigned int depth)
 static uint64_t split_entry(uint64_t entry, unsigned int depth, unsigned int i)
 {
 	if (!(entry & NESTED_PRESENT))
-		return entry;			/* inaccessible: no address in it */
+		return entry; /* inaccessible: no address in it */
 	entry += i * depth_size(depth - 1);
 	return depth > 1 ? entry : entry & ~NESTED_LARGE;
 }

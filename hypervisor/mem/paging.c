@@ -4,12 +4,12 @@
 #include "hypervisor/mem/pages.h"
 #include "hypervisor/x86.h"
 
-#define PTE_PRESENT	BIT64(0)
-#define PTE_WRITE	BIT64(1)
-#define PTE_LARGE	BIT64(7)
+#define PTE_PRESENT BIT64(0)
+#define PTE_WRITE   BIT64(1)
+#define PTE_LARGE   BIT64(7)
 
-#define GIB		BIT64(30)
-#define ENTRIES		512u
+#define GIB	    BIT64(30)
+#define ENTRIES	    512u
 
 static uint64_t *pml4;
 

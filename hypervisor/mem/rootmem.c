@@ -8,8 +8,8 @@
 #include "hypervisor/mem/pages.h"
 #include "hypervisor/mem/paging.h"
 
-#define GIB	BIT64(30)
-#define RW	(NESTED_PRESENT | NESTED_WRITE)
+#define GIB BIT64(30)
+#define RW  (NESTED_PRESENT | NESTED_WRITE)
 
 static struct nested table;
 static struct lock rootmem_lock;
@@ -84,8 +84,7 @@ uint64_t rootmem_table(void)
 
 static bool is_ours(const struct boot_range *r, uint64_t pa)
 {
-	return pa >= ALIGN_DOWN(r->base, PAGE_SIZE) &&
-	       pa < ALIGN_UP(r->base + r->size, PAGE_SIZE);
+	return pa >= ALIGN_DOWN(r->base, PAGE_SIZE) && pa < ALIGN_UP(r->base + r->size, PAGE_SIZE);
 }
 
 bool rootmem_fault(uint64_t gpa)

@@ -2,15 +2,15 @@
 /* AMD64 APM vol. 3, chapter 1 "Instruction Encoding". */
 #include "hypervisor/svm/insn.h"
 
-#define PREFIX_OPERAND	0x66u
-#define PREFIX_ADDRESS	0x67u
-#define REX_R		4u
-#define REX_W		8u
+#define PREFIX_OPERAND 0x66u
+#define PREFIX_ADDRESS 0x67u
+#define REX_R	       4u
+#define REX_W	       8u
 
 struct cursor {
 	const uint8_t *bytes;
 	unsigned int at, count;
-	bool short_of;			/* read past the end */
+	bool short_of; /* read past the end */
 };
 
 static uint8_t next(struct cursor *c)
@@ -33,6 +33,7 @@ static uint64_t next_le(struct cursor *c, unsigned int size)
 
 static bool is_prefix(uint8_t b)
 {
+	/* clang-format off */
 	switch (b) {
 	case PREFIX_OPERAND:
 	case PREFIX_ADDRESS:
@@ -42,6 +43,7 @@ static bool is_prefix(uint8_t b)
 		/* LOCK and REP mean nothing good before a MOV. */
 		return false;
 	}
+	/* clang-format on */
 }
 
 /* Skip SIB and displacement. False: the operand is a register. */
@@ -108,6 +110,7 @@ bool insn_decode_mov(struct insn *insn, const uint8_t *bytes, unsigned int count
 		operand_size = 1;
 	insn->size = (uint8_t)operand_size;
 
+	/* clang-format off */
 	switch (opcode) {
 	case 0x88: case 0x89:		/* MOV memory, register */
 	case 0x8a: case 0x8b:		/* MOV register, memory */
@@ -140,6 +143,7 @@ bool insn_decode_mov(struct insn *insn, const uint8_t *bytes, unsigned int count
 	default:
 		return false;
 	}
+	/* clang-format on */
 	insn->length = (uint8_t)c.at;
 	return !c.short_of;
 }

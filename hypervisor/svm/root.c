@@ -20,11 +20,12 @@
 
 /* --- setting up --- */
 
-#define INTERCEPTS1	(SVM_INTERCEPT_INTR | SVM_INTERCEPT_CPUID | SVM_INTERCEPT_INVLPGA | \
-			 SVM_INTERCEPT_MSR | SVM_INTERCEPT_SHUTDOWN)
-#define INTERCEPTS2	(SVM_INTERCEPT_VMRUN | SVM_INTERCEPT_VMMCALL | SVM_INTERCEPT_VMLOAD | \
-			 SVM_INTERCEPT_VMSAVE | SVM_INTERCEPT_STGI | SVM_INTERCEPT_CLGI | \
-			 SVM_INTERCEPT_SKINIT)
+#define INTERCEPTS1                                                                             \
+	(SVM_INTERCEPT_INTR | SVM_INTERCEPT_CPUID | SVM_INTERCEPT_INVLPGA | SVM_INTERCEPT_MSR | \
+	 SVM_INTERCEPT_SHUTDOWN)
+#define INTERCEPTS2                                                           \
+	(SVM_INTERCEPT_VMRUN | SVM_INTERCEPT_VMMCALL | SVM_INTERCEPT_VMLOAD | \
+	 SVM_INTERCEPT_VMSAVE | SVM_INTERCEPT_STGI | SVM_INTERCEPT_CLGI | SVM_INTERCEPT_SKINIT)
 
 bool root_create(struct cpu *cpu)
 {
@@ -51,14 +52,14 @@ static void control_reset(struct vmcb *v)
 	v->tlb_control = SVM_TLB_FLUSH_ALL;
 	v->nested_ctl = SVM_NESTED_PAGING;
 	v->nested_cr3 = rootmem_table();
-	v->g_pat = 0x0007040600070406ull;	/* APM vol. 2: PAT after reset */
+	v->g_pat = 0x0007040600070406ull; /* APM vol. 2: PAT after reset */
 }
 
 /* What launch_hv's caller had where this program goes on to use its own. */
 static struct {
 	struct launch_context ctx;
 	uint64_t efer, pat, dr6, dr7;
-	struct vmcb loaded __aligned(4096);	/* FS, GS, TR, LDTR, syscall MSRs */
+	struct vmcb loaded __aligned(4096); /* FS, GS, TR, LDTR, syscall MSRs */
 } caller;
 
 void root_capture(const struct launch_context *ctx)
@@ -132,11 +133,15 @@ static void resume_state(struct root_vp *vp)
 	v->rsp = ctx->rsp;
 	v->rax = 0;
 
-	vp->gprs = (struct world_gprs){ .r = {
-		[VCPU_RBX] = ctx->rbx, [VCPU_RBP] = ctx->rbp, [VCPU_RSI] = ctx->rsi,
-		[VCPU_RDI] = ctx->rdi, [12] = ctx->r12, [13] = ctx->r13,
-		[14] = ctx->r14, [15] = ctx->r15,
-	} };
+	vp->gprs = (struct world_gprs){ 0 };
+	vp->gprs.r[VCPU_RBX] = ctx->rbx;
+	vp->gprs.r[VCPU_RBP] = ctx->rbp;
+	vp->gprs.r[VCPU_RSI] = ctx->rsi;
+	vp->gprs.r[VCPU_RDI] = ctx->rdi;
+	vp->gprs.r[12] = ctx->r12;
+	vp->gprs.r[13] = ctx->r13;
+	vp->gprs.r[14] = ctx->r14;
+	vp->gprs.r[15] = ctx->r15;
 }
 
 /* APM vol. 2, "Processor Initialization State", then CS from the SIPI. */
@@ -148,7 +153,7 @@ static void start_state(struct root_vp *vp, uint8_t vector)
 	control_reset(v);
 	v->es = v->ss = v->ds = v->fs = v->gs = data;
 	v->cs = data;
-	v->cs.attributes |= 8;			/* code */
+	v->cs.attributes |= 8; /* code */
 	v->cs.selector = (uint16_t)(vector << 8);
 	v->cs.base = (uint64_t)vector << 12;
 	v->gdtr.limit = v->idtr.limit = 0xffff;
@@ -192,19 +197,30 @@ void root_inject_gp(struct root_vp *vp)
 	inject_exception(vp, VECTOR_GP, true, 0);
 }
 
-#define RFLAGS_TF	BIT64(8)
-#define DR6_BS		BIT64(14)
+#define RFLAGS_TF BIT64(8)
+#define DR6_BS	  BIT64(14)
 
+/* clang-format off: lists */
 static bool is_prefix(uint8_t b)
 {
 	switch (b) {
-	case 0x26: case 0x2e: case 0x36: case 0x3e: case 0x64: case 0x65:
-	case 0x66: case 0x67: case 0xf0: case 0xf2: case 0xf3:
+	case 0x26:
+	case 0x2e:
+	case 0x36:
+	case 0x3e:
+	case 0x64:
+	case 0x65:
+	case 0x66:
+	case 0x67:
+	case 0xf0:
+	case 0xf2:
+	case 0xf3:
 		return true;
 	default:
-		return (b & 0xf0) == 0x40;	/* REX */
+		return (b & 0xf0) == 0x40; /* REX */
 	}
 }
+/* clang-format on */
 
 /* Legacy prefixes and REX before the intercepted instruction, which nobody needs to write. */
 static unsigned int prefix_count(const struct root_vp *vp)
@@ -244,9 +260,9 @@ void root_skip(struct root_vp *vp, unsigned int length)
 	}
 }
 
-#define PTE_PRESENT	BIT64(0)
-#define PTE_ADDRESS	0x000ffffffffff000ull
-#define PTE_LARGE	BIT64(7)
+#define PTE_PRESENT BIT64(0)
+#define PTE_ADDRESS 0x000ffffffffff000ull
+#define PTE_LARGE   BIT64(7)
 
 /* Long mode only: what a 64-bit root uses once it has left its trampolines. */
 static bool translate(const struct root_vp *vp, uint64_t va, uint64_t *pa)
@@ -282,7 +298,8 @@ unsigned int root_read_virtual(const struct root_vp *vp, uint64_t va, uint8_t *t
 
 	while (done < size) {
 		uint64_t pa;
-		unsigned int chunk = MIN(size - done, (unsigned int)(PAGE_SIZE - (va & ~PAGE_MASK)));
+		unsigned int chunk =
+			MIN(size - done, (unsigned int)(PAGE_SIZE - (va & ~PAGE_MASK)));
 
 		if (!translate(vp, va, &pa) || !phys_is_root_ram(pa, chunk))
 			break;
@@ -381,9 +398,10 @@ static void exit_vmmcall(struct root_vp *vp)
 	}
 	result = hypercall_root(&r);
 	if (r.fault) {
-		log_line("root: hypercall parameters outside its memory (control %#llx, input %#llx, output %#llx)",
-			 (unsigned long long)r.control, (unsigned long long)r.input,
-			 (unsigned long long)r.output);
+		log_line(
+			"root: hypercall parameters outside its memory (control %#llx, input %#llx, output %#llx)",
+			(unsigned long long)r.control, (unsigned long long)r.input,
+			(unsigned long long)r.output);
 		root_inject_gp(vp);
 		return;
 	}
@@ -445,27 +463,39 @@ static void exit_hlt(struct root_vp *vp)
 
 typedef void (*exit_fn)(struct root_vp *vp);
 
+/* clang-format off: a table */
 static exit_fn exit_handler(uint64_t code)
 {
 	switch (code) {
-	case SVM_EXIT_INTR:	return exit_intr;
-	case SVM_EXIT_IRET:	return exit_iret;
-	case SVM_EXIT_CPUID:	return root_exit_cpuid;
-	case SVM_EXIT_MSR:	return root_exit_msr;
-	case SVM_EXIT_VMMCALL:	return exit_vmmcall;
-	case SVM_EXIT_NPF:	return exit_npf;
-	case SVM_EXIT_HLT:	return exit_hlt;
-	case SVM_EXIT_SHUTDOWN:	return exit_shutdown;
+	case SVM_EXIT_INTR:
+		return exit_intr;
+	case SVM_EXIT_IRET:
+		return exit_iret;
+	case SVM_EXIT_CPUID:
+		return root_exit_cpuid;
+	case SVM_EXIT_MSR:
+		return root_exit_msr;
+	case SVM_EXIT_VMMCALL:
+		return exit_vmmcall;
+	case SVM_EXIT_NPF:
+		return exit_npf;
+	case SVM_EXIT_HLT:
+		return exit_hlt;
+	case SVM_EXIT_SHUTDOWN:
+		return exit_shutdown;
 	case SVM_EXIT_VMRUN:
 	case SVM_EXIT_VMLOAD:
 	case SVM_EXIT_VMSAVE:
 	case SVM_EXIT_STGI:
 	case SVM_EXIT_CLGI:
 	case SVM_EXIT_SKINIT:
-	case SVM_EXIT_INVLPGA:	return exit_ud;
-	default:		return NULL;
+	case SVM_EXIT_INVLPGA:
+		return exit_ud;
+	default:
+		return NULL;
 	}
 }
+/* clang-format on */
 
 /* An event whose delivery the exit cut off is delivered again. */
 static uint64_t cut_off_event(const struct vmcb *v)

@@ -12,8 +12,8 @@
 #include "hypervisor/svm/root.h"
 #include "hypervisor/vcpu.h"
 
-#define DEST_ALL_XAPIC		0xffu
-#define DEST_ALL_X2APIC		0xffffffffu
+#define DEST_ALL_XAPIC	0xffu
+#define DEST_ALL_X2APIC 0xffffffffu
 
 struct icr {
 	enum lapic_mode mode;
@@ -114,7 +114,7 @@ void root_apic_write(struct root_vp *vp, unsigned int reg, uint32_t value)
 	case LAPIC_LVT_TIMER:
 	case LAPIC_TIMER_INITIAL:
 	case LAPIC_TIMER_DIVIDE:
-		return;				/* ours */
+		return; /* ours */
 	case LAPIC_SVR:
 		lapic_write(reg, value);
 		/* Software-disabling the APIC masks every LVT, our timer's too. */
@@ -137,8 +137,9 @@ void root_exit_apic_store(struct root_vp *vp, uint64_t gpa)
 
 	if (lapic_is_x2apic() || !insn_decode_mov(&insn, bytes, n, INSN_64) || !insn.store ||
 	    insn.size != 4 || reg % 16) {
-		log_line("root: store to the local APIC not understood (offset %#x, rip %#llx, %u bytes %02x %02x %02x)",
-			 reg, (unsigned long long)v->rip, n, bytes[0], bytes[1], bytes[2]);
+		log_line(
+			"root: store to the local APIC not understood (offset %#x, rip %#llx, %u bytes %02x %02x %02x)",
+			reg, (unsigned long long)v->rip, n, bytes[0], bytes[1], bytes[2]);
 		root_inject_gp(vp);
 		return;
 	}

@@ -8,12 +8,12 @@
 #include "hypervisor/vcpu.h"
 #include "hypervisor/x86.h"
 
-#define LEAF1_ECX_TSC_DEADLINE	BIT32(24)	/* the timer is ours */
-#define LEAF1_ECX_OSXSAVE	BIT32(27)
-#define LEAF1_ECX_HYPERVISOR	BIT32(31)
-#define LEAF7_ECX_OSPKE		BIT32(4)
-#define LEAF_AMD_ECX_SVM	BIT32(2)
-#define LEAF_AMD_ECX_SKINIT	BIT32(12)
+#define LEAF1_ECX_TSC_DEADLINE BIT32(24) /* the timer is ours */
+#define LEAF1_ECX_OSXSAVE      BIT32(27)
+#define LEAF1_ECX_HYPERVISOR   BIT32(31)
+#define LEAF7_ECX_OSPKE	       BIT32(4)
+#define LEAF_AMD_ECX_SVM       BIT32(2)
+#define LEAF_AMD_ECX_SKINIT    BIT32(12)
 
 /* Bits that repeat a bit of CR4: of the root's, not of ours. */
 static uint32_t follow(uint32_t reg, uint32_t bit, bool on)

@@ -18,9 +18,9 @@
 
 /* --- permission bitmap --- */
 
-#define BITMAP_PAGES	2u
-#define BITMAP_READ	1u
-#define BITMAP_WRITE	2u
+#define BITMAP_PAGES 2u
+#define BITMAP_READ  1u
+#define BITMAP_WRITE 2u
 
 /* APM vol. 2, "MSR Intercepts": three ranges of 8192 MSRs, two bits each. */
 static void bitmap_set(uint8_t *bitmap, uint32_t msr, unsigned int bits)
@@ -70,7 +70,7 @@ static bool efer_write(struct root_vp *vp, uint64_t value)
 	return true;
 }
 
-#define APIC_MODE	(APIC_BASE_ENABLE | APIC_BASE_X2APIC)
+#define APIC_MODE	  (APIC_BASE_ENABLE | APIC_BASE_X2APIC)
 #define CPUID1_ECX_X2APIC BIT32(21)
 
 /*
@@ -80,12 +80,12 @@ static bool efer_write(struct root_vp *vp, uint64_t value)
 static bool apic_base_write(uint64_t value)
 {
 	uint64_t old = rdmsr(MSR_APIC_BASE) & APIC_MODE;
-	uint64_t new = value & APIC_MODE;
+	uint64_t new = value &APIC_MODE;
 
 	if ((value & APIC_BASE_ADDRESS) != LAPIC_BASE)
 		return false;
-	if (new == APIC_BASE_X2APIC || (new == APIC_BASE_ENABLE && old == APIC_MODE) ||
-	    (new == APIC_MODE && old == 0))
+	if (new == APIC_BASE_X2APIC || (new == APIC_BASE_ENABLE &&old == APIC_MODE) ||
+	    (new == APIC_MODE &&old == 0))
 		return false;
 	if (new == APIC_MODE && !(cpuid(1, 0).ecx & CPUID1_ECX_X2APIC))
 		return false;
@@ -136,7 +136,7 @@ static bool msr_write(struct root_vp *vp, uint32_t msr, uint64_t value)
 	case MSR_X2APIC + LAPIC_LVT_TIMER / 16:
 	case MSR_X2APIC + LAPIC_TIMER_INITIAL / 16:
 	case MSR_X2APIC + LAPIC_TIMER_DIVIDE / 16:
-		return lapic_is_x2apic();	/* ours */
+		return lapic_is_x2apic(); /* ours */
 	case HV_MSR_EOI:
 		lapic_eoi();
 		return true;

@@ -7,21 +7,21 @@
 #include "hypervisor/vcpu.h"
 #include "hypervisor/x86.h"
 
-#define CPUID_AMD_FEATURES	0x80000001u
-#define CPUID_AMD_FEATURES_ECX_SVM BIT32(2)
-#define CPUID_SVM		0x8000000au
-#define CPUID_SVM_EDX_NP	BIT32(0)
-#define CPUID_SVM_EDX_NRIPS	BIT32(3)
+#define CPUID_AMD_FEATURES	    0x80000001u
+#define CPUID_AMD_FEATURES_ECX_SVM  BIT32(2)
+#define CPUID_SVM		    0x8000000au
+#define CPUID_SVM_EDX_NP	    BIT32(0)
+#define CPUID_SVM_EDX_NRIPS	    BIT32(3)
 #define CPUID_SVM_EDX_FLUSH_BY_ASID BIT32(6)
-#define CPUID_SVM_EDX_DECODE	BIT32(7)
+#define CPUID_SVM_EDX_DECODE	    BIT32(7)
 
-#define EFER_LMSLE		BIT64(13)
-#define EFER_FFXSR		BIT64(14)
-#define EFER_TCE		BIT64(15)
-#define EFER_MCOMMIT		BIT64(17)
-#define EFER_INTWB		BIT64(18)
-#define EFER_UAIE		BIT64(20)
-#define EFER_AIBRSE		BIT64(21)
+#define EFER_LMSLE		    BIT64(13)
+#define EFER_FFXSR		    BIT64(14)
+#define EFER_TCE		    BIT64(15)
+#define EFER_MCOMMIT		    BIT64(17)
+#define EFER_INTWB		    BIT64(18)
+#define EFER_UAIE		    BIT64(20)
+#define EFER_AIBRSE		    BIT64(21)
 
 struct svm_features svm_features;
 

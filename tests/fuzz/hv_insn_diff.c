@@ -62,7 +62,8 @@ static bool has_odd_prefix(const ZydisDecodedInstruction *z, const uint8_t *byte
 static bool is_promised(const ZydisDecodedInstruction *z, const ZydisDecodedOperand *op,
 			const uint8_t *bytes, enum insn_mode mode)
 {
-	return z->mnemonic == ZYDIS_MNEMONIC_MOV && z->encoding == ZYDIS_INSTRUCTION_ENCODING_LEGACY &&
+	return z->mnemonic == ZYDIS_MNEMONIC_MOV &&
+	       z->encoding == ZYDIS_INSTRUCTION_ENCODING_LEGACY &&
 	       z->opcode_map == ZYDIS_OPCODE_MAP_DEFAULT && has_opcode_of_ours(z->opcode) &&
 	       (op[0].type == ZYDIS_OPERAND_TYPE_MEMORY ||
 		op[1].type == ZYDIS_OPERAND_TYPE_MEMORY) &&
@@ -79,7 +80,7 @@ static void require_register(const struct insn *insn, ZydisRegister reg)
 	case 1:
 		/* Encoding order, but AH … BH stand before SPL … DIL. */
 		require(reg == (ZydisRegister)(insn->reg < 4 ? ZYDIS_REGISTER_AL + insn->reg :
-					       ZYDIS_REGISTER_SPL + insn->reg - 4));
+							       ZYDIS_REGISTER_SPL + insn->reg - 4));
 		break;
 	case 2:
 		require(reg == (ZydisRegister)(ZYDIS_REGISTER_AX + insn->reg));

@@ -13,7 +13,7 @@
 
 /* --- the rest of the hypervisor --- */
 
-static _Alignas(4096) uint8_t memory[2][4096];	/* all RAM there is */
+static _Alignas(4096) uint8_t memory[2][4096]; /* all RAM there is */
 static _Alignas(4096) uint8_t in_copy[4096], out_copy[4096];
 
 bool phys_is_root_ram(uint64_t pa, uint64_t size)
@@ -33,7 +33,7 @@ void panic(const char *fmt, ...)
 
 static struct hvcall seen;
 static enum hv_status answer;
-static uint32_t stop_at;		/* rep_call ends here with @answer */
+static uint32_t stop_at; /* rep_call ends here with @answer */
 
 static enum hv_status simple_call(struct hvcall *c)
 {
@@ -74,10 +74,10 @@ static uint64_t gpa(unsigned int page, unsigned int offset)
 	return (uint64_t)(uintptr_t)&memory[page][offset];
 }
 
-#define REPS(count, start) \
-	((uint64_t)(count) << HV_CONTROL_REP_COUNT_SHIFT | \
-	 (uint64_t)(start) << HV_CONTROL_REP_START_SHIFT)
-#define VARHEAD_QWORDS(n)	((uint64_t)(n) << HV_CONTROL_VARHEAD_SHIFT)
+#define REPS(count, start)                                                   \
+	((uint64_t)(count) << HV_CONTROL_REP_COUNT_SHIFT | (uint64_t)(start) \
+								   << HV_CONTROL_REP_START_SHIFT)
+#define VARHEAD_QWORDS(n) ((uint64_t)(n) << HV_CONTROL_VARHEAD_SHIFT)
 
 static bool faulted;
 
@@ -138,12 +138,14 @@ static void test_fast(void **state)
 static void test_control_word(void **state)
 {
 	static const uint64_t bad[] = {
-		SIMPLE | REPS(1, 0), SIMPLE | REPS(0, 1), SIMPLE | VARHEAD_QWORDS(1),
-		REP, REP | REPS(0, 0), REP | REPS(0, 3), REP | REPS(0, 0xfff),
-		REP | VARHEAD_QWORDS(1), VARHEAD | REPS(1, 0), REP | REPS(4, 4),
-		SIMPLE | HV_CONTROL_NESTED,
-		SIMPLE | BIT64(27), SIMPLE | BIT64(30), SIMPLE | BIT64(44),
-		SIMPLE | BIT64(60), SIMPLE | BIT64(63),
+		SIMPLE | REPS(1, 0),	    SIMPLE | REPS(0, 1),
+		SIMPLE | VARHEAD_QWORDS(1), REP,
+		REP | REPS(0, 0),	    REP | REPS(0, 3),
+		REP | REPS(0, 0xfff),	    REP | VARHEAD_QWORDS(1),
+		VARHEAD | REPS(1, 0),	    REP | REPS(4, 4),
+		SIMPLE | HV_CONTROL_NESTED, SIMPLE | BIT64(27),
+		SIMPLE | BIT64(30),	    SIMPLE | BIT64(44),
+		SIMPLE | BIT64(60),	    SIMPLE | BIT64(63),
 	};
 
 	(void)state;
@@ -176,7 +178,7 @@ static void test_memory_of_others(void **state)
 	call(SIMPLE, gpa(0, 0), 0x1000);
 	assert_true(faulted);
 	call(SIMPLE, UINT64_MAX & ~7ull, gpa(1, 0));
-	assert_false(faulted);			/* crosses a page: refused before */
+	assert_false(faulted); /* crosses a page: refused before */
 	call(SIMPLE, gpa(0, 0), gpa(0, 0) + sizeof(memory));
 	assert_true(faulted);
 	assert_null(seen.in);
@@ -192,7 +194,8 @@ static void test_variable_header(void **state)
 	assert_int_equal(seen.varhead, 3);
 	assert_int_equal(seen.in_size, 16 + 24);
 	assert_memory_equal(in_copy, &memory[0][8], 40);
-	assert_int_equal(call(VARHEAD | VARHEAD_QWORDS(0x3ff), gpa(0, 0), 0), HV_STATUS_INVALID_ALIGNMENT);
+	assert_int_equal(call(VARHEAD | VARHEAD_QWORDS(0x3ff), gpa(0, 0), 0),
+			 HV_STATUS_INVALID_ALIGNMENT);
 }
 
 static void set_elements(unsigned int count)
@@ -259,15 +262,22 @@ static void test_guest_may_nothing(void **state)
 	assert_int_equal(hypercall_guest(NULL, &r), HV_STATUS_INVALID_HYPERCALL_CODE);
 }
 
-#define T(f)	cmocka_unit_test_setup(f, setup)
+#define T(f) cmocka_unit_test_setup(f, setup)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_simple), T(test_failure_writes_nothing), T(test_fast),
-		T(test_control_word), T(test_placement), T(test_memory_of_others),
-		T(test_variable_header), T(test_reps), T(test_rep_continuation),
-		T(test_no_progress_is_told), T(test_guest_may_nothing),
+		T(test_simple),
+		T(test_failure_writes_nothing),
+		T(test_fast),
+		T(test_control_word),
+		T(test_placement),
+		T(test_memory_of_others),
+		T(test_variable_header),
+		T(test_reps),
+		T(test_rep_continuation),
+		T(test_no_progress_is_told),
+		T(test_guest_may_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,22 +17,42 @@ struct form {
 	struct insn expected;
 };
 
-#define LOAD(size_, reg_)	{ .size = size_, .reg = reg_ }
-#define STORE(size_, reg_)	{ .size = size_, .reg = reg_, .store = true }
-#define IMM(size_, v)	{ .size = size_, .store = true, .has_immediate = true, .immediate = v }
-#define BYTES(...)	sizeof((uint8_t[]){ __VA_ARGS__ }), { __VA_ARGS__ }
+#define LOAD(size_, reg_)                  \
+	{                                  \
+		.size = size_, .reg = reg_ \
+	}
+#define STORE(size_, reg_)                                \
+	{                                                 \
+		.size = size_, .reg = reg_, .store = true \
+	}
+#define IMM(size_, v)                                                               \
+	{                                                                           \
+		.size = size_, .store = true, .has_immediate = true, .immediate = v \
+	}
+#define BYTES(...)                          \
+	sizeof((uint8_t[]){ __VA_ARGS__ }), \
+	{                                   \
+		__VA_ARGS__                 \
+	}
 
+/* clang-format off: one form a line */
 static const struct form forms[] = {
-	{ "mov [0xffffffffff5fc0b0], eax", INSN_64, BYTES(0x89, 0x04, 0x25, 0xb0, 0xc0, 0x5f, 0xff), STORE(4, 0) },
+	{ "mov [0xffffffffff5fc0b0], eax", INSN_64, BYTES(0x89, 0x04, 0x25, 0xb0, 0xc0, 0x5f, 0xff),
+	  STORE(4, 0) },
 	{ "mov [rdi], esi", INSN_64, BYTES(0x89, 0x37), STORE(4, 6) },
 	{ "mov [r8], r9d", INSN_64, BYTES(0x45, 0x89, 0x08), STORE(4, 9) },
 	{ "mov ecx, [rip+0x10]", INSN_64, BYTES(0x8b, 0x0d, 0x10, 0, 0, 0), LOAD(4, 1) },
 	{ "mov rax, [rbx+rcx*8+1]", INSN_64, BYTES(0x48, 0x8b, 0x44, 0xcb, 0x01), LOAD(8, 0) },
 	{ "mov [r12], ax", INSN_64, BYTES(0x66, 0x41, 0x89, 0x04, 0x24), STORE(2, 0) },
 	{ "mov [rax], sil", INSN_64, BYTES(0x40, 0x88, 0x30), STORE(1, 6) },
-	{ "mov [rax], dh", INSN_64, BYTES(0x88, 0x30), { .size = 1, .store = true, .reg = 2, .high_byte = true } },
-	{ "mov dword [rax+0x300], 0xfb", INSN_64, BYTES(0xc7, 0x80, 0, 3, 0, 0, 0xfb, 0, 0, 0), IMM(4, 0xfb) },
-	{ "mov qword [rax], -1", INSN_64, BYTES(0x48, 0xc7, 0x00, 0xff, 0xff, 0xff, 0xff), IMM(8, UINT64_MAX) },
+	{ "mov [rax], dh",
+	  INSN_64,
+	  BYTES(0x88, 0x30),
+	  { .size = 1, .store = true, .reg = 2, .high_byte = true } },
+	{ "mov dword [rax+0x300], 0xfb", INSN_64, BYTES(0xc7, 0x80, 0, 3, 0, 0, 0xfb, 0, 0, 0),
+	  IMM(4, 0xfb) },
+	{ "mov qword [rax], -1", INSN_64, BYTES(0x48, 0xc7, 0x00, 0xff, 0xff, 0xff, 0xff),
+	  IMM(8, UINT64_MAX) },
 	{ "mov byte [rax], 7", INSN_64, BYTES(0xc6, 0x00, 7), IMM(1, 7) },
 	{ "mov word [rax], 0x1234", INSN_64, BYTES(0x66, 0xc7, 0x00, 0x34, 0x12), IMM(2, 0x1234) },
 	{ "mov eax, [abs 64]", INSN_64, BYTES(0xa1, 0x20, 0, 0xe0, 0xfe, 0, 0, 0, 0), LOAD(4, 0) },
@@ -48,6 +68,7 @@ static const struct form forms[] = {
 	{ "xchg [rdi], eax", INSN_64, BYTES(0x87, 0x07), { 0 } },
 	{ "movups [rdi], xmm0", INSN_64, BYTES(0x0f, 0x11, 0x07), { 0 } },
 };
+/* clang-format on */
 
 static void test_forms(void **state)
 {

@@ -9,8 +9,8 @@
 
 #include "hypervisor/mem/nested.h"
 
-#define RW	(NESTED_PRESENT | NESTED_WRITE)
-#define GIB	BIT64(30)
+#define RW  (NESTED_PRESENT | NESTED_WRITE)
+#define GIB BIT64(30)
 
 struct pool {
 	unsigned int used;
@@ -156,8 +156,8 @@ static void test_accessed_dirty(void **state)
 
 /* --- model: 8 MiB as an array of pages --- */
 
-#define MODEL_PAGES	2048u
-#define PER_LARGE	512u
+#define MODEL_PAGES 2048u
+#define PER_LARGE   512u
 
 static uint64_t expected[MODEL_PAGES];
 
@@ -187,7 +187,10 @@ static void model_check(const struct nested *n)
 static void test_model(void **state)
 {
 	static const uint64_t flags[] = {
-		RW, NESTED_PRESENT, RW | NESTED_NX, NESTED_RESERVED,
+		RW,
+		NESTED_PRESENT,
+		RW | NESTED_NX,
+		NESTED_RESERVED,
 	};
 	struct pool p = { .limit = 1000 };
 	struct nested n = create(&p);

@@ -21,8 +21,8 @@
 #include "hypervisor/mem/pages.h"
 #include "hypervisor/mem/rootmem.h"
 
-#define CPUS	2u
-#define VECTOR	0xf3u
+#define CPUS   2u
+#define VECTOR 0xf3u
 
 /* --- the rest of the hypervisor --- */
 
@@ -125,7 +125,7 @@ struct heard {
 	unsigned int kicks;
 	uint64_t last_partition;
 	uint32_t last_vp;
-	unsigned int doorbells;		/* messages of that type */
+	unsigned int doorbells; /* messages of that type */
 };
 
 /* One interrupt's worth, then EOM if asked for. False: nothing was there. */
@@ -176,7 +176,10 @@ static int teardown(void **state)
 	(void)state;
 	for (unsigned int i = 0; i < CPUS; i++) {
 		static const uint32_t pages[] = {
-			HV_MSR_VP_ASSIST_PAGE, HV_MSR_SIMP, HV_MSR_SIEFP, HV_MSR_SIRBP,
+			HV_MSR_VP_ASSIST_PAGE,
+			HV_MSR_SIMP,
+			HV_MSR_SIEFP,
+			HV_MSR_SIRBP,
 		};
 
 		for (size_t n = 0; n < ARRAY_SIZE(pages); n++) {
@@ -359,15 +362,21 @@ static void test_overflow_panics(void **state)
 	assert_true(panicked);
 }
 
-#define T(f)	cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_pages_differ), T(test_kick), T(test_kicks_gather),
-		T(test_flag_set_too_late), T(test_other_processor_takes_over),
-		T(test_kept_while_masked), T(test_late_interrupt_unwanted),
-		T(test_doorbells), T(test_full_ring), T(test_bad_writes),
+		T(test_pages_differ),
+		T(test_kick),
+		T(test_kicks_gather),
+		T(test_flag_set_too_late),
+		T(test_other_processor_takes_over),
+		T(test_kept_while_masked),
+		T(test_late_interrupt_unwanted),
+		T(test_doorbells),
+		T(test_full_ring),
+		T(test_bad_writes),
 		T(test_overflow_panics),
 	};
 

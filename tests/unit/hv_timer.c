@@ -18,9 +18,9 @@
 #include "hypervisor/log.h"
 #include "hypervisor/mem/pages.h"
 
-#define TSC_HZ		2000000000u
-#define TSC_PER_UNIT	(TSC_HZ / 10000000)
-#define LONG		((uint64_t)TSC_HZ * 100)
+#define TSC_HZ	     2000000000u
+#define TSC_PER_UNIT (TSC_HZ / 10000000)
+#define LONG	     ((uint64_t)TSC_HZ * 100)
 
 /* --- the rest of the hypervisor --- */
 
@@ -219,9 +219,9 @@ static void test_rearm_in_callback(void **state)
 
 /* --- the root's synthetic timer --- */
 
-#define CONFIG	HV_MSR_STIMER0_CONFIG
-#define COUNT	HV_MSR_STIMER0_COUNT
-#define DIRECT	(HV_STIMER_DIRECT | 0xedull << HV_STIMER_VECTOR_SHIFT)
+#define CONFIG HV_MSR_STIMER0_CONFIG
+#define COUNT  HV_MSR_STIMER0_COUNT
+#define DIRECT (HV_STIMER_DIRECT | 0xedull << HV_STIMER_VECTOR_SHIFT)
 
 static void set(uint32_t msr, uint64_t v)
 {
@@ -317,16 +317,22 @@ static void test_vector_follows(void **state)
 	assert_null(cpu.timers);
 }
 
-#define T(f)	cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_far_deadline), T(test_very_far_deadline),
-		T(test_past_deadline_is_not_lost), T(test_order), T(test_rearm_moves),
-		T(test_rearm_in_callback), T(test_one_shot),
-		T(test_own_timer_is_not_the_roots), T(test_expiry_outside_interrupt),
-		T(test_periodic), T(test_vector_follows),
+		T(test_far_deadline),
+		T(test_very_far_deadline),
+		T(test_past_deadline_is_not_lost),
+		T(test_order),
+		T(test_rearm_moves),
+		T(test_rearm_in_callback),
+		T(test_one_shot),
+		T(test_own_timer_is_not_the_roots),
+		T(test_expiry_outside_interrupt),
+		T(test_periodic),
+		T(test_vector_follows),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
