@@ -24,7 +24,11 @@ kernel_sh = CACHE='$(CACHE)' V='$(V)' JOBS='$(JOBS)' tools/kernel.sh -t $(SRC_KE
 $(O)/kernel/headers/.done: $(kernel_deps)
 	$(Q)$(kernel_sh) -o $(@D) headers && touch $@
 
-$(O)/kernel/bzImage: $(kernel_deps) $(kconfig_deps) $(root_fragments)
+# Another ROOT_EXTRA is another kernel.
+$(O)/kernel/topics: FORCE
+	$(Q)$(call if_changed,echo '$(ROOT_TOPICS)')
+
+$(O)/kernel/bzImage: $(kernel_deps) $(kconfig_deps) $(root_fragments) $(O)/kernel/topics
 	$(Q)$(kernel_sh) -o $(@D) root $(root_fragments)
 
 $(O)/guest/bzImage: $(kernel_deps) $(kconfig_deps) $(guest_fragments)
