@@ -14,35 +14,36 @@
 
 #include "tests/unit/hv_guest.h"
 
-#define NAME(fn)	hvcall_##fn
+#define SIMPLE(name, input)	{ hvcall_##name, sizeof(struct hv_input_##input), 0, false, false }
+#define REP(name, input, size)	{ hvcall_##name, sizeof(struct hv_input_##input), size, true, false }
+#define VAR(name, input)	{ hvcall_##name, sizeof(struct hv_input_##input), 8, false, true }
 
 static const struct {
 	hvcall_fn fn;
-	uint16_t in, in_rep;	/* bytes; in_rep 0 and out_rep 0: a simple call */
-	uint16_t out_rep;
+	uint16_t in, in_rep;	/* bytes: fixed part, each element */
 	bool reps, varhead;
 } calls[] = {
-	{ NAME(dispatch_vp), sizeof(struct hv_input_dispatch_vp), 0, 0, false, false },
-	{ NAME(get_partition_property), sizeof(struct hv_input_get_partition_property), 0, 0, false, false },
-	{ NAME(set_partition_property), sizeof(struct hv_input_set_partition_property), 0, 0, false, false },
-	{ NAME(map_gpa_pages), sizeof(struct hv_input_map_gpa_pages), 8, 0, true, false },
-	{ NAME(unmap_gpa_pages), sizeof(struct hv_input_unmap_gpa_pages), 0, 0, true, false },
-	{ NAME(get_gpa_pages_access_states), sizeof(struct hv_input_gpa_access_states), 0, 1, true, false },
-	{ NAME(create_vp), sizeof(struct hv_input_create_vp), 0, 0, false, false },
-	{ NAME(delete_vp), sizeof(struct hv_input_delete_vp), 0, 0, false, false },
-	{ NAME(get_vp_registers), sizeof(struct hv_input_vp_registers), 4, 16, true, false },
-	{ NAME(set_vp_registers), sizeof(struct hv_input_vp_registers), 32, 0, true, false },
-	{ NAME(translate_virtual_address), sizeof(struct hv_input_translate_virtual_address), 0, 0, false, false },
-	{ NAME(clear_virtual_interrupt), sizeof(struct hv_input_partition), 0, 0, false, false },
-	{ NAME(assert_virtual_interrupt), sizeof(struct hv_input_assert_virtual_interrupt), 0, 0, false, false },
-	{ NAME(register_intercept_result), sizeof(struct hv_input_register_intercept_result), 0, 0, false, false },
-	{ NAME(get_vp_cpuid_values), sizeof(struct hv_input_vp_cpuid_values), 8, 16, true, false },
-	{ NAME(map_vp_state_page), sizeof(struct hv_input_map_vp_state_page), 0, 0, false, false },
-	{ NAME(unmap_vp_state_page), sizeof(struct hv_input_unmap_vp_state_page), 0, 0, false, false },
-	{ NAME(get_vp_state), sizeof(struct hv_input_vp_state), 8, 0, false, true },
-	{ NAME(set_vp_state), sizeof(struct hv_input_vp_state), 8, 0, false, true },
-	{ NAME(connect_port), sizeof(struct hv_input_connect_port), 0, 0, false, false },
-	{ NAME(disconnect_port), sizeof(struct hv_input_port), 0, 0, false, false },
+	SIMPLE(dispatch_vp, dispatch_vp),
+	SIMPLE(get_partition_property, get_partition_property),
+	SIMPLE(set_partition_property, set_partition_property),
+	REP(map_gpa_pages, map_gpa_pages, 8),
+	REP(unmap_gpa_pages, unmap_gpa_pages, 0),
+	REP(get_gpa_pages_access_states, gpa_access_states, 0),
+	SIMPLE(create_vp, create_vp),
+	SIMPLE(delete_vp, delete_vp),
+	REP(get_vp_registers, vp_registers, 4),
+	REP(set_vp_registers, vp_registers, 32),
+	SIMPLE(translate_virtual_address, translate_virtual_address),
+	SIMPLE(clear_virtual_interrupt, partition),
+	SIMPLE(assert_virtual_interrupt, assert_virtual_interrupt),
+	SIMPLE(register_intercept_result, register_intercept_result),
+	REP(get_vp_cpuid_values, vp_cpuid_values, 8),
+	SIMPLE(map_vp_state_page, map_vp_state_page),
+	SIMPLE(unmap_vp_state_page, unmap_vp_state_page),
+	VAR(get_vp_state, vp_state),
+	VAR(set_vp_state, vp_state),
+	SIMPLE(connect_port, connect_port),
+	SIMPLE(disconnect_port, port),
 };
 
 static const uint8_t *data;
