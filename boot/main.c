@@ -19,7 +19,7 @@ static efi_status_t find_self(struct boot *boot)
 	return EFI_SUCCESS;
 }
 
-/* The policy of docs/boot.md, "When the hypervisor cannot be started". */
+/* The policy of docs/boot.md, "When something fails". */
 static efi_status_t start_hypervisor(struct boot *boot)
 {
 	efi_status_t status;

@@ -85,7 +85,7 @@ static __noreturn void finish(void)
 	if (cpu && cpu->current)
 		log_panic_line("a guest VP is being dispatched on this processor (%p)",
 			       (void *)cpu->current);
-	log_panic_line("image at %#llx (subtract from rip for the symbol)",
+	log_panic_line("image at %#llx (rip - this + 0x180000000 is the symbol's address)",
 		       LLU(boot_info.image.base));
 	log_panic_line("--- last log lines (serial only) ---");
 	log_replay(log_end, REPLAY_BYTES);

@@ -20,7 +20,8 @@ run-qemu: stopped before the first instruction; in another terminal:
       (its command line needs nokaslr: make debug CMDLINE="... nokaslr")
   (gdb) add-symbol-file $O/boot/launcher.efi -o BASE-$(image_base "$O/boot/launcher.efi")
   (gdb) add-symbol-file $O/hypervisor/hypervisor.efi -o BASE-$(image_base "$O/hypervisor/hypervisor.efi")
-      BASE is what the "boot: ... (base 0x...)" lines say; it is the same in
+      BASE is what "boot: rootstock ... (launcher at 0x...)" and "boot: hypervisor
+      loaded (base 0x...)" say; it is the same in
       every run of one image on one QEMU, so: run once, read it, run again.
 
 EOF
