@@ -47,6 +47,8 @@ machine_tests := $(shell tests/machine.sh names)
 # Guest kernels and root programs that only tests use.
 STUB := $(TEST)/guest/stub
 ROOT_PROGRAMS := $(patsubst tests/root/%.c,$(TEST)/root/%,$(wildcard tests/root/*.c))
+# Named by pattern rules only, which would make them intermediate: built, then removed.
+.SECONDARY: $(ROOT_PROGRAMS)
 
 # 32-bit code in a 64-bit ELF file, which is what a PVH kernel is.
 $(STUB): tests/guest/stub.S tests/guest/stub.lds include/abi/platform.h

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Test only, started as "rdinit=/test/overhead": leaves a child behind and becomes
+ * the real init.  Once guests have run for a while the child reads what each vmm
+ * costs beside its guest's memory (PSS of every mapping but the largest, which is
+ * the guest's RAM), and what PID 1 holds, and compares with the limits.
+ */
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define SETTLE_SECONDS 12
+#define VMM_LIMIT_KB   2048
+#define INIT_LIMIT_KB  1024
+
+/* The kernel's log is the one way to the console that init does not own. */
+static void say(const char *line)
+{
+	int fd = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0 || write(fd, line, strlen(line)) != (ssize_t)strlen(line))
+		_exit(1);
+	close(fd);
+}
+
+static FILE *proc_open(int pid, const char *name)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
+	return fopen(path, "r");
+}
+
+static int is_vmm(int pid)
+{
+	char name[32] = "";
+	FILE *f = proc_open(pid, "comm");
+
+	if (!f)
+		return 0;
+	if (!fgets(name, sizeof(name), f))
+		name[0] = '\0';
+	fclose(f);
+	return !strcmp(name, "vmm\n");
+}
+
+/* kB beside the largest mapping; -1 if the kernel does not say. */
+static long vmm_overhead(int pid)
+{
+	long size = 0, pss, largest = -1, largest_pss = 0, sum = -1;
+	char line[256];
+	FILE *f = proc_open(pid, "smaps");
+
+	if (!f)
+		return -1;
+	while (fgets(line, sizeof(line), f)) {
+		sscanf(line, "Size: %ld kB", &size);
+		if (sscanf(line, "Pss: %ld kB", &pss) != 1)
+			continue;
+		sum = (sum < 0 ? 0 : sum) + pss;
+		if (size > largest) {
+			largest = size;
+			largest_pss = pss;
+		}
+	}
+	fclose(f);
+	return sum < 0 ? -1 : sum - largest_pss;
+}
+
+static long init_rss(void)
+{
+	char line[256];
+	long rss = -1;
+	FILE *f = proc_open(1, "status");
+
+	if (!f)
+		return -1;
+	while (rss < 0 && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "VmRSS: %ld kB", &rss) != 1)
+			rss = -1;
+	}
+	fclose(f);
+	return rss;
+}
+
+static int judge(const char *who, int pid, long kb, long limit)
+{
+	char line[128];
+
+	snprintf(line, sizeof(line), "<1>overhead: %s (pid %d): %ld kB, limit %ld%s\n", who, pid,
+		 kb, limit, kb < 0 || kb > limit ? ": OVER" : "");
+	say(line);
+	return kb < 0 || kb > limit;
+}
+
+static int guests(int *pids, int max)
+{
+	struct dirent *entry;
+	int count = 0;
+	DIR *proc = opendir("/proc");
+
+	while (proc && count < max && (entry = readdir(proc))) {
+		int pid = atoi(entry->d_name);
+
+		if (pid > 1 && is_vmm(pid))
+			pids[count++] = pid;
+	}
+	if (proc)
+		closedir(proc);
+	return count;
+}
+
+static _Noreturn void measure(void)
+{
+	int pids[8], count, bad = 0;
+
+	while (guests(pids, 8) < 1)
+		usleep(100 * 1000);
+	sleep(SETTLE_SECONDS);
+	count = guests(pids, 8);
+	for (int i = 0; i < count; i++)
+		bad |= judge("vmm", pids[i], vmm_overhead(pids[i]), VMM_LIMIT_KB);
+	bad |= judge("init", 1, init_rss(), INIT_LIMIT_KB);
+	say(bad || count < 1 ? "<1>overhead: too much\n" : "<1>overhead: within limits\n");
+	_exit(0);
+}
+
+int main(int argc, char **argv)
+{
+	(void)argc;
+	if (fork() == 0)
+		measure();
+	argv[0] = strdup("/init");
+	execv("/init", argv);
+	return 1;
+}
