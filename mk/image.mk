@@ -51,7 +51,7 @@ SIZE_MAX := 4194304
 $(O)/size/bare.yaml:
 	$(Q)mkdir -p $(@D) && printf 'guests: []\n' >$@
 
-.PHONY: do-image do-size
+.PHONY: do-image do-size do-repro
 do-image: $(IMAGE_DIR)/rootstock.efi $(IMAGE_DIR)/rootstock.img
 
 do-size: $(IMAGE_DEPS) $(O)/size/bare.yaml
@@ -60,3 +60,7 @@ do-size: $(IMAGE_DEPS) $(O)/size/bare.yaml
 		-o $(O)/size/rootstock.efi --sizes
 	@test "$$(stat -c %s $(O)/size/rootstock.efi)" -le $(SIZE_MAX) || \
 		{ echo 'size: larger than $(SIZE_MAX) bytes' >&2; exit 1; }
+
+# FULL=1: each of the two builds compiles its own kernels.
+do-repro:
+	$(Q)O=$(O) tools/repro.sh
