@@ -154,6 +154,15 @@ void vcpu_run(struct vcpu *v, struct vcpu_exit *exit);
 
 /* Bits of XCR0 a guest may set, and the size of the area they need. */
 uint64_t vcpu_xcr0_mask(void);
+
+/*
+ * May a guest's XCR0 be @val? x87 always, AVX only with SSE, nothing the guest does
+ * not have (APM "XSETBV"). Loading anything else faults in the hypervisor.
+ */
+static inline bool vcpu_xcr0_valid(uint64_t val)
+{
+	return (val & 1) && !(val & ~vcpu_xcr0_mask()) && (!(val & 4) || (val & 2));
+}
 void cpuid_native(uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
 
 /* --- both sides --- */

@@ -18,7 +18,7 @@
 #include "hypervisor/svm/insn.h"
 
 /* A fault that repeats although the nested table allows the access: give up. */
-#define NESTED_FAULTS_MAX	100000
+#define NESTED_FAULTS_MAX 100000
 
 /* What the loop does after an exit. */
 enum next { AGAIN, RETURN_READY, RETURN_INTERCEPT };
@@ -67,8 +67,7 @@ static enum insn_mode insn_mode(const struct vcpu *v)
 {
 	if (vcpu_long64(v))
 		return INSN_64;
-	if ((v->cr0 & CR0_PE) && !(v->rflags & RFLAGS_VM) &&
-	    (v->seg[VCPU_CS].attributes & SEG_BIG))
+	if ((v->cr0 & CR0_PE) && !(v->rflags & RFLAGS_VM) && (v->seg[VCPU_CS].attributes & SEG_BIG))
 		return INSN_32;
 	return INSN_16;
 }
@@ -92,7 +91,7 @@ static void load_register(struct vcpu *v, const struct insn *insn, uint64_t val)
 	unsigned int shift = insn->high_byte ? 8 : 0;
 	uint64_t mask = size_mask(insn->size) << shift;
 
-	if (insn->size == 4)		/* clears the upper half */
+	if (insn->size == 4) /* clears the upper half */
 		mask = ~0ULL;
 	v->gpr[insn->reg] = (v->gpr[insn->reg] & ~mask) | (val << shift & mask);
 }
@@ -100,8 +99,8 @@ static void load_register(struct vcpu *v, const struct insn *insn, uint64_t val)
 static enum next unhandled(struct vp *vp, const char *what, uint64_t gpa)
 {
 	log_line("hv: partition %llu VP %u: %s (gpa %#llx, rip %#llx)",
-		 (unsigned long long)vp->partition->id, vp->index, what,
-		 (unsigned long long)gpa, (unsigned long long)vp->cpu.rip);
+		 (unsigned long long)vp->partition->id, vp->index, what, (unsigned long long)gpa,
+		 (unsigned long long)vp->cpu.rip);
 	intercept_unrecoverable(vp);
 	return RETURN_INTERCEPT;
 }
@@ -176,17 +175,24 @@ static enum next exit_memory(struct vp *vp, const struct vcpu_exit *e)
 
 	if (!e->memory.table_walk && !e->memory.execute &&
 	    walk_fetch(vp, bytes.byte, &bytes.count) == WALK_RETRY) {
-		vp->cpu.flush = 1;
-		return AGAIN;
+		/*
+		 * The processor's own fetch will fault and have the root populate
+		 * the page, unless an event is to be delivered first: then the
+		 * same push faults again, before any fetch.
+		 */
+		if (!vp->cpu.event.valid) {
+			vp->cpu.flush = 1;
+			return AGAIN;
+		}
+		bytes.count = 0;
 	}
 	if (apic || doorbell) {
-		bool mov = insn_decode_mov(&insn, bytes.byte, bytes.count,
-					   insn_mode(&vp->cpu)) &&
+		bool mov = insn_decode_mov(&insn, bytes.byte, bytes.count, insn_mode(&vp->cpu)) &&
 			   insn.store == e->memory.write;
 
 		if (apic)
-			return mov ? apic_page(vp, gpa, &insn)
-				   : unhandled(vp, "local APIC access not by MOV", gpa);
+			return mov ? apic_page(vp, gpa, &insn) :
+				     unhandled(vp, "local APIC access not by MOV", gpa);
 		if (mov && port_ring(p, gpa, insn.size, stored_value(&vp->cpu, &insn))) {
 			vcpu_skip(&vp->cpu, insn.length);
 			return AGAIN;
@@ -235,12 +241,6 @@ static enum next exit_msr(struct vp *vp, const struct vcpu_exit *e)
 	return after_apic(vp);
 }
 
-/* x87 always, AVX only with SSE, nothing the guest does not have (APM "XSETBV"). */
-static bool xcr0_valid(uint64_t val)
-{
-	return (val & 1) && !(val & ~vcpu_xcr0_mask()) && (!(val & 4) || (val & 2));
-}
-
 static enum next exit_xsetbv(struct vp *vp, const struct vcpu_exit *e)
 {
 	struct vcpu *v = &vp->cpu;
@@ -248,7 +248,7 @@ static enum next exit_xsetbv(struct vp *vp, const struct vcpu_exit *e)
 
 	if (!(v->cr4 & CR4_OSXSAVE)) {
 		inject_ud(vp);
-	} else if (vcpu_cpl(v) != 0 || (uint32_t)v->gpr[VCPU_RCX] != 0 || !xcr0_valid(val)) {
+	} else if (vcpu_cpl(v) != 0 || (uint32_t)v->gpr[VCPU_RCX] != 0 || !vcpu_xcr0_valid(val)) {
 		inject_gp(vp);
 	} else {
 		v->xcr0 = val;
@@ -418,8 +418,17 @@ static struct hv_output_dispatch_vp result(enum hv_vp_dispatch_state state,
 	return (struct hv_output_dispatch_vp){ state, event };
 }
 
+/*
+ * The root's interrupts end a guest's turn, but only where the guest gets as far
+ * as an instruction: an exit while an event is being delivered comes before them.
+ * A guest can make every entry exit like that, so turns also end by the clock.
+ */
+#define TURNS_PER_SECOND 1000
+
 static struct hv_output_dispatch_vp run(struct vp *vp)
 {
+	uint64_t entered = rdtsc();
+
 	for (;;) {
 		struct vcpu_exit e = { 0 };
 
@@ -439,8 +448,8 @@ static struct hv_output_dispatch_vp run(struct vp *vp)
 			/* It wakes us by a signal, at once perhaps. */
 			sync_timer(vp);
 			return result(HV_VP_DISPATCH_STATE_BLOCKED,
-				      suspended ? HV_VP_DISPATCH_EVENT_SUSPEND
-						: HV_VP_DISPATCH_EVENT_NONE);
+				      suspended ? HV_VP_DISPATCH_EVENT_SUSPEND :
+						  HV_VP_DISPATCH_EVENT_NONE);
 		}
 		vp->halted = false;
 		vcpu_open(&vp->cpu);
@@ -452,6 +461,9 @@ static struct hv_output_dispatch_vp run(struct vp *vp)
 		sync_tpr(vp);
 		switch (handle(vp, &e)) {
 		case AGAIN:
+			if (rdtsc() - entered > clock_tsc_hz() / TURNS_PER_SECOND)
+				return result(HV_VP_DISPATCH_STATE_READY,
+					      HV_VP_DISPATCH_EVENT_NONE);
 			break;
 		case RETURN_READY:
 			return result(HV_VP_DISPATCH_STATE_READY, HV_VP_DISPATCH_EVENT_NONE);
@@ -463,8 +475,7 @@ static struct hv_output_dispatch_vp run(struct vp *vp)
 
 /* --- the call --- */
 
-static enum hv_status dispatch(struct vp *vp, uint32_t flags,
-			       struct hv_output_dispatch_vp *out)
+static enum hv_status dispatch(struct vp *vp, uint32_t flags, struct hv_output_dispatch_vp *out)
 {
 	struct cpu *cpu = cpu_this();
 
@@ -481,8 +492,7 @@ static enum hv_status dispatch(struct vp *vp, uint32_t flags,
 
 		/* What make bench measures from. */
 		log_line("hv: partition %llu VP %u: first run (TSC %llu, the guest's %llu)",
-			 (unsigned long long)vp->partition->id, vp->index,
-			 (unsigned long long)tsc,
+			 (unsigned long long)vp->partition->id, vp->index, (unsigned long long)tsc,
 			 (unsigned long long)(tsc + vp->cpu.tsc_offset));
 		vp->has_run = true;
 	}

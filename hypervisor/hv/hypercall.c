@@ -81,7 +81,7 @@ uint64_t hypercall_execute(struct partition *caller, struct hvcall_regs *r, void
 	const struct hvcall_desc *d = find(ctl.code);
 	uint64_t fast[2] = { r->input, r->output };
 	struct hvcall call;
-	uint32_t in_size, out_size;
+	uint32_t in_size, out_size, out_start = 0;
 	enum hv_status status;
 
 	r->fault = false;
@@ -122,12 +122,22 @@ uint64_t hypercall_execute(struct partition *caller, struct hvcall_regs *r, void
 	status = d->fn(&call);
 
 	CHECK(call.reps_done <= ctl.rep_count);
-	if (d->is_rep)
+	/* Of a rep call, what this turn did: earlier elements are the caller's already. */
+	if (d->is_rep) {
+		out_start = d->out_fixed + ctl.rep_start * d->out_rep;
 		out_size = d->out_fixed + call.reps_done * d->out_rep;
-	else
+	} else {
 		out_size = status == HV_STATUS_SUCCESS ? MIN(call.out_size, out_size) : 0;
-	if (out_size && !ctl.fast)
-		copy(phys_to_virt(r->output), out, out_size);
+	}
+	if (out_size > out_start && !ctl.fast) {
+		void *to = phys_to_virt(r->output + out_start);
+		const uint8_t *from = (const uint8_t *)out + out_start;
+
+		if (IS_ALIGNED(out_start, 8))
+			copy(to, from, out_size - out_start);
+		else
+			memcpy(to, from, out_size - out_start);
+	}
 	return result(status, call.reps_done);
 }
 

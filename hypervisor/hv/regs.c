@@ -414,7 +414,7 @@ enum hv_status regs_set(struct vp *vp, uint32_t name, const union hv_register_va
 		lock_drop(&vp->lock);
 		break;
 	case HV_X64_REGISTER_XFEM:
-		if (!(v->reg64 & 1) || (v->reg64 & ~vcpu_xcr0_mask()))
+		if (!vcpu_xcr0_valid(v->reg64))
 			return HV_STATUS_INVALID_REGISTER_VALUE;
 		cpu->xcr0 = v->reg64;
 		break;

@@ -8,7 +8,8 @@
 #include "hypervisor/log.h"
 
 /* ACPI "Sleeping States": the only one a root asks for. */
-#define SLEEP_S5 5u
+#define SLEEP_S5     5u
+#define FIRST_VECTOR 0x20u /* below are exceptions */
 
 enum hv_status hvcall_get_lp_run_time(struct hvcall *c)
 {
@@ -104,7 +105,7 @@ enum hv_status hvcall_map_device_interrupt(struct hvcall *c)
 		return HV_STATUS_INVALID_PARTITION_ID;
 	target = single_target(d->bank_mask, (const uint64_t *)(in + 1), c->varhead - 1);
 	if (!target || target->apic_id > 0xff || d->interrupt_type != HV_INTERRUPT_TYPE_FIXED ||
-	    d->vector < 0x10 || d->vector > 0xff || d->vector_count != 1)
+	    d->vector < FIRST_VECTOR || d->vector > 0xff || d->vector_count != 1)
 		return HV_STATUS_INVALID_PARAMETER;
 
 	switch (in->device_id >> HV_DEVICE_TYPE_SHIFT) {

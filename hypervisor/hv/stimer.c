@@ -10,7 +10,7 @@
 
 #define DEFAULT_VECTOR 0xedu /* Linux: HYPERV_STIMER0_VECTOR */
 #define PERIOD_MIN     1000u /* 100 µs: what a root may ask of us */
-#define FIRST_VECTOR   0x10u
+#define FIRST_VECTOR   0x20u /* below are exceptions */
 #define CONFIG_MASK    0xf1fffull
 
 struct stimer {

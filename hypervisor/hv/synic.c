@@ -193,16 +193,19 @@ static bool ring_put(struct synic *s, unsigned int sint, uint32_t port_id)
 	return true;
 }
 
-static void overflow_add(struct synic *s, uint32_t port_id)
+/* True: added; false: there already, or lost. */
+static bool overflow_add(struct synic *s, uint32_t port_id)
 {
 	for (unsigned int i = 0; i < s->overflow_count; i++) {
 		if (s->overflow[i] == port_id)
-			return; /* a doorbell rung twice rings */
+			return false; /* a doorbell rung twice rings */
 	}
-	if (s->overflow_count == OVERFLOW_MAX)
+	if (s->overflow_count == OVERFLOW_MAX) {
 		log_line("synic: doorbell %u lost, %u others wait", port_id, OVERFLOW_MAX);
-	else
-		s->overflow[s->overflow_count++] = port_id;
+		return false;
+	}
+	s->overflow[s->overflow_count++] = port_id;
+	return true;
 }
 
 /* Tell the root that ring @sint has entries, once until it has heard. Lock held. */
@@ -231,10 +234,11 @@ void synic_ring(struct cpu *target, unsigned int sint, uint32_t port_id)
 	if (!(s->sirbp & HV_MSR_PAGE_ENABLE) || (s->sint[sint] & HV_SINT_MASKED)) {
 		overflow_add(s, port_id);
 	} else if (!ring_put(s, sint, port_id)) {
-		overflow_add(s, port_id);
+		bool added = overflow_add(s, port_id);
+
 		WRITE_ONCE(ring_of(s, sint)->ring_full, 1);
 		/* It may have emptied the ring before it could see that flag. */
-		if (ring_put(s, sint, port_id))
+		if (added && ring_put(s, sint, port_id))
 			s->overflow_count--;
 	}
 	ring_notify(cpu, sint);
@@ -263,7 +267,7 @@ void synic_ring_empty(unsigned int sint)
 /* --- MSRs --- */
 
 #define SVERSION     1u
-#define FIRST_VECTOR 0x10u
+#define FIRST_VECTOR 0x20u	 /* below are exceptions, which we could not tell apart */
 #define SINT_KNOWN   0x1f00ffull /* vector, masked … proxy */
 
 bool synic_wants_vector(struct cpu *cpu, uint8_t vector)

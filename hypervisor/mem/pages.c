@@ -75,9 +75,12 @@ static bool overlaps(const struct boot_range *r, uint64_t pa, uint64_t size)
 
 bool phys_is_root_ram(uint64_t pa, uint64_t size)
 {
+	const struct boot_range trampoline = { boot_info.trampoline, PAGE_SIZE };
+
 	if (size == 0 || pa + size < pa)
 		return false;
-	if (overlaps(&boot_info.image, pa, size) || overlaps(&boot_info.pool, pa, size))
+	if (overlaps(&boot_info.image, pa, size) || overlaps(&boot_info.pool, pa, size) ||
+	    overlaps(&trampoline, pa, size))
 		return false;
 	for (unsigned int i = 0; i < boot_info.ram_count; i++) {
 		const struct boot_range *r = &boot_info.ram[i];

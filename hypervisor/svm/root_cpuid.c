@@ -12,6 +12,7 @@
 #define LEAF1_ECX_OSXSAVE      BIT32(27)
 #define LEAF1_ECX_HYPERVISOR   BIT32(31)
 #define LEAF7_ECX_OSPKE	       BIT32(4)
+#define LEAF_AMD8_EBX_INVLPGB  BIT32(3)
 #define LEAF_AMD_ECX_SVM       BIT32(2)
 #define LEAF_AMD_ECX_SKINIT    BIT32(12)
 
@@ -47,6 +48,10 @@ void root_exit_cpuid(struct root_vp *vp)
 		break;
 	case 0x80000001:
 		c.ecx &= ~(LEAF_AMD_ECX_SVM | LEAF_AMD_ECX_SKINIT);
+		break;
+	case 0x80000008:
+		/* Needs a VMCB bit that only processors which have it know. */
+		c.ebx &= ~LEAF_AMD8_EBX_INVLPGB;
 		break;
 	default:
 		break;

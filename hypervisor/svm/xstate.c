@@ -7,20 +7,20 @@
 #include "hypervisor/vcpu.h"
 #include "hypervisor/x86.h"
 
-#define CPUID_XSAVE		BIT32(26)	/* 1, ECX */
-#define CPUID_XSAVES		BIT32(3)	/* 0xd.1, EAX */
-#define CPUID_RDTSCP		BIT32(27)	/* 0x80000001, EDX */
-#define MSR_XSS			0xda0u
-#define MSR_TSC_AUX		0xc0000103u
-#define CR0_TS			BIT64(3)
-#define CR4_OSFXSR		BIT64(9)
-#define XSAVE_BV		512		/* XSTATE_BV's place in the area */
+#define CPUID_XSAVE  BIT32(26) /* 1, ECX */
+#define CPUID_XSAVES BIT32(3)  /* 0xd.1, EAX */
+#define CPUID_RDTSCP BIT32(27) /* 0x80000001, EDX */
+#define MSR_XSS	     0xda0u
+#define MSR_TSC_AUX  0xc0000103u
+#define CR0_TS	     BIT64(3)
+#define CR4_OSFXSR   BIT64(9)
+#define XSAVE_BV     512 /* XSTATE_BV's place in the area */
 
 /* x87, SSE, AVX: what guests get, if the processor has it. */
-#define GUEST_XCR0		7ULL
+#define GUEST_XCR0   7ULL
 
 static struct {
-	uint64_t guest_mask;		/* 0: FXSAVE only */
+	uint64_t guest_mask; /* 0: FXSAVE only */
 	bool xss, tsc_aux;
 } features;
 
@@ -28,7 +28,7 @@ static struct {
 static struct root_state {
 	uint8_t *area;
 	uint64_t xcr0, xss, tsc_aux;
-	uint64_t guest_tsc_aux;		/* in the processor now */
+	uint64_t guest_tsc_aux; /* in the processor now */
 } root[HV_CPUS_MAX];
 
 static uint64_t xgetbv(void)
@@ -42,7 +42,8 @@ static uint64_t xgetbv(void)
 static void xsetbv(uint64_t val)
 {
 	__asm__ volatile("xsetbv"
-			 : : "c"(0), "a"((uint32_t)val), "d"((uint32_t)(val >> 32))
+			 :
+			 : "c"(0), "a"((uint32_t)val), "d"((uint32_t)(val >> 32))
 			 : "memory");
 }
 
@@ -50,10 +51,11 @@ static void save(void *area)
 {
 	if (features.guest_mask) {
 		__asm__ volatile("xsave64 %0"
-				 : "+m"(*(uint8_t (*)[4096])area)
-				 : "a"(0xffffffff), "d"(0xffffffff) : "memory");
+				 : "+m"(*(uint8_t(*)[4096])area)
+				 : "a"(0xffffffff), "d"(0xffffffff)
+				 : "memory");
 	} else {
-		__asm__ volatile("fxsave64 %0" : "+m"(*(uint8_t (*)[512])area) : : "memory");
+		__asm__ volatile("fxsave64 %0" : "+m"(*(uint8_t(*)[512])area) : : "memory");
 		*(uint64_t *)((uint8_t *)area + XSAVE_BV) = 3;
 	}
 }
@@ -62,11 +64,12 @@ static void restore(const void *area)
 {
 	if (features.guest_mask)
 		__asm__ volatile("xrstor64 %0"
-				 : : "m"(*(const uint8_t (*)[4096])area),
-				     "a"(0xffffffff), "d"(0xffffffff) : "memory");
+				 :
+				 : "m"(*(const uint8_t(*)[4096])area), "a"(0xffffffff),
+				   "d"(0xffffffff)
+				 : "memory");
 	else
-		__asm__ volatile("fxrstor64 %0"
-				 : : "m"(*(const uint8_t (*)[512])area) : "memory");
+		__asm__ volatile("fxrstor64 %0" : : "m"(*(const uint8_t(*)[512])area) : "memory");
 }
 
 bool xstate_init(void)
@@ -159,6 +162,7 @@ void xstate_tsc_aux(uint64_t val)
 {
 	struct root_state *r = &root[cpu_this()->index];
 
+	val = (uint32_t)val; /* upper half reserved */
 	if (!features.tsc_aux || r->guest_tsc_aux == val)
 		return;
 	wrmsr(MSR_TSC_AUX, val);
