@@ -175,8 +175,9 @@ static size_t unescape(struct console *c, const uint8_t *in, size_t len, uint8_t
  */
 static void input_pause(struct console *c)
 {
-	atomic_store(&c->paused, true);
+	/* In this order: a resume between the two would be undone and forgotten. */
 	loop_modify(c->setup.loop, &c->source, 0);
+	atomic_store(&c->paused, true);
 	if (c->client.room(c->client.arg))
 		console_resume(c);
 }
