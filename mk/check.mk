@@ -4,6 +4,7 @@
 # Unit tests    tests/unit/<area>.mk:  unit_tests += NAME
 #               NAME_src := sources, the real ones among them
 #               NAME_inc := -I..   NAME_cflags := ..   NAME_lib := libraries (files)
+#               NAME_ldflags := ..
 # Fuzz targets  tests/fuzz/<area>.mk (or tests/unit/<area>.mk):
 #               fuzz_targets += NAME, the same variables; corpus in
 #               tests/fuzz/corpus/NAME/, of which the run keeps its own copy
@@ -33,7 +34,7 @@ $$($(1)_obj): $(TEST)/bin/$(1).d/%.o: %.c $(wildcard tests/unit/*.mk tests/fuzz/
 		$$($(1)_inc) $$($(1)_cflags) $(DEPFLAGS) -c $$< -o $$@
 
 $(TEST)/bin/$(1): $$($(1)_obj) $$($(1)_lib)
-	$$(call say,LINK,$$@)$(CC_HOST) $(SANITIZE) $(3) -o $$@ $$^ $(4)
+	$$(call say,LINK,$$@)$(CC_HOST) $(SANITIZE) $(3) $$($(1)_ldflags) -o $$@ $$^ $(4)
 
 -include $$($(1)_obj:.o=.d)
 endef

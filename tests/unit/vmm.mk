@@ -35,6 +35,8 @@ vmm_exit_lib := $(TP)/host/lib/libZydis.a $(TP)/host/lib/libZycore.a
 
 unit_tests += vmm_console
 vmm_console_src := tests/unit/vmm_console.c vmm/console.c vmm/loop.c vmm/thread.c vmm/log.c
+# The test stands between the console and the loop.
+vmm_console_ldflags := -Wl,--wrap=loop_modify
 
 unit_tests += vmm_irq
 vmm_irq_src := tests/unit/vmm_irq.c vmm/irq.c vmm/log.c

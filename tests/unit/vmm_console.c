@@ -73,6 +73,36 @@ static void leave(void *arg)
 	atomic_fetch_add(&left, 1);
 }
 
+/*
+ * The guest empties the port at the worst moment: while the console switches
+ * its input off, before (-1) or after (1) the loop knows; 0 for never.
+ */
+static atomic_int make_room_around_pause;
+
+int __real_loop_modify(struct loop *l, struct loop_source *s, uint32_t events);
+int __wrap_loop_modify(struct loop *l, struct loop_source *s, uint32_t events);
+
+static void make_room(void)
+{
+	pthread_mutex_lock(&port.lock);
+	port.room = 16;
+	pthread_mutex_unlock(&port.lock);
+	console_resume(console);
+}
+
+int __wrap_loop_modify(struct loop *l, struct loop_source *s, uint32_t events)
+{
+	int when = events ? 0 : atomic_load(&make_room_around_pause);
+	int ret;
+
+	if (when < 0)
+		make_room();
+	ret = __real_loop_modify(l, s, events);
+	if (when > 0)
+		make_room();
+	return ret;
+}
+
 static void *run_loop(void *arg)
 {
 	loop_run(arg);
@@ -282,6 +312,38 @@ static void test_input_from_file(void **state)
 	fclose(f);
 }
 
+static bool all_pasted(void)
+{
+	return received() == 64;
+}
+
+/* Room made during the pause is room: input that waits goes on. */
+static void input_not_lost(int when)
+{
+	uint8_t bytes[64];
+
+	memset(bytes, 'k', sizeof(bytes));
+	port.room = 16;
+	atomic_store(&make_room_around_pause, when);
+	start(in[0], out[1]);
+	assert_int_equal(write(in[1], bytes, sizeof(bytes)), sizeof(bytes));
+	assert_true(becomes(all_pasted));
+	stop();
+	atomic_store(&make_room_around_pause, 0);
+}
+
+static void test_room_before_pause(void **state)
+{
+	(void)state;
+	input_not_lost(-1);
+}
+
+static void test_room_after_pause(void **state)
+{
+	(void)state;
+	input_not_lost(1);
+}
+
 static bool has_left(void)
 {
 	return atomic_load(&left) == 1;
@@ -318,9 +380,14 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		TEST(test_output),	TEST(test_slow_reader),
-		TEST(test_reader_gone), TEST(test_input_waits_for_room),
-		TEST(test_input_ends),	TEST(test_input_from_file),
+		TEST(test_output),
+		TEST(test_slow_reader),
+		TEST(test_reader_gone),
+		TEST(test_input_waits_for_room),
+		TEST(test_input_ends),
+		TEST(test_input_from_file),
+		TEST(test_room_before_pause),
+		TEST(test_room_after_pause),
 		TEST(test_terminal),
 	};
 
