@@ -3,12 +3,11 @@
  * Blocked VPs and the signals that end it. The root sleeps after DISPATCH_VP
  * said BLOCKED, so every event that makes such a VP runnable signals it, once;
  * the root compares its count of signals with ours when the VP is torn down
- * (VP_ROOT_SIGNAL_COUNT), so the count is exact.
+ * (VP_ROOT_SIGNAL_COUNT), so the count is exact, and counted before it is sent.
  *
  *   running ──BLOCKED──> blocked ──vp_wake──> signalled ──DISPATCH──> running
  */
 #include "hypervisor/cpu.h"
-#include "hypervisor/hv/synic.h"
 #include "hypervisor/hv/vp.h"
 #include "hypervisor/hw/lapic.h"
 
@@ -38,6 +37,9 @@ void vp_wake(struct vp *vp)
 	if (!vp_runnable(vp))
 		return;
 	vp->blocked = false;
+	/* One that is still to be told serves for this as well. */
+	if (READ_ONCE(vp->signal.cpu))
+		return;
 	vp->signal_count++;
-	synic_signal_vp(vp->cpu.host, vp->partition->id, vp->index);
+	synic_signal_vp(vp->cpu.host, &vp->signal);
 }

@@ -11,28 +11,35 @@
 
 /*
  * Linux reads slot 0 only, so every message goes to SINT 0, whatever it is
- * about. A message that finds the slot taken waits in the queue; the root then
- * writes EOM, having seen the "pending" flag.
+ * about. Messages are composed when the slot is free, from what there is to
+ * tell then: VPs to wake, linked through themselves, and rings with news. So
+ * nothing is queued that could overflow. If the slot is taken the root writes
+ * EOM afterwards, having seen the "pending" flag.
  *
- * The queue's bound: kicks are at most one per blocked VP and 19 to a message,
- * doorbells one message however many.
+ * News wait at a processor that takes messages, if there is one: they move when
+ * it stops (Linux takes it offline), and to the first that starts.
  */
-#define QUEUE_MAX	64u
 #define MESSAGE_SINT	0u
 #define OVERFLOW_MAX	256u
 #define SCONTROL_ENABLE 1u
 
+struct doorbell {
+	uint32_t port_id;
+	uint32_t sint;
+};
+
 struct synic {
-	struct lock lock;
+	struct lock lock; /* two of them: the lower processor's first */
 	uint64_t assist, scontrol, siefp, simp, sirbp;
 	uint64_t sint[HV_SINT_COUNT];
 
-	struct hv_message queue[QUEUE_MAX];
-	unsigned int head, count;
+	struct synic_signal *signals, **signals_end; /* oldest first */
+	uint32_t rings;				     /* with news, by SINT */
+	bool told_rings;			     /* by the last message */
 
 	/* Doorbells: where the next port id goes, and those that found no place. */
 	uint8_t ring_next[HV_SINT_COUNT];
-	uint32_t overflow[OVERFLOW_MAX];
+	struct doorbell overflow[OVERFLOW_MAX];
 	unsigned int overflow_count;
 };
 
@@ -64,6 +71,7 @@ bool synic_create(struct cpu *cpu)
 		return false;
 	for (unsigned int i = 0; i < HV_SINT_COUNT; i++)
 		s->sint[i] = HV_SINT_MASKED;
+	s->signals_end = &s->signals;
 	cpu->synic = s;
 	return root_page(&s->assist) && root_page(&s->siefp) && root_page(&s->simp) &&
 	       root_page(&s->sirbp);
@@ -82,13 +90,63 @@ static struct hv_message *slot_of(const struct synic *s)
 	return (struct hv_message *)phys_to_virt(s->simp & PAGE_MASK) + MESSAGE_SINT;
 }
 
-/* Move the queue's head to the slot if both exist. Lock held. */
+/* Lock held; the list keeps the VP in existence (synic_cancel). */
+static void unlink(struct synic *s, struct synic_signal **at)
+{
+	struct synic_signal *sig = *at;
+
+	*at = sig->next;
+	if (!*at)
+		s->signals_end = at;
+	__atomic_store_n(&sig->cpu, NULL, __ATOMIC_RELEASE);
+}
+
+static void link_signals(struct cpu *cpu, struct synic_signal *list)
+{
+	struct synic *s = cpu->synic;
+
+	for (*s->signals_end = list; list; list = list->next) {
+		WRITE_ONCE(list->cpu, cpu);
+		s->signals_end = &list->next;
+	}
+}
+
+/* The next message into @m, all but its type, which is returned. */
+static enum hv_message_type compose(struct synic *s, struct hv_message *m)
+{
+	struct hv_scheduler_signal_pair *pair = (void *)m->payload;
+	uint8_t n = 0;
+
+	memset(m->payload, 0, sizeof(m->payload));
+	m->header.sender = 0;
+	/* In turns: a guest that rings all the time must not hold up the others. */
+	s->told_rings = s->rings && !(s->told_rings && s->signals);
+	if (s->told_rings) {
+		uint32_t sint = (uint32_t)__builtin_ctz(s->rings);
+
+		s->rings &= s->rings - 1;
+		m->header.payload_size = sizeof(struct sint_intercept);
+		((struct sint_intercept *)(void *)m->payload)->sint = sint;
+		return HV_MESSAGE_SYNIC_SINT_INTERCEPT;
+	}
+	for (; s->signals && n < HV_SIGNAL_PAIRS_MAX; n++) {
+		pair->partition_id[n] = s->signals->partition_id;
+		pair->vp_index[n] = s->signals->vp_index;
+		unlink(s, &s->signals);
+	}
+	pair->vp_count = n;
+	m->header.payload_size = sizeof(*pair);
+	return HV_MESSAGE_SCHEDULER_VP_SIGNAL_PAIR;
+}
+
+/* A message into the slot, if there is news and the slot is free. Lock held. */
 static void deliver(struct cpu *cpu)
 {
 	struct synic *s = cpu->synic;
-	struct hv_message *slot, *m;
+	enum hv_message_type type;
+	struct hv_message *slot;
 
-	if (s->count == 0 || !can_take(s))
+	if (!(s->signals || s->rings) || !can_take(s))
 		return;
 	slot = slot_of(s);
 	if (__atomic_load_n(&slot->header.type, __ATOMIC_ACQUIRE) != HV_MESSAGE_NONE) {
@@ -100,77 +158,10 @@ static void deliver(struct cpu *cpu)
 		if (__atomic_load_n(&slot->header.type, __ATOMIC_SEQ_CST) != HV_MESSAGE_NONE)
 			return;
 	}
-	m = &s->queue[s->head];
-	s->head = (s->head + 1) % QUEUE_MAX;
-	s->count--;
-	memcpy(slot->payload, m->payload, sizeof(slot->payload));
-	slot->header.payload_size = m->header.payload_size;
-	slot->header.flags = s->count ? HV_MESSAGE_FLAG_PENDING : 0;
-	slot->header.sender = m->header.sender;
-	__atomic_store_n(&slot->header.type, m->header.type, __ATOMIC_RELEASE);
+	type = compose(s, slot);
+	slot->header.flags = s->signals || s->rings ? HV_MESSAGE_FLAG_PENDING : 0;
+	__atomic_store_n(&slot->header.type, type, __ATOMIC_RELEASE);
 	lapic_send(cpu, (uint8_t)(s->sint[MESSAGE_SINT] & HV_SINT_VECTOR_MASK));
-}
-
-static struct hv_message *queue_tail(struct synic *s)
-{
-	return s->count ? &s->queue[(s->head + s->count - 1) % QUEUE_MAX] : NULL;
-}
-
-/* A new message at the queue's end, zeroed. Lock held. */
-static struct hv_message *queue_add(struct cpu *cpu)
-{
-	struct synic *s = cpu->synic;
-	struct hv_message *m;
-
-	if (s->count == QUEUE_MAX)
-		panic("synic: message queue of processor %u overflows", cpu->index);
-	m = &s->queue[(s->head + s->count++) % QUEUE_MAX];
-	memset(m, 0, sizeof(*m));
-	return m;
-}
-
-/* @target if it takes messages, else one that does, else @target, which keeps them. */
-static struct cpu *receiver(struct cpu *target)
-{
-	if (can_take(target->synic))
-		return target;
-	for (unsigned int i = 0; i < cpu_count; i++) {
-		if (can_take(cpus[i]->synic))
-			return cpus[i];
-	}
-	return target;
-}
-
-void synic_post(struct cpu *target, const struct hv_message *m)
-{
-	struct cpu *cpu = receiver(target);
-
-	lock_take(&cpu->synic->lock);
-	memcpy(queue_add(cpu), m, sizeof(*m));
-	deliver(cpu);
-	lock_drop(&cpu->synic->lock);
-}
-
-void synic_signal_vp(struct cpu *target, uint64_t partition_id, uint32_t vp_index)
-{
-	struct cpu *cpu = receiver(target);
-	struct hv_scheduler_signal_pair *pair;
-	struct hv_message *m;
-
-	lock_take(&cpu->synic->lock);
-	m = queue_tail(cpu->synic);
-	pair = m ? (void *)m->payload : NULL;
-	if (!m || m->header.type != HV_MESSAGE_SCHEDULER_VP_SIGNAL_PAIR ||
-	    pair->vp_count == HV_SIGNAL_PAIRS_MAX) {
-		m = queue_add(cpu);
-		m->header.type = HV_MESSAGE_SCHEDULER_VP_SIGNAL_PAIR;
-		m->header.payload_size = sizeof(*pair);
-		pair = (void *)m->payload;
-	}
-	pair->partition_id[pair->vp_count] = partition_id;
-	pair->vp_index[pair->vp_count++] = vp_index;
-	deliver(cpu);
-	lock_drop(&cpu->synic->lock);
 }
 
 /* --- doorbells --- */
@@ -193,75 +184,170 @@ static bool ring_put(struct synic *s, unsigned int sint, uint32_t port_id)
 	return true;
 }
 
+/* The youngest port id the root has not taken, out of the ring again; 0: none. Lock held. */
+static uint32_t ring_unput(struct synic *s, unsigned int sint)
+{
+	uint8_t last = (uint8_t)((s->ring_next[sint] + HV_EVENT_RING_ENTRIES - 1) %
+				 HV_EVENT_RING_ENTRIES);
+	uint32_t id;
+
+	if (!(s->sirbp & HV_MSR_PAGE_ENABLE))
+		return 0;
+	id = __atomic_exchange_n(&ring_of(s, sint)->data[last], 0, __ATOMIC_ACQ_REL);
+	if (id)
+		s->ring_next[sint] = last;
+	return id;
+}
+
 /* True: added; false: there already, or lost. */
-static bool overflow_add(struct synic *s, uint32_t port_id)
+static bool overflow_add(struct synic *s, unsigned int sint, uint32_t port_id)
 {
 	for (unsigned int i = 0; i < s->overflow_count; i++) {
-		if (s->overflow[i] == port_id)
+		if (s->overflow[i].port_id == port_id)
 			return false; /* a doorbell rung twice rings */
 	}
 	if (s->overflow_count == OVERFLOW_MAX) {
 		log_line("synic: doorbell %u lost, %u others wait", port_id, OVERFLOW_MAX);
 		return false;
 	}
-	s->overflow[s->overflow_count++] = port_id;
+	s->overflow[s->overflow_count++] = (struct doorbell){ port_id, sint };
 	return true;
 }
 
-/* Tell the root that ring @sint has entries, once until it has heard. Lock held. */
-static void ring_notify(struct cpu *cpu, unsigned int sint)
+/* Lock held. */
+static void ring_add(struct synic *s, unsigned int sint, uint32_t port_id)
 {
-	struct synic *s = cpu->synic;
-	struct hv_message *m = queue_tail(s);
-
-	if (READ_ONCE(ring_of(s, sint)->signal_masked))
-		return;
-	if (!m || m->header.type != HV_MESSAGE_SYNIC_SINT_INTERCEPT) {
-		m = queue_add(cpu);
-		m->header.type = HV_MESSAGE_SYNIC_SINT_INTERCEPT;
-		m->header.payload_size = sizeof(struct sint_intercept);
-		((struct sint_intercept *)(void *)m->payload)->sint = sint;
-	}
-	deliver(cpu);
-}
-
-void synic_ring(struct cpu *target, unsigned int sint, uint32_t port_id)
-{
-	struct cpu *cpu = receiver(target);
-	struct synic *s = cpu->synic;
-
-	lock_take(&s->lock);
 	if (!(s->sirbp & HV_MSR_PAGE_ENABLE) || (s->sint[sint] & HV_SINT_MASKED)) {
-		overflow_add(s, port_id);
+		overflow_add(s, sint, port_id);
 	} else if (!ring_put(s, sint, port_id)) {
-		bool added = overflow_add(s, port_id);
+		bool added = overflow_add(s, sint, port_id);
 
 		WRITE_ONCE(ring_of(s, sint)->ring_full, 1);
 		/* It may have emptied the ring before it could see that flag. */
 		if (added && ring_put(s, sint, port_id))
 			s->overflow_count--;
 	}
-	ring_notify(cpu, sint);
-	lock_drop(&s->lock);
+	/* The root wants to hear of it, once until it was told. */
+	if (!READ_ONCE(ring_of(s, sint)->signal_masked))
+		s->rings |= BIT32(sint);
+}
+
+/* The doorbells of all SINTs that found no place before. Lock held. */
+static void ring_refill(struct synic *s)
+{
+	unsigned int count = s->overflow_count;
+
+	s->overflow_count = 0;
+	for (unsigned int i = 0; i < count; i++)
+		ring_add(s, s->overflow[i].sint, s->overflow[i].port_id);
 }
 
 void synic_ring_empty(unsigned int sint)
 {
 	struct cpu *cpu = cpu_this();
 	struct synic *s = cpu->synic;
-	unsigned int moved = 0;
 
 	lock_take(&s->lock);
 	WRITE_ONCE(ring_of(s, sint)->ring_full, 0);
-	while (moved < s->overflow_count && ring_put(s, sint, s->overflow[moved]))
-		moved++;
-	s->overflow_count -= moved;
-	memmove(s->overflow, s->overflow + moved, s->overflow_count * sizeof(s->overflow[0]));
-	if (s->overflow_count)
-		WRITE_ONCE(ring_of(s, sint)->ring_full, 1);
-	if (moved)
-		ring_notify(cpu, sint);
+	ring_refill(s);
+	deliver(cpu);
 	lock_drop(&s->lock);
+}
+
+/* --- who is told --- */
+
+/* @target if it takes messages, else one that does, else @target. A hint without its lock. */
+static struct cpu *receiver(struct cpu *target)
+{
+	if (can_take(target->synic))
+		return target;
+	for (unsigned int i = 0; i < cpu_count; i++) {
+		if (can_take(cpus[i]->synic))
+			return cpus[i];
+	}
+	return target;
+}
+
+/* All news of @from, told or not, to @to. Both locks held. */
+static void take_over(struct cpu *to, struct cpu *from)
+{
+	struct synic *s = from->synic;
+	struct synic_signal *list = s->signals;
+	uint32_t id;
+
+	s->signals = NULL;
+	s->signals_end = &s->signals;
+	link_signals(to, list);
+
+	s->rings = 0;
+	for (unsigned int sint = 0; sint < HV_SINT_COUNT; sint++) {
+		while ((id = ring_unput(s, sint)) != 0)
+			ring_add(to->synic, sint, id);
+	}
+	for (unsigned int i = 0; i < s->overflow_count; i++)
+		ring_add(to->synic, s->overflow[i].sint, s->overflow[i].port_id);
+	s->overflow_count = 0;
+	deliver(to);
+}
+
+/*
+ * If @from takes no messages, its news go to a processor that does. Called after
+ * news came to it and after anybody's SynIC went on or off, without a lock: so
+ * one of the two callers sees what the other did.
+ */
+static void move_news(struct cpu *from)
+{
+	struct cpu *to;
+
+	while ((to = receiver(from)) != from) {
+		struct cpu *first = to->index < from->index ? to : from;
+		struct cpu *second = first == to ? from : to;
+
+		lock_take(&first->synic->lock);
+		lock_take(&second->synic->lock);
+		if (!can_take(from->synic))
+			take_over(to, from);
+		lock_drop(&second->synic->lock);
+		lock_drop(&first->synic->lock);
+		from = to; /* it may have stopped, too */
+	}
+}
+
+void synic_signal_vp(struct cpu *target, struct synic_signal *sig)
+{
+	lock_take(&target->synic->lock);
+	sig->next = NULL;
+	link_signals(target, sig);
+	deliver(target);
+	lock_drop(&target->synic->lock);
+	move_news(target);
+}
+
+void synic_cancel(struct synic_signal *sig)
+{
+	struct cpu *cpu;
+
+	/* It may move to another processor, or be told, meanwhile. */
+	while ((cpu = __atomic_load_n(&sig->cpu, __ATOMIC_ACQUIRE)) != NULL) {
+		struct synic *s = cpu->synic;
+		struct synic_signal **at = &s->signals;
+
+		lock_take(&s->lock);
+		while (*at && *at != sig)
+			at = &(*at)->next;
+		if (*at)
+			unlink(s, at);
+		lock_drop(&s->lock);
+	}
+}
+
+void synic_ring(struct cpu *target, unsigned int sint, uint32_t port_id)
+{
+	lock_take(&target->synic->lock);
+	ring_add(target->synic, sint, port_id);
+	deliver(target);
+	lock_drop(&target->synic->lock);
+	move_news(target);
 }
 
 /* --- MSRs --- */
@@ -369,13 +455,22 @@ static bool msr_write(struct synic *s, uint32_t msr, uint64_t value)
 bool synic_msr_write(struct cpu *cpu, uint32_t msr, uint64_t value)
 {
 	struct synic *s = cpu->synic;
-	bool ok;
+	bool ok, took, takes;
 
 	lock_take(&s->lock);
+	took = can_take(s);
 	ok = msr_write(s, msr, value);
+	takes = can_take(s);
+	if (takes && !took)
+		ring_refill(s);
 	/* End of message, or enabled or unmasked just now: more may go. */
 	if (ok)
 		deliver(cpu);
 	lock_drop(&s->lock);
+
+	if (took && !takes)
+		move_news(cpu);
+	for (unsigned int i = 0; takes && !took && i < cpu_count; i++)
+		move_news(cpus[i]);
 	return ok;
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The root's synthetic interrupt controller: per-CPU SIMP, SIEFP, SIRBP pages,
- * SINT registers and the message queue behind slot 0 (TLFS "Virtual Interrupt
+ * SINT registers and what is to be told through slot 0 (TLFS "Virtual Interrupt
  * Controller", "SynIC"). Messages are delivered by a fixed physical IPI with
- * the SINT's vector, which the root takes through its own IDT.
+ * the SINT's vector, which the root takes through its own IDT. What a processor
+ * that takes no messages has to tell is told by another, if one does.
  */
 #ifndef HYPERVISOR_HV_SYNIC_H
 #define HYPERVISOR_HV_SYNIC_H
@@ -25,19 +26,23 @@ bool synic_msr_write(struct cpu *cpu, uint32_t msr, uint64_t value);
  */
 bool synic_wants_vector(struct cpu *cpu, uint8_t vector);
 
-/*
- * Post to SINT 0 of @target, or of a CPU that can take it if @target cannot.
- * Never waits; a full queue is a bug (queue sized for every source) and
- * panics only after coalescing failed. Any CPU, no lock of the caller's
- * above "synic" in the lock order.
- */
-void synic_post(struct cpu *target, const struct hv_message *m);
+/* A kick that waits to be told: part of each VP. */
+struct synic_signal {
+	uint64_t partition_id;
+	uint32_t vp_index;
+	struct cpu *cpu;	      /* it waits there; NULL: told, or none */
+	struct synic_signal *next;
+};
 
 /*
- * Kick a blocked VP: batch into SCHEDULER_VP_SIGNAL_PAIR messages. Counts are
- * exact: every call leads to exactly one pair delivered to the root.
+ * Kick a blocked VP: in a SCHEDULER_VP_SIGNAL_PAIR message, with others. Each
+ * call leads to exactly one pair, told to the root; until then @sig->cpu is set
+ * and @sig may not be signalled again. Calls for the same @sig are serialised by
+ * the caller (vp.lock).
  */
-void synic_signal_vp(struct cpu *target, uint64_t partition_id, uint32_t vp_index);
+void synic_signal_vp(struct cpu *target, struct synic_signal *sig);
+/* @sig is in no list any more, told or not. No synic_signal_vp(@sig) meanwhile. */
+void synic_cancel(struct synic_signal *sig);
 
 /* Doorbell: port id into the event ring of SINT @sint on @target. */
 void synic_ring(struct cpu *target, unsigned int sint, uint32_t port_id);

@@ -207,6 +207,8 @@ static struct vp *create(struct partition *p, uint32_t index)
 	vp->index = index;
 	vp->apic_id = index;
 	vp->timer.fire = timer_fired;
+	vp->signal.partition_id = p->id;
+	vp->signal.vp_index = index;
 	vp->cpu.host = cpu_this();
 	vcpu_create(&vp->cpu, vmcb, xsave, gpa_table(p));
 	vp_reset(vp);
@@ -270,6 +272,7 @@ static void destroy(struct partition *p, struct vp *vp)
 		cpu_relax();
 	}
 	timer_cancel(&vp->timer);
+	synic_cancel(&vp->signal);
 	free_pages(&p->pool, vp);
 }
 

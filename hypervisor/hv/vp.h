@@ -16,6 +16,7 @@
 #include "abi/hv/register.h"
 #include "base/base.h"
 #include "hypervisor/hv/partition.h"
+#include "hypervisor/hv/synic.h"
 #include "hypervisor/hv/vlapic.h"
 #include "hypervisor/hw/timer.h"
 #include "hypervisor/lock.h"
@@ -62,6 +63,7 @@ struct vp {
 	bool wait_sipi;
 	bool blocked;			/* BLOCKED was reported, no signal since */
 	uint64_t signal_count;
+	struct synic_signal signal;	/* cpu, next: the SynIC's */
 
 	struct timer timer;		/* armed by the VP's own dispatch only */
 	uint64_t timer_armed;		/* its deadline, 0: not armed */

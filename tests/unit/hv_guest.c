@@ -125,12 +125,25 @@ void timer_run(void)
 unsigned int rig_signals;
 uint32_t rig_signal_vp;
 
-void synic_signal_vp(struct cpu *target, uint64_t partition_id, uint32_t vp_index)
+bool rig_signals_wait;
+unsigned int rig_waiting;
+
+void synic_signal_vp(struct cpu *target, struct synic_signal *sig)
 {
-	(void)target;
-	(void)partition_id;
+	assert_null(sig->cpu);
 	rig_signals++;
-	rig_signal_vp = vp_index;
+	rig_signal_vp = sig->vp_index;
+	if (rig_signals_wait) {
+		sig->cpu = target;
+		rig_waiting++;
+	}
+}
+
+void synic_cancel(struct synic_signal *sig)
+{
+	if (sig->cpu)
+		rig_waiting--;
+	sig->cpu = NULL;
 }
 
 uint32_t rig_rung_port;
@@ -434,6 +447,7 @@ int rig_reset(void **state)
 	memset(&partition_root()->pool, 0, sizeof(struct pool));
 	rig_kicks = rig_signals = rig_entries = rig_rung_port = 0;
 	rig_on_kick = NULL;
+	rig_signals_wait = false;
 	rig_guest = NULL;
 	rig_timer = NULL;
 	return 0;
@@ -446,6 +460,7 @@ int rig_check(void **state)
 	(void)state;
 	assert_int_equal(root->free_count, root->total);
 	assert_null(rig_timer);
+	assert_int_equal(rig_waiting, 0);
 	return 0;
 }
 

@@ -64,6 +64,8 @@ struct hv_output_dispatch_vp rig_dispatch(struct vp *vp, uint32_t flags);
 /* --- what the fakes saw --- */
 extern unsigned int rig_signals;		/* synic_signal_vp */
 extern uint32_t rig_signal_vp;
+extern bool rig_signals_wait;			/* the root is not told yet … */
+extern unsigned int rig_waiting;		/* … of so many */
 extern unsigned int rig_kicks;			/* lapic_kick */
 extern void (*rig_on_kick)(void);
 extern uint32_t rig_rung_port;			/* synic_ring */

@@ -265,6 +265,24 @@ static void test_halt_and_signal(void **state)
 	assert_int_equal(get_reg(HV_REGISTER_VP_ROOT_SIGNAL_COUNT), 2);
 }
 
+/* A root that dispatches before it was told: the kick on its way is not sent twice. */
+static void test_signal_on_its_way(void **state)
+{
+	(void)state;
+	rig_signals_wait = true;
+	vlapic_write(vp, 0xf0, 0x1ff);
+	vp->cpu.rflags = 0x202;
+	rig_guest = halt;
+	EXPECT_RESULT(rig_dispatch(vp, 0), BLOCKED, NONE);
+	assert_irq(0x50);
+	EXPECT_RESULT(rig_dispatch(vp, 0), BLOCKED, NONE);
+	assert_irq(0x60);
+	assert_int_equal(rig_signals, 1);
+	assert_int_equal(get_reg(HV_REGISTER_VP_ROOT_SIGNAL_COUNT), 1);
+	/* The partition goes away with it (teardown): nobody is told of a dead VP. */
+	assert_int_equal(rig_waiting, 1);
+}
+
 static void test_halt_without_interrupts(void **state)
 {
 	(void)state;
@@ -622,6 +640,6 @@ const struct CMUnitTest run_tests[] = {
 	RUN_TEST(test_injection),	  RUN_TEST(test_apic_page_and_eoi_message),
 	RUN_TEST(test_doorbell),	  RUN_TEST(test_hypercall),
 	RUN_TEST(test_msr_faults),	  RUN_TEST(test_endless_fault),
-	RUN_TEST(test_no_turn_for_ever),  RUN_TEST(test_fault_in_delivery),
+	RUN_TEST(test_signal_on_its_way), RUN_TEST(test_no_turn_for_ever),  RUN_TEST(test_fault_in_delivery),
 };
 const size_t run_test_count = ARRAY_SIZE(run_tests);
