@@ -57,6 +57,16 @@ $(STUB): tests/guest/stub.S tests/guest/stub.lds include/abi/platform.h
 	ld -m elf_x86_64 -nostdlib -static -T tests/guest/stub.lds -z noexecstack --no-warn-rwx-segments \
 		--build-id=none -o $@ $@.o
 
+# Bare programs for QEMU itself, 32-bit, started by -kernel.
+HV_PROGRAMS := $(patsubst tests/hv/%.c,$(TEST)/hv/%,$(wildcard tests/hv/*.c))
+
+$(TEST)/hv/%: tests/hv/%.c tests/hv/lib/bare.h tests/guest/stub.lds hypervisor/svm/vmcb.h
+	$(call say,CC,$@)mkdir -p $(@D) && gcc -m32 -march=i686 -mgeneral-regs-only -ffreestanding \
+		-fno-pic -fno-stack-protector -fcf-protection=none -Os $(WARN) $(INC_ALL) \
+		-c -o $@.o $< && \
+	ld -m elf_i386 -nostdlib -static -T tests/guest/stub.lds -z noexecstack \
+		--no-warn-rwx-segments --build-id=none -o $@ $@.o
+
 root_lib := tests/root/lib/memory.c tests/root/lib/memory.h
 
 $(TEST)/root/%: tests/root/%.c $(root_lib) | $(KERNEL_HEADERS_STAMP) $(TP_LIBS)
@@ -81,7 +91,7 @@ chosen_machine := $(filter $(chosen),$(machine_tests))
 
 # Tool tests work on the programs and images of a normal build.
 chosen_deps := $(chosen_unit:%=$(TEST)/bin/%) $(chosen_fuzz:%=$(TEST)/bin/%) \
-	$(if $(chosen_tool),$(IMAGE_DEPS) $(machine_payload)) \
+	$(if $(chosen_tool),$(IMAGE_DEPS) $(machine_payload) $(HV_PROGRAMS)) \
 	$(chosen_machine:%=$(TEST)/%/image)
 
 define test_lines

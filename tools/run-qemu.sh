@@ -112,8 +112,8 @@ set -- -drive "if=pflash,format=raw,readonly=on,file=$code" "$@"
 
 case $accel in
 tcg)
-	# One thread: with several, QEMU's TCG was seen to deliver a second, spurious
-	# #VMEXIT on CPU 0 (docs/LIMITS.md).
+	# One thread: with several, other processors' FXRSTOR corrupts the first one's
+	# GIF (docs/LIMITS.md, tests/hv/gif.c).
 	# No cmpxchg16b: QEMU 7.2's leaves garbage in EFLAGS now and then, which
 	# SLUB turns into double faults. A plain Debian kernel, no hypervisor in
 	# sight, died in 4 of 11 boots with it and in none of 11 without.
