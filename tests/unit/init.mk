@@ -4,10 +4,16 @@
 unit_tests += lib_conf
 lib_conf_src := tests/unit/lib_conf.c lib/conf.c
 
-unit_tests += init_manifest
-init_manifest_src := tests/unit/init_manifest.c init/manifest.c init/schema.c \
+init_manifest_all := tests/unit/init_manifest_rig.c init/manifest.c init/schema.c \
 	init/policy.c lib/conf.c
+
+unit_tests += init_manifest
+init_manifest_src := tests/unit/init_manifest.c $(init_manifest_all)
 init_manifest_lib := $(O)/thirdparty/host/lib/libyaml.a
+
+unit_tests += init_manifest_bounds
+init_manifest_bounds_src := tests/unit/init_manifest_bounds.c $(init_manifest_all)
+init_manifest_bounds_lib := $(O)/thirdparty/host/lib/libyaml.a
 
 unit_tests += init_files
 init_files_src := tests/unit/init_files.c init/files.c

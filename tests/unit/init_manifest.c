@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The manifest: what a good one means, and for every kind of mistake the exact
- * lines it gives, in order, and what is left of the file.
+ * lines it gives, in order, and what is left of the file. Its bounds are in
+ * init_manifest_bounds.c.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,60 +15,7 @@
 #include <cmocka.h>
 
 #include "include/base/base.h"
-#include "init/manifest.h"
-
-static struct manifest manifest;
-static char lines[16384];
-
-/* Files whose name says what is wrong with them. */
-static const char *check_file(void *context, const char *path, enum manifest_file use)
-{
-	(void)context;
-	if (strstr(path, "missing"))
-		return "does not exist";
-	if (strstr(path, "writeprotected") && use == MANIFEST_DISK)
-		return "is on a read-only file system";
-	return NULL;
-}
-
-static void report(void *context, const char *line)
-{
-	(void)context;
-	assert_true(strlen(line) < MANIFEST_LINE_MAX);
-	assert_null(strchr(line, '\n'));
-	assert_true(strlen(lines) + strlen(line) + 2 < sizeof(lines));
-	strcat(lines, line);
-	strcat(lines, "\n");
-}
-
-static enum manifest_result parse_bytes(const char *text, size_t size)
-{
-	const struct manifest_env env = {
-		.file = "m",
-		.memory_bytes = UINT64_C(512) << 20,
-		.check_file = check_file,
-		.report = report,
-	};
-	/* Exactly as long as the text, so that a byte too many is seen. */
-	char *copy = malloc(size ? size : 1);
-	enum manifest_result result;
-
-	assert_non_null(copy);
-	memcpy(copy, text, size);
-	lines[0] = '\0';
-	memset(&manifest, 0x55, sizeof(manifest));
-	result = manifest_parse(&manifest, copy, size, &env);
-	free(copy);
-	return result;
-}
-
-static enum manifest_result parse(const char *text)
-{
-	return parse_bytes(text, strlen(text));
-}
-
-#define GUEST(name) "- {name: " name ", kernel: /k, memory: 16M}\n"
-#define OK_GUEST    "- {name: ok, kernel: /k, memory: 16M}\n"
+#include "init_manifest_rig.h"
 
 /* ---- good ones ---- */
 
@@ -443,155 +391,6 @@ static void some_files_are_no_use(void **state)
 	check(cases, ARRAY_SIZE(cases));
 }
 
-/* ---- bounds ---- */
-
-static void too_long_a_file(void **state)
-{
-	char *text = malloc(MANIFEST_SIZE_MAX + 1);
-
-	(void)state;
-	assert_non_null(text);
-	memset(text, '#', MANIFEST_SIZE_MAX + 1);
-	assert_int_equal(parse_bytes(text, MANIFEST_SIZE_MAX + 1), MANIFEST_UNUSABLE);
-	assert_string_equal(lines, "m:1:1: more than 65536 bytes (nothing of the file is used)\n");
-	memcpy(text, "guests: []\n", 11);
-	assert_int_equal(parse_bytes(text, MANIFEST_SIZE_MAX), MANIFEST_GOOD);
-	free(text);
-}
-
-static void as_many_guests_as_fit(void **state)
-{
-	static char text[8192];
-	size_t used = (size_t)sprintf(text, "guests:\n");
-	int i;
-
-	(void)state;
-	for (i = 0; i < MANIFEST_GUESTS_MAX; i++)
-		used += (size_t)sprintf(text + used, "- {name: g%d, kernel: /k, memory: 2M}\n", i);
-	assert_int_equal(parse(text), MANIFEST_GOOD);
-	assert_int_equal(manifest.guest_count, 64);
-
-	sprintf(text + used, "- {name: x, kernel: /k, memory: 2M}\n- {name: y}\n");
-	assert_int_equal(parse(text), MANIFEST_FLAWED);
-	assert_int_equal(manifest.guest_count, 64);
-	assert_string_equal(lines, "m:66:3: more than 64 guests (this one and all below are left "
-				   "out)\n");
-}
-
-/* With aliases a small file can ask for more text than it holds. */
-static void text_is_bounded(void **state)
-{
-	static char text[8192];
-	size_t used = (size_t)sprintf(text,
-				      "guests:\n- {name: a, kernel: /k, memory: 2M, "
-				      "cmdline: &c \"%02000d\"}\n",
-				      0);
-	int i;
-
-	(void)state;
-	for (i = 0; i < 60; i++)
-		used += (size_t)sprintf(text + used,
-					"- {name: g%d, kernel: /k, memory: 2M, cmdline: *c}\n", i);
-	assert_int_equal(parse(text), MANIFEST_FLAWED);
-	/* 65536 / (2001 + 5 + 3): an alias is reported where its value stands. */
-	assert_int_equal(manifest.guest_count, 32);
-	assert_int_equal(manifest.refused_count, 29);
-	assert_non_null(strstr(lines, "m:2:46: guest \"g31\": cmdline: more than 65536 bytes of "
-				      "text in all guests together\n"));
-}
-
-static void long_values(void **state)
-{
-	static char text[8192];
-	size_t used;
-
-	(void)state;
-	used = (size_t)sprintf(text,
-			       "guests:\n- {name: web, memory: 16M, kernel: /%0254d, "
-			       "cmdline: \"%02047d\"}\n",
-			       0, 0);
-	assert_int_equal(parse(text), MANIFEST_GOOD);
-	sprintf(text,
-		"guests:\n- {name: web, memory: 16M, kernel: /%0255d, cmdline: "
-		"\"%02048d\"}\n" OK_GUEST,
-		0, 0);
-	assert_true(used < sizeof(text));
-	assert_int_equal(parse(text), MANIFEST_FLAWED);
-	assert_string_equal(lines,
-			    "m:2:36: guest \"web\": kernel: is 256 bytes long (at most 255)\n"
-			    "m:2:303: guest \"web\": cmdline: is 2048 bytes long (at most 2047)\n");
-}
-
-/* A value is shown, but shortened. */
-static void long_values_in_messages(void **state)
-{
-	static char text[8192];
-
-	(void)state;
-	sprintf(text, "guests:\n- {name: %04000d}\n" OK_GUEST, 0);
-	assert_int_equal(parse(text), MANIFEST_FLAWED);
-	assert_non_null(strstr(lines, "name: \"00000000000000000000000000000000000000000000000000"
-				      "00000000000000000000...\" is not a name"));
-}
-
-/* Nesting that no schema asks for is walked by nobody. */
-static void deep_nesting(void **state)
-{
-	static char text[60000];
-
-	(void)state;
-	memset(text, '[', sizeof(text) - 1);
-	memcpy(text, "x: ", 3);
-	assert_int_equal(parse(text), MANIFEST_UNUSABLE);
-	assert_string_equal(lines, "m:1:19: more than 16 levels of nesting (nothing of the file is "
-				   "used)\n");
-	/* As deep as it may be, and brackets that are only text. */
-	assert_int_equal(parse("x: [[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]\nguests:\n" OK_GUEST),
-			 MANIFEST_FLAWED);
-	assert_int_equal(manifest.guest_count, 1);
-	assert_int_equal(parse("guests:\n- {name: a, kernel: /k, memory: 2M, cmdline: "
-			       "\"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[\"}\n"),
-			 MANIFEST_GOOD);
-	/* Billion laughs: each alias is the same node, looked at once. */
-	assert_int_equal(parse("a: &a [x, x, x, x, x, x, x, x, x, x]\n"
-			       "b: &b [*a, *a, *a, *a, *a, *a, *a, *a, *a, *a]\n"
-			       "c: &c [*b, *b, *b, *b, *b, *b, *b, *b, *b, *b]\n"
-			       "d: &d [*c, *c, *c, *c, *c, *c, *c, *c, *c, *c]\n"
-			       "e: &e [*d, *d, *d, *d, *d, *d, *d, *d, *d, *d]\n"
-			       "f: &f [*e, *e, *e, *e, *e, *e, *e, *e, *e, *e]\n"
-			       "guests:\n" OK_GUEST),
-			 MANIFEST_FLAWED);
-	assert_int_equal(manifest.guest_count, 1);
-}
-
-static void many_keys(void **state)
-{
-	static char text[8192];
-	size_t used = (size_t)sprintf(text, "guests:\n" OK_GUEST "- {");
-	int i;
-
-	(void)state;
-	for (i = 0; i < 65; i++)
-		used += (size_t)sprintf(text + used, "k%d: 1, ", i);
-	sprintf(text + used, "}\n");
-	assert_int_equal(parse(text), MANIFEST_FLAWED);
-	assert_string_equal(lines, "m:3:3: guest number 2: more than 64 keys\n");
-}
-
-/* A value with a zero byte must not pass for what stands before it. */
-static void zero_bytes(void **state)
-{
-	(void)state;
-	assert_int_equal(
-		parse("guests:\n- {name: web, \"kernel\\0x\": /k, memory: 16M}\n" OK_GUEST),
-		MANIFEST_FLAWED);
-	assert_non_null(strstr(lines, "unknown key \"kernel\\x00x\""));
-	assert_int_equal(
-		parse("guests:\n- {name: web, kernel: \"/k\\0x\", memory: 16M}\n" OK_GUEST),
-		MANIFEST_FLAWED);
-	assert_non_null(strstr(lines, "kernel: has a line break or another control character"));
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -603,14 +402,6 @@ int main(void)
 		cmocka_unit_test(one_guest_is_refused),
 		cmocka_unit_test(guests_stay_whatever_the_host_says),
 		cmocka_unit_test(some_files_are_no_use),
-		cmocka_unit_test(too_long_a_file),
-		cmocka_unit_test(as_many_guests_as_fit),
-		cmocka_unit_test(text_is_bounded),
-		cmocka_unit_test(long_values),
-		cmocka_unit_test(long_values_in_messages),
-		cmocka_unit_test(deep_nesting),
-		cmocka_unit_test(many_keys),
-		cmocka_unit_test(zero_bytes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

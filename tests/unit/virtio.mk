@@ -5,19 +5,36 @@ virtio_rig_src := tests/unit/virtio_rig.c vmm/bus.c vmm/log.c vmm/loop.c vmm/mem
 	vmm/dev/pci_config.c vmm/dev/pci_host.c vmm/dev/pci_msix.c \
 	vmm/dev/reset.c
 
+virtio_queue_all := tests/unit/virtio_queue_rig.c vmm/virtio/queue.c vmm/memory.c
+
 unit_tests += virtio_queue
-virtio_queue_src := tests/unit/virtio_queue.c vmm/virtio/queue.c vmm/memory.c
+virtio_queue_src := tests/unit/virtio_queue.c $(virtio_queue_all)
+
+unit_tests += virtio_queue_hostile
+virtio_queue_hostile_src := tests/unit/virtio_queue_hostile.c $(virtio_queue_all)
 
 unit_tests += virtio_pci_config
 virtio_pci_config_src := tests/unit/virtio_pci_config.c $(virtio_rig_src)
 virtio_pci_config_inc := -Itests/unit
 
-unit_tests += virtio_transport
-virtio_transport_src := tests/unit/virtio_transport.c $(virtio_rig_src) \
+virtio_transport_all := tests/unit/virtio_transport_rig.c $(virtio_rig_src) \
 	vmm/virtio/queue.c vmm/virtio/device.c vmm/virtio/pci.c
+
+unit_tests += virtio_transport
+virtio_transport_src := tests/unit/virtio_transport.c $(virtio_transport_all)
 virtio_transport_inc := -Itests/unit
 
-unit_tests += virtio_blk
-virtio_blk_src := tests/unit/virtio_blk.c $(virtio_rig_src) vmm/virtio/queue.c \
+unit_tests += virtio_transport_faults
+virtio_transport_faults_src := tests/unit/virtio_transport_faults.c $(virtio_transport_all)
+virtio_transport_faults_inc := -Itests/unit
+
+virtio_blk_all := tests/unit/virtio_blk_rig.c $(virtio_rig_src) vmm/virtio/queue.c \
 	vmm/virtio/device.c vmm/virtio/pci.c vmm/virtio/blk.c vmm/backend/disk.c vmm/thread.c
+
+unit_tests += virtio_blk
+virtio_blk_src := tests/unit/virtio_blk.c $(virtio_blk_all)
 virtio_blk_inc := -Itests/unit
+
+unit_tests += virtio_blk_stress
+virtio_blk_stress_src := tests/unit/virtio_blk_stress.c $(virtio_blk_all)
+virtio_blk_stress_inc := -Itests/unit

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The block device from end to end: requests of a small driver through rings,
- * transport and disk thread to a real file.
+ * transport and disk thread to a real file. Many of them at once, and drivers that
+ * have lost their mind: virtio_blk_stress.c.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,139 +18,14 @@
 
 #include <cmocka.h>
 
-#include "abi/virtio/blk.h"
-#include "virtio_rig.h"
-#include "vmm/config.h"
-#include "vmm/virtio/blk.h"
+#include "virtio_blk_rig.h"
 
-#define SLOT	   1u
-#define SECTORS	   2048u
-#define DISK_BYTES (SECTORS * 512u)
-
-/* Guest memory */
-#define HEADER	   0x40000u
-#define STATUS	   0x41000u
-#define RANGE	   0x42000u
-#define DATA	   0x80000u
-#define OUTSIDE	   RIG_MEMORY
-
-#define BIT(n)	   BIT64(n)
-
-#define REG(field) offsetof(struct virtio_pci_common_cfg, field)
-#define ACK_DRIVER (VIRTIO_STATUS_ACKNOWLEDGE | VIRTIO_STATUS_DRIVER)
-#define RUNNING	   (ACK_DRIVER | VIRTIO_STATUS_FEATURES_OK | VIRTIO_STATUS_DRIVER_OK)
-
-struct fixture {
-	struct rig rig;
-	char path[64];
-	struct disk_config config;
-	struct virtio_blk *blk;
-	struct driver d;
-	uint8_t *data;
-	uint8_t *status;
-};
-
-static void make_file(struct fixture *f, uint64_t bytes)
-{
-	int fd;
-
-	strcpy(f->path, P_tmpdir "/virtio_blk.XXXXXX");
-	fd = mkstemp(f->path);
-	assert_true(fd >= 0);
-	assert_int_equal(ftruncate(fd, (off_t)bytes), 0);
-	/* Every sector says which one it is. */
-	for (uint32_t i = 0; i < bytes / 512; i++)
-		assert_int_equal(pwrite(fd, &i, sizeof(i), (off_t)i * 512), sizeof(i));
-	close(fd);
-}
-
-static struct fixture *make(bool readonly, uint64_t features)
-{
-	struct fixture *f = calloc(1, sizeof(*f));
-
-	rig_init(&f->rig);
-	make_file(f, DISK_BYTES);
-	f->config = (struct disk_config){
-		.path = f->path,
-		.readonly = readonly,
-		.serial = "serial-number",
-	};
-	f->blk = virtio_blk_create(&f->rig.machine, &f->config);
-	assert_non_null(f->blk);
-	rig_start(&f->rig);
-	driver_probe(&f->d, &f->rig, SLOT);
-	driver_start(&f->d, features);
-	f->data = memory_at(&f->rig.memory, gpa(DATA), 1);
-	f->status = memory_at(&f->rig.memory, gpa(STATUS), 1);
-	return f;
-}
-
-static int setup(void **state)
-{
-	*state = make(false, BIT(VIRTIO_BLK_F_FLUSH) | BIT(VIRTIO_F_EVENT_IDX) |
-				     BIT(VIRTIO_F_INDIRECT_DESC));
-	return 0;
-}
-
-static int setup_plain(void **state)
-{
-	*state = make(false, 0);
-	return 0;
-}
+#define OUTSIDE RIG_MEMORY
 
 static int setup_readonly(void **state)
 {
 	*state = make(true, BIT(VIRTIO_BLK_F_RO) | BIT(VIRTIO_BLK_F_FLUSH));
 	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct fixture *f = *state;
-
-	rig_stop(&f->rig);
-	virtio_blk_destroy(f->blk);
-	rig_destroy(&f->rig);
-	unlink(f->path);
-	free(f);
-	return 0;
-}
-
-static void put_header(struct fixture *f, uint64_t at, uint32_t type, uint64_t sector)
-{
-	struct virtio_blk_req h = { .type = type, .sector = sector };
-
-	assert_int_equal(memory_write(&f->rig.memory, gpa(at), &h, sizeof(h)), 0);
-}
-
-/* One request; returns its status byte. *used: the length the device reported. */
-static uint8_t request(struct fixture *f, uint32_t type, uint64_t sector, const struct buffer *data,
-		       unsigned int count, uint32_t *used)
-{
-	struct buffer b[16] = { { HEADER, 16, false } };
-	struct virtq_used_elem e;
-	unsigned int n = 1;
-	uint16_t head;
-
-	put_header(f, HEADER, type, sector);
-	for (unsigned int i = 0; i < count; i++)
-		b[n++] = data[i];
-	b[n++] = (struct buffer){ STATUS, 1, true };
-	*f->status = 0x77;
-	head = driver_add(&f->d, b, n);
-	driver_notify(&f->d);
-	assert_true(driver_used(&f->d, &e));
-	assert_int_equal(e.id, head);
-	if (used)
-		*used = e.len;
-	return *f->status;
-}
-
-static uint8_t simple(struct fixture *f, uint32_t type, uint64_t sector, uint32_t bytes,
-		      uint32_t *used)
-{
-	return request(f, type, sector, &(struct buffer){ DATA, bytes, type != VIRTIO_BLK_T_OUT },
-		       1, used);
 }
 
 static void file_bytes(struct fixture *f, uint64_t off, void *buf, size_t len)
@@ -490,156 +367,6 @@ static void test_truncated(void **state)
 	assert_int_equal(simple(f, VIRTIO_BLK_T_IN, 9, 512, NULL), VIRTIO_BLK_S_OK);
 }
 
-/* Many in flight, over several times the ring; each sector read back is right. */
-static void test_depth(void **state)
-{
-	struct fixture *f = *state;
-	enum { DEPTH = 32, ROUNDS = 40 };
-
-	for (unsigned int round = 0; round < ROUNDS; round++) {
-		struct virtq_used_elem e;
-
-		for (unsigned int i = 0; i < DEPTH; i++) {
-			uint64_t sector = (round * DEPTH + i) * 7 % SECTORS;
-			struct buffer b[] = {
-				{ HEADER + 16 * i, 16, false },
-				{ DATA + 512 * i, 512, true },
-				{ STATUS + i, 1, true },
-			};
-
-			put_header(f, HEADER + 16 * i, VIRTIO_BLK_T_IN, sector);
-			f->status[i] = 0x77;
-			driver_add(&f->d, b, 3);
-			/* Some at once, some one by one. */
-			if (round & 1)
-				driver_notify(&f->d);
-		}
-		driver_notify(&f->d);
-		for (unsigned int i = 0; i < DEPTH; i++)
-			assert_true(driver_used(&f->d, &e));
-		for (unsigned int i = 0; i < DEPTH; i++) {
-			uint32_t got;
-
-			memcpy(&got, f->data + 512 * i, sizeof(got));
-			assert_int_equal(f->status[i], VIRTIO_BLK_S_OK);
-			assert_int_equal(got, (round * DEPTH + i) * 7 % SECTORS);
-		}
-	}
-}
-
-/* Reset with I/O in flight, many times, then the device works as ever. */
-static void test_reset_in_flight(void **state)
-{
-	struct fixture *f = *state;
-
-	for (unsigned int round = 0; round < 50; round++) {
-		for (unsigned int i = 0; i < 30; i++) {
-			struct buffer b[] = {
-				{ HEADER + 16 * i, 16, false },
-				{ DATA, 64 * 1024, true },
-				{ STATUS + i, 1, true },
-			};
-
-			put_header(f, HEADER + 16 * i, VIRTIO_BLK_T_IN, i);
-			driver_add(&f->d, b, 3);
-		}
-		driver_notify(&f->d);
-		driver_start(&f->d, round & 1 ? BIT(VIRTIO_F_EVENT_IDX) : 0);
-		/* After the reset nothing of the time before may arrive. */
-		memset(f->data, 0xee, 64 * 1024);
-		assert_int_equal(request(f, VIRTIO_BLK_T_FLUSH, 0, NULL, 0, NULL), VIRTIO_BLK_S_OK);
-		for (unsigned int i = 0; i < 64 * 1024; i++)
-			assert_int_equal(f->data[i], 0xee);
-	}
-}
-
-/*
- * Three processors of a guest that has lost its mind: one drives the device and
- * resets it at any moment, one moves and disables BARs, one scribbles over the
- * registers. Afterwards a sane driver finds the device as it should be.
- */
-static void *storm_bars(void *arg)
-{
-	struct fixture *f = arg;
-
-	for (unsigned int i = 0; i < 3000; i++) {
-		rig_cfg_write(&f->rig, SLOT, PCI_COMMAND, 2, i % 7);
-		rig_cfg_write(&f->rig, SLOT, PCI_BAR0 + 8 * (i & 1), 8,
-			      i % 3 ? f->d.common : PLATFORM_PCI32_BASE + 0x10000u * (i % 5));
-		rig_cfg_write(&f->rig, SLOT, f->d.msix_cap + PCI_MSIX_CONTROL, 2, i << 13);
-	}
-	return NULL;
-}
-
-static void *storm_registers(void *arg)
-{
-	struct fixture *f = arg;
-	unsigned int seed = 1;
-
-	for (unsigned int i = 0; i < 20000; i++) {
-		unsigned int r = (unsigned int)rand_r(&seed);
-		unsigned int size = 1u << (r & 3);
-
-		if (r & 0x100)
-			rig_write(&f->rig, f->d.common + (r >> 10 & 0x3f), size, r >> 4);
-		else
-			rig_read(&f->rig, f->d.common + (r >> 10 & 0x3fff), size);
-	}
-	return NULL;
-}
-
-static void storm_ring(struct fixture *f)
-{
-	for (unsigned int i = 0; i < 3000; i++) {
-		struct buffer b[] = { { HEADER, 16, false },
-				      { DATA, 4096, true },
-				      { STATUS, 1, true } };
-
-		driver_add(&f->d, b, 3);
-		driver_notify(&f->d);
-		if (i % 50 == 49)
-			driver_set_status(&f->d, 0);
-		/* Not waiting for anything, and not asking whether it worked. */
-		if (i % 10 == 9) {
-			driver_set_status(&f->d, ACK_DRIVER);
-			driver_set(&f->d, REG(driver_feature_select), 4, 1);
-			driver_set(&f->d, REG(driver_feature), 4, 1);
-			driver_set_status(&f->d, ACK_DRIVER | VIRTIO_STATUS_FEATURES_OK);
-			driver_set(&f->d, REG(queue_desc), 8, f->d.desc);
-			driver_set(&f->d, REG(queue_driver), 8, f->d.avail);
-			driver_set(&f->d, REG(queue_device), 8, f->d.used);
-			driver_set(&f->d, REG(queue_enable), 2, 1);
-			driver_set_status(&f->d, RUNNING);
-		}
-	}
-}
-
-static void test_storm(void **state)
-{
-	struct fixture *f = *state;
-	struct driver probed = f->d;
-	pthread_t bars, registers;
-
-	/* No one to read what it would say. */
-	log_set_level(LOG_ERROR);
-	put_header(f, HEADER, VIRTIO_BLK_T_IN, 0);
-	pthread_create(&bars, NULL, storm_bars, f);
-	pthread_create(&registers, NULL, storm_registers, f);
-	storm_ring(f);
-	pthread_join(bars, NULL);
-	pthread_join(registers, NULL);
-	log_set_level(LOG_INFO);
-
-	rig_cfg_write(&f->rig, SLOT, PCI_COMMAND, 2, 0);
-	rig_cfg_write(&f->rig, SLOT, PCI_BAR0, 8, probed.common);
-	rig_cfg_write(&f->rig, SLOT, PCI_BAR0 + 8, 8, probed.msix_table);
-	driver_probe(&f->d, &f->rig, SLOT);
-	driver_start(&f->d, 0);
-	assert_int_equal(driver_status(&f->d), RUNNING);
-	assert_int_equal(simple(f, VIRTIO_BLK_T_IN, 5, 512, NULL), VIRTIO_BLK_S_OK);
-	assert_int_equal(f->data[0], 5);
-}
-
 static void create_fails(struct fixture *f, const char *path, bool readonly)
 {
 	struct disk_config c = { .path = path, .readonly = readonly };
@@ -685,8 +412,6 @@ static void test_share_readonly(void **state)
 	virtio_blk_destroy(second);
 }
 
-#define T(name)		 cmocka_unit_test_setup_teardown(name, setup, teardown)
-#define T_PLAIN(name)	 cmocka_unit_test_setup_teardown(name, setup_plain, teardown)
 #define T_READONLY(name) cmocka_unit_test_setup_teardown(name, setup_readonly, teardown)
 
 int main(void)
@@ -710,10 +435,6 @@ int main(void)
 		T(test_buffer_outside),
 		T_READONLY(test_readonly),
 		T(test_truncated),
-		T(test_depth),
-		T_PLAIN(test_depth),
-		T(test_reset_in_flight),
-		T(test_storm),
 		T(test_create),
 		T_READONLY(test_share_readonly),
 	};

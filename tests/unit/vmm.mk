@@ -5,8 +5,12 @@ vmm_insn_all := vmm/insn/insn.c vmm/insn/walk.c vmm/insn/access.c \
 	vmm/insn/operand.c vmm/insn/alu.c vmm/insn/string.c
 
 unit_tests += vmm_insn
-vmm_insn_src := tests/unit/vmm_insn.c $(vmm_insn_all)
+vmm_insn_src := tests/unit/vmm_insn.c tests/unit/vmm_insn_rig.c $(vmm_insn_all)
 vmm_insn_lib := $(TP)/host/lib/libZydis.a $(TP)/host/lib/libZycore.a
+
+unit_tests += vmm_insn_native
+vmm_insn_native_src := tests/unit/vmm_insn_native.c tests/unit/vmm_insn_rig.c $(vmm_insn_all)
+vmm_insn_native_lib := $(TP)/host/lib/libZydis.a $(TP)/host/lib/libZycore.a
 
 unit_tests += vmm_bus
 vmm_bus_src := tests/unit/vmm_bus.c vmm/bus.c vmm/log.c
