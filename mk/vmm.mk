@@ -37,12 +37,13 @@ $(vmm_dir)/obj/acpi/tables.o: vmm_cflags += -I$(vmm_dir)
 vmm: $(vmm_dir)/vmm
 
 # The same program over KVM, for a second opinion: tests/fake/mshv_kvm.c.
-vmm_kvm_obj := $(filter-out $(vmm_dir)/obj/mshv.o,$(vmm_obj)) $(vmm_dir)/obj/mshv_kvm.o
+vmm_fake_obj := $(patsubst %,$(vmm_dir)/obj/%.o,mshv_kvm mshv_kvm_regs)
+vmm_kvm_obj := $(filter-out $(vmm_dir)/obj/mshv.o,$(vmm_obj)) $(vmm_fake_obj)
 
-$(vmm_dir)/obj/mshv_kvm.o: tests/fake/mshv_kvm.c | $(TP_LIBS) $(KERNEL_HEADERS_STAMP)
+$(vmm_fake_obj): $(vmm_dir)/obj/%.o: tests/fake/%.c | $(TP_LIBS) $(KERNEL_HEADERS_STAMP)
 	$(call say,CC,$@)mkdir -p $(@D) && $(CC_MUSL) $(vmm_cflags) $(DEPFLAGS) -c $< -o $@
 
 $(vmm_dir)/vmm-kvm: $(vmm_kvm_obj) $(TP_LIBS)
 	$(call say,LD,$@)$(CC_MUSL) $(LDFLAGS_MUSL) -o $@ $(vmm_kvm_obj) -lZydis -lZycore
 
--include $(vmm_dir)/obj/mshv_kvm.d
+-include $(vmm_fake_obj:.o=.d)
