@@ -67,7 +67,8 @@ $(TEST)/hv/%: tests/hv/%.c tests/hv/lib/bare.h tests/guest/stub.lds hypervisor/s
 	ld -m elf_i386 -nostdlib -static -T tests/guest/stub.lds -z noexecstack \
 		--no-warn-rwx-segments --build-id=none -o $@ $@.o
 
-root_lib := tests/root/lib/memory.c tests/root/lib/memory.h
+# All of it into each: the linker drops what a program does not use.
+root_lib := $(wildcard tests/root/lib/*.[ch])
 
 $(TEST)/root/%: tests/root/%.c $(root_lib) | $(KERNEL_HEADERS_STAMP) $(TP_LIBS)
 	$(call say,CC,$@)mkdir -p $(@D) && $(CC_MUSL) $(CFLAGS_MUSL) $(LDFLAGS_MUSL) -o $@ $(filter %.c,$^)

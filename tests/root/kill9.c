@@ -13,23 +13,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tests/root/lib/beside.h"
+
 #define KILLS	     2
 #define RUN_SECONDS  3
 #define NOT_THE_SAME (-1)
-
-/* The kernel's log is the one way to the console that init does not own. */
-static void say(const char *text, int pid)
-{
-	char line[128];
-	int fd = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
-	int length = snprintf(line, sizeof(line), "<1>kill9: %s (pid %d)\n", text, pid);
-
-	if (fd >= 0) {
-		if (write(fd, line, (size_t)length) != length)
-			_exit(1);
-		close(fd);
-	}
-}
 
 /* Is this process "vmm --name victim ..."?  Arguments end with a NUL each. */
 static int is_victim(const char *pid)
@@ -71,7 +59,7 @@ static int find_victim(int not_this)
 	return found;
 }
 
-static _Noreturn void killer(void)
+static void killer(void)
 {
 	int pid = NOT_THE_SAME;
 
@@ -82,18 +70,13 @@ static _Noreturn void killer(void)
 			usleep(100 * 1000);
 		pid = next;
 		sleep(RUN_SECONDS);
-		say("killing the vmm of guest victim", pid);
+		say("kill9: killing the vmm of guest victim (pid %d)", pid);
 		kill(pid, SIGKILL);
 	}
-	_exit(0);
 }
 
 int main(int argc, char **argv)
 {
 	(void)argc;
-	if (fork() == 0)
-		killer();
-	argv[0] = strdup("/init");
-	execv("/init", argv);
-	return 1;
+	return beside_init(killer, argv);
 }

@@ -6,25 +6,16 @@
  * the guest's RAM), and what PID 1 holds, and compares with the limits.
  */
 #include <dirent.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "tests/root/lib/beside.h"
+
 #define SETTLE_SECONDS 12
 #define VMM_LIMIT_KB   2048
 #define INIT_LIMIT_KB  1024
-
-/* The kernel's log is the one way to the console that init does not own. */
-static void say(const char *line)
-{
-	int fd = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
-
-	if (fd < 0 || write(fd, line, strlen(line)) != (ssize_t)strlen(line))
-		_exit(1);
-	close(fd);
-}
 
 static FILE *proc_open(int pid, const char *name)
 {
@@ -88,11 +79,8 @@ static long init_rss(void)
 
 static int judge(const char *who, int pid, long kb, long limit)
 {
-	char line[128];
-
-	snprintf(line, sizeof(line), "<1>overhead: %s (pid %d): %ld kB, limit %ld%s\n", who, pid,
-		 kb, limit, kb < 0 || kb > limit ? ": OVER" : "");
-	say(line);
+	say("overhead: %s (pid %d): %ld kB, limit %ld%s", who, pid, kb, limit,
+	    kb < 0 || kb > limit ? ": OVER" : "");
 	return kb < 0 || kb > limit;
 }
 
@@ -113,7 +101,7 @@ static int guests(int *pids, int max)
 	return count;
 }
 
-static _Noreturn void measure(void)
+static void measure(void)
 {
 	int pids[8], count, bad = 0;
 
@@ -124,16 +112,11 @@ static _Noreturn void measure(void)
 	for (int i = 0; i < count; i++)
 		bad |= judge("vmm", pids[i], vmm_overhead(pids[i]), VMM_LIMIT_KB);
 	bad |= judge("init", 1, init_rss(), INIT_LIMIT_KB);
-	say(bad || count < 1 ? "<1>overhead: too much\n" : "<1>overhead: within limits\n");
-	_exit(0);
+	say("overhead: %s", bad || count < 1 ? "too much" : "within limits");
 }
 
 int main(int argc, char **argv)
 {
 	(void)argc;
-	if (fork() == 0)
-		measure();
-	argv[0] = strdup("/init");
-	execv("/init", argv);
-	return 1;
+	return beside_init(measure, argv);
 }
