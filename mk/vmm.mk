@@ -3,7 +3,7 @@
 
 vmm_src := $(sort $(wildcard vmm/*.c vmm/*/*.c))
 vmm_dir := $(O)/vmm
-vmm_obj := $(vmm_src:vmm/%.c=$(vmm_dir)/obj/%.o)
+vmm_obj := $(vmm_src:vmm/%.c=$(vmm_dir)/obj/%.o) $(vmm_dir)/obj/lib/conf.o
 
 # VP threads need little stack; see VCPU_STACK_BYTES.
 vmm_cflags := $(CFLAGS_MUSL) -Wframe-larger-than=8192
@@ -12,6 +12,9 @@ $(vmm_dir)/vmm: $(vmm_obj) $(TP_LIBS) mk/vmm.mk
 	$(call say,LD,$@)$(CC_MUSL) $(LDFLAGS_MUSL) -o $@ $(vmm_obj) -lZydis -lZycore
 
 $(vmm_dir)/obj/%.o: vmm/%.c | $(TP_LIBS) $(KERNEL_HEADERS_STAMP)
+	$(call say,CC,$@)mkdir -p $(@D) && $(CC_MUSL) $(vmm_cflags) $(DEPFLAGS) -c $< -o $@
+
+$(vmm_dir)/obj/lib/%.o: lib/%.c
 	$(call say,CC,$@)mkdir -p $(@D) && $(CC_MUSL) $(vmm_cflags) $(DEPFLAGS) -c $< -o $@
 
 # ACPI: the address map comes from include/abi/platform.h, so that devices and

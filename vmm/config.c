@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "vmm/config.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+
+#include "lib/conf.h"
 
 enum {
 	OPT_KERNEL = 1,
@@ -47,7 +47,7 @@ void config_usage(FILE *to)
 	      "  --kernel FILE    bzImage (64-bit boot protocol) or PVH ELF kernel\n"
 	      "  --initrd FILE    initial RAM disk\n"
 	      "  --cmdline TEXT   kernel command line (default: console=ttyS0)\n"
-	      "  --memory SIZE    bytes, or with suffix K, M, G (default: 64M)\n"
+	      "  --memory SIZE    bytes, or with suffix K, M, G, T (default: 64M)\n"
 	      "  --cpus N         virtual processors, 1 to 64 (default: 1)\n"
 	      "  --disk path=FILE[,readonly=on][,serial=TEXT]\n"
 	      "                   raw disk image or block device; up to 8 times\n"
@@ -65,55 +65,14 @@ void config_usage(FILE *to)
 	      to);
 }
 
-/* Decimal with an optional K, M or G. */
-static int parse_size(const char *text, uint64_t *out)
-{
-	unsigned long long v;
-	unsigned int shift = 0;
-	char *end;
-
-	if (!isdigit((unsigned char)*text))
-		return -EINVAL;
-	errno = 0;
-	v = strtoull(text, &end, 10);
-	if (errno)
-		return -ERANGE;
-	switch (*end) {
-	case 'K':
-	case 'k':
-		shift = 10;
-		end++;
-		break;
-	case 'M':
-	case 'm':
-		shift = 20;
-		end++;
-		break;
-	case 'G':
-	case 'g':
-		shift = 30;
-		end++;
-		break;
-	default:
-		break;
-	}
-	if (*end)
-		return -EINVAL;
-	if (v > (UINT64_MAX >> shift))
-		return -ERANGE;
-	*out = (uint64_t)v << shift;
-	return 0;
-}
-
-static int parse_count(const char *text, unsigned int max, unsigned int *out)
+static bool parse_count(const char *text, unsigned int max, unsigned int *out)
 {
 	uint64_t v;
 
-	if (!isdigit((unsigned char)text[strlen(text) - (*text != 0)]) || parse_size(text, &v) ||
-	    v > max)
-		return -EINVAL;
+	if (!conf_parse_u64(text, &v) || v > max)
+		return false;
 	*out = (unsigned int)v;
-	return 0;
+	return true;
 }
 
 static bool wrong(const char *what, const char *value)
@@ -180,12 +139,12 @@ static bool parse_option(struct vm_config *c, int opt, char *arg)
 		c->cmdline = arg;
 		return true;
 	case OPT_MEMORY:
-		if (parse_size(arg, &c->memory) || c->memory < VMMCTL_MEMORY_MIN ||
+		if (!conf_parse_size(arg, &c->memory) || c->memory < VMMCTL_MEMORY_MIN ||
 		    c->memory % VMMCTL_MEMORY_STEP)
 			return wrong("--memory, from 2M in whole pages", arg);
 		return true;
 	case OPT_CPUS:
-		if (parse_count(arg, VMMCTL_CPUS_MAX, &c->cpus) || !c->cpus)
+		if (!parse_count(arg, VMMCTL_CPUS_MAX, &c->cpus) || !c->cpus)
 			return wrong("--cpus, 1 to 64", arg);
 		return true;
 	case OPT_DISK:
@@ -199,7 +158,7 @@ static bool parse_option(struct vm_config *c, int opt, char *arg)
 		c->mshv = arg;
 		return true;
 	case OPT_GRACE:
-		if (parse_count(arg, GRACE_MAX_S, &c->grace_s))
+		if (!parse_count(arg, GRACE_MAX_S, &c->grace_s))
 			return wrong("--grace, 0 to 86400 seconds", arg);
 		return true;
 	case OPT_LOG:

@@ -57,6 +57,9 @@ static void test_good(void **state)
 	assert_int_equal(config.memory, 1 << 30);
 	assert_int_equal(config.grace_s, 0);
 	assert_int_equal(config.log_level, LOG_DEBUG);
+	/* Sizes are what they are in a manifest. */
+	assert_int_equal(parse("--kernel|k|--memory|1t"), CONFIG_RUN);
+	assert_int_equal(config.memory, UINT64_C(1) << 40);
 	assert_int_equal(parse("--help"), CONFIG_HELP);
 }
 
@@ -78,6 +81,7 @@ static void test_wrong(void **state)
 		"--kernel|k|--cpus|0",
 		"--kernel|k|--cpus|65",
 		"--kernel|k|--cpus|1K",
+		"--kernel|k|--cpus|1K1", /* ends in a digit */
 		"--kernel|k|--cpus|",
 		"--kernel|k|--name|",
 		"--kernel|k|--name|a234567890123456789012345678901234",
