@@ -29,12 +29,9 @@
 #include "include/abi/hv/hypercall.h"
 #include "include/abi/hv/message.h"
 #include "include/abi/hv/register.h"
+#include "tests/root/lib/guest.h"
 #include "tests/root/lib/memory.h"
 
-#define RAM_BYTES	(1 << 20)
-#define CODE_AT		0x1000
-
-static int dev;
 static unsigned int failures, cases;
 static const char *case_name;
 static int case_failed;
@@ -49,120 +46,6 @@ static int case_failed;
 			return; \
 		} \
 	} while (0)
-
-/* --- a guest with one megabyte of RAM and one processor --- */
-
-struct guest {
-	int pt, vp;
-	uint8_t *ram;
-	struct hv_register_page *page;
-	struct hv_message msg;
-};
-
-static long hvcall(int fd, uint16_t code, uint16_t reps, void *in, uint16_t in_size,
-		   void *out, uint16_t out_size, uint16_t *status)
-{
-	struct mshv_root_hvcall c = {
-		.code = code, .reps = reps, .in_sz = in_size, .out_sz = out_size,
-		.in_ptr = (uintptr_t)in, .out_ptr = (uintptr_t)out,
-	};
-	long ret = ioctl(fd, MSHV_ROOT_HVCALL, &c);
-
-	if (status)
-		*status = c.status;
-	return ret < 0 ? -errno : 0;
-}
-
-static int set_register(struct guest *g, uint32_t name, union hv_register_value value)
-{
-	struct {
-		struct hv_input_vp_registers h;
-		struct hv_register_assoc reg;
-	} in = { .reg = { .name = name, .value = value } };
-
-	return (int)hvcall(g->vp, HVCALL_SET_VP_REGISTERS, 1, &in, sizeof(in), NULL, 0, NULL);
-}
-
-static int get_register(struct guest *g, uint32_t name, union hv_register_value *value)
-{
-	struct {
-		struct hv_input_vp_registers h;
-		uint32_t name;
-	} in = { .name = name };
-
-	return (int)hvcall(g->vp, HVCALL_GET_VP_REGISTERS, 1, &in, sizeof(in), value,
-			   sizeof(*value), NULL);
-}
-
-static int guest_create(struct guest *g, const uint8_t *code, size_t size)
-{
-	struct mshv_create_partition create = {
-		.pt_flags = 1ULL << MSHV_PT_BIT_LAPIC | 1ULL << MSHV_PT_BIT_X2APIC |
-			    1ULL << MSHV_PT_BIT_GPA_SUPER_PAGES,
-	};
-	struct mshv_create_vp vp = { .vp_index = 0 };
-	union hv_register_value v = { 0 };
-	struct mshv_user_mem_region mem;
-
-	memset(g, 0, sizeof(*g));
-	g->pt = ioctl(dev, MSHV_CREATE_PARTITION, &create);
-	if (g->pt < 0 || ioctl(g->pt, MSHV_INITIALIZE_PARTITION))
-		return -errno;
-	g->ram = mmap(NULL, RAM_BYTES, PROT_READ | PROT_WRITE,
-		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (g->ram == MAP_FAILED)
-		return -errno;
-	memcpy(g->ram + CODE_AT, code, size);
-	mem = (struct mshv_user_mem_region){
-		.size = RAM_BYTES, .guest_pfn = 0, .userspace_addr = (uintptr_t)g->ram,
-		.flags = 1 << MSHV_SET_MEM_BIT_WRITABLE | 1 << MSHV_SET_MEM_BIT_EXECUTABLE,
-	};
-	if (ioctl(g->pt, MSHV_SET_GUEST_MEMORY, &mem))
-		return -errno;
-	g->vp = ioctl(g->pt, MSHV_CREATE_VP, &vp);
-	if (g->vp < 0)
-		return -errno;
-	g->page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, g->vp,
-		       MSHV_VP_MMAP_OFFSET_REGISTERS * 4096);
-	if (g->page == MAP_FAILED)
-		return -errno;
-
-	v.segment = (struct hv_segment_register){ .limit = 0xffff, .attributes = 0x9b };
-	if (set_register(g, HV_X64_REGISTER_CS, v))
-		return -EIO;
-	v = (union hv_register_value){ .reg64 = CODE_AT };
-	return set_register(g, HV_X64_REGISTER_RIP, v);
-}
-
-static void guest_destroy(struct guest *g)
-{
-	if (g->page && g->page != MAP_FAILED)
-		munmap(g->page, 4096);
-	if (g->vp > 0)
-		close(g->vp);
-	if (g->pt > 0)
-		close(g->pt);
-	if (g->ram && g->ram != MAP_FAILED)
-		munmap(g->ram, RAM_BYTES);
-}
-
-/* Run to the next message: its type, or -errno. */
-static int64_t guest_run(struct guest *g)
-{
-	struct mshv_run_vp run;
-
-	if (ioctl(g->vp, MSHV_RUN_VP, &run))
-		return -errno;
-	memcpy(&g->msg, run.msg_buf, sizeof(g->msg));
-	return g->msg.header.type;
-}
-
-/* Continue behind the instruction of the message, through the register page. */
-static void guest_skip(struct guest *g, unsigned int len)
-{
-	g->page->rip += len;
-	g->page->dirty |= HV_REGISTER_PAGE_RIP;
-}
 
 /* --- cases --- */
 
@@ -593,19 +476,21 @@ static void run_case(const char *name, void (*fn)(void))
 
 int main(void)
 {
+	int console, error;
+
 	mkdir("/dev", 0755);
 	mkdir("/proc", 0755);
 	mount("devtmpfs", "/dev", "devtmpfs", 0, NULL);
 	mount("proc", "/proc", "proc", 0, NULL);
-	dev = open("/dev/console", O_RDWR);
-	if (dev >= 0) {
-		dup2(dev, 0);
-		dup2(dev, 1);
-		dup2(dev, 2);
+	console = open("/dev/console", O_RDWR);
+	if (console >= 0) {
+		dup2(console, 0);
+		dup2(console, 1);
+		dup2(console, 2);
 	}
-	dev = open("/dev/mshv", O_RDWR);
-	if (dev < 0) {
-		printf("mshvtest: FAIL /dev/mshv: %s\n", strerror(errno));
+	error = guest_device();
+	if (error) {
+		printf("mshvtest: FAIL /dev/mshv: %s\n", strerror(-error));
 		failures++;
 	} else {
 		run_case("io", case_io);

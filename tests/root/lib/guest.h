@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Guests of a few bytes of 16-bit code, with one processor and no VMM: what the
+ * test programs drive /dev/mshv with. Not thread-safe but for what says so; a
+ * failed test may leave what it made to the end of the process.
+ */
+#ifndef TESTS_ROOT_LIB_GUEST_H
+#define TESTS_ROOT_LIB_GUEST_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "include/abi/hv/message.h"
+#include "include/abi/hv/register.h"
+
+#define RAM_BYTES (1 << 20)
+#define CODE_AT	  0x1000
+
+struct guest {
+	int pt, vp;
+	uint8_t *ram;
+	struct hv_register_page *page;
+	struct hv_message msg;
+};
+
+/* Open /dev/mshv, which all of them use; 0 or -errno. */
+int guest_device(void);
+
+/* RAM from address 0, code at CODE_AT, about to run it in real mode; 0 or -errno. */
+int guest_create(struct guest *g, const uint8_t *code, size_t size);
+void guest_destroy(struct guest *g);
+/* Run to the next message: its type, or -errno. */
+int64_t guest_run(struct guest *g);
+/* Continue behind the instruction of the message, through the register page. */
+void guest_skip(struct guest *g, unsigned int len);
+
+/* A hypercall through @fd; 0 or -errno. *status, if asked for: HV_STATUS_... */
+long hvcall(int fd, uint16_t code, uint16_t reps, void *in, uint16_t in_size, void *out,
+	    uint16_t out_size, uint16_t *status);
+/* One register of the guest's processor by name; 0 or -errno. */
+int set_register(struct guest *g, uint32_t name, union hv_register_value value);
+int get_register(struct guest *g, uint32_t name, union hv_register_value *value);
+
+#endif
