@@ -481,6 +481,7 @@ int main(void)
 	failed = _cmocka_run_group_tests("memory", memory_tests, memory_test_count, NULL, NULL);
 	failed += _cmocka_run_group_tests("lapic", lapic_tests, lapic_test_count, NULL, NULL);
 	failed += _cmocka_run_group_tests("run", run_tests, run_test_count, NULL, NULL);
+	failed += _cmocka_run_group_tests("events", event_tests, event_test_count, NULL, NULL);
 	failed += _cmocka_run_group_tests("state", state_tests, state_test_count, NULL, NULL);
 	return failed != 0;
 }

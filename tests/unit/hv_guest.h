@@ -72,8 +72,10 @@ extern uint32_t rig_rung_port;			/* synic_ring */
 extern struct timer *rig_timer;			/* last armed */
 
 /* The suites. */
-extern const struct CMUnitTest memory_tests[], lapic_tests[], run_tests[], state_tests[];
-extern const size_t memory_test_count, lapic_test_count, run_test_count, state_test_count;
+extern const struct CMUnitTest memory_tests[], lapic_tests[], run_tests[], event_tests[],
+	state_tests[];
+extern const size_t memory_test_count, lapic_test_count, run_test_count, event_test_count,
+	state_test_count;
 
 #define RIG_TEST(fn)	cmocka_unit_test_setup_teardown(fn, rig_reset, rig_check)
 
