@@ -54,8 +54,8 @@ ROOT_PROGRAMS := $(patsubst tests/root/%.c,$(TEST)/root/%,$(wildcard tests/root/
 # 32-bit code in a 64-bit ELF file, which is what a PVH kernel is.
 $(STUB): tests/guest/stub.S tests/guest/stub.lds include/abi/platform.h
 	$(call say,AS,$@)mkdir -p $(@D) && gcc -c $(INC_ALL) -o $@.o tests/guest/stub.S && \
-	ld -m elf_x86_64 -nostdlib -static -T tests/guest/stub.lds -z noexecstack --no-warn-rwx-segments \
-		--build-id=none -o $@ $@.o
+	ld -m elf_x86_64 -nostdlib -static -T tests/guest/stub.lds -z noexecstack \
+		--no-warn-rwx-segments --build-id=none -o $@ $@.o
 
 # Bare programs for QEMU itself, 32-bit, started by -kernel.
 HV_PROGRAMS := $(patsubst tests/hv/%.c,$(TEST)/hv/%,$(wildcard tests/hv/*.c))
@@ -71,7 +71,8 @@ $(TEST)/hv/%: tests/hv/%.c tests/hv/lib/bare.h tests/guest/stub.lds hypervisor/s
 root_lib := $(wildcard tests/root/lib/*.[ch])
 
 $(TEST)/root/%: tests/root/%.c $(root_lib) | $(KERNEL_HEADERS_STAMP) $(TP_LIBS)
-	$(call say,CC,$@)mkdir -p $(@D) && $(CC_MUSL) $(CFLAGS_MUSL) $(LDFLAGS_MUSL) -o $@ $(filter %.c,$^)
+	$(call say,CC,$@)mkdir -p $(@D) && \
+	$(CC_MUSL) $(CFLAGS_MUSL) $(LDFLAGS_MUSL) -o $@ $(filter %.c,$^)
 
 # One image per machine test.
 machine_payload := $(O)/guest/bzImage $(O)/guest/initramfs.cpio.gz $(O)/guest/disk.img \

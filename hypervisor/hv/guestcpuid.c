@@ -28,7 +28,8 @@ enum { EAX, EBX, ECX, EDX };
  * check architecture has no banks (MCG_CAP 0), but Linux complains without it.
  */
 #define LEAF1_EDX	(BIT32(0) | BIT32(1) | BIT32(2) | BIT32(3) | BIT32(4) | BIT32(5) | \
-			 BIT32(6) | BIT32(7) | BIT32(8) | BIT32(14) | BIT32(11) | BIT32(13) | BIT32(15) | \
+			 BIT32(6) | BIT32(7) | BIT32(8) | BIT32(11) | BIT32(13) | BIT32(14) | \
+			 BIT32(15) | \
 			 BIT32(16) | BIT32(17) | BIT32(19) | BIT32(23) | BIT32(24) | \
 			 BIT32(25) | BIT32(26))
 #define LEAF1_EDX_OURS	(BIT32(9) /* APIC */ | BIT32(12) /* MTRR */)

@@ -21,7 +21,7 @@ struct hvcall {
 	const void *in;			/* header, then variable header, then rep elements */
 	uint32_t in_size;		/* bytes valid at @in */
 	uint32_t varhead;		/* qwords of variable header (0 if none) */
-	void *out;			/* page-sized buffer, zeroed as far as the call's output reaches */
+	void *out;			/* a page, zeroed as far as the call's output reaches */
 	/* Simple calls: bytes to copy back on success; rep calls: the fixed part. */
 	uint32_t out_size;
 	uint32_t rep_start;		/* first element to do */

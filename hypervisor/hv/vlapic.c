@@ -192,7 +192,8 @@ static void timer_rearm(struct vp *vp, uint64_t now)
 	case TIMER_DEADLINE:
 		if (a->deadline_msr) {
 			uint64_t guest_now = now + vp->cpu.tsc_offset;
-			uint64_t left = a->deadline_msr > guest_now ? a->deadline_msr - guest_now : 0;
+			uint64_t left = a->deadline_msr > guest_now ?
+						a->deadline_msr - guest_now : 0;
 
 			/* "Never" must not wrap around into the past. */
 			a->deadline = now + MIN(left, BIT64(62));

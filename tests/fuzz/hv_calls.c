@@ -14,9 +14,9 @@
 
 #include "tests/unit/hv_guest.h"
 
-#define SIMPLE(name, input)	{ hvcall_##name, sizeof(struct hv_input_##input), 0, false, false }
-#define REP(name, input, size)	{ hvcall_##name, sizeof(struct hv_input_##input), size, true, false }
-#define VAR(name, input)	{ hvcall_##name, sizeof(struct hv_input_##input), 8, false, true }
+#define SIMPLE(name, input)    { hvcall_##name, sizeof(struct hv_input_##input), 0, false, false }
+#define REP(name, input, size) { hvcall_##name, sizeof(struct hv_input_##input), size, true, false }
+#define VAR(name, input)       { hvcall_##name, sizeof(struct hv_input_##input), 8, false, true }
 
 static const struct {
 	hvcall_fn fn;

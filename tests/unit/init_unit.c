@@ -135,7 +135,8 @@ static int64_t wait_after(struct unit *unit, int64_t *now_ms, int64_t run_ms,
 
 static void backoff_doubles_to_a_minute(void **state)
 {
-	static const int64_t waits[] = { 1000, 2000, 4000, 8000, 16000, 32000, 60000, 60000, 60000 };
+	static const int64_t waits[] = { 1000,	2000,  4000,  8000, 16000,
+					 32000, 60000, 60000, 60000 };
 	struct unit unit;
 	int64_t now_ms = 12345;
 	size_t i;

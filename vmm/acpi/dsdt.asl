@@ -17,7 +17,8 @@ DefinitionBlock ("", "DSDT", 2, "ROOTST", "MACHINE ", 1)
 			Name (_CRS, ResourceTemplate ()
 			{
 				Memory32Fixed (ReadWrite, PLATFORM_ECAM_BASE, PLATFORM_ECAM_SIZE)
-				IO (Decode16, PLATFORM_PORT_PM, PLATFORM_PORT_PM, 1, PLATFORM_PM_PORTS)
+				IO (Decode16, PLATFORM_PORT_PM, PLATFORM_PORT_PM, 1,
+				    PLATFORM_PM_PORTS)
 			})
 		}
 
@@ -28,7 +29,9 @@ DefinitionBlock ("", "DSDT", 2, "ROOTST", "MACHINE ", 1)
 			Name (_CRS, ResourceTemplate ()
 			{
 				IO (Decode16, PLATFORM_PORT_COM1, PLATFORM_PORT_COM1, 1, 8)
-				Interrupt (ResourceConsumer, Edge, ActiveHigh, Exclusive) { PLATFORM_GSI_COM1 }
+				Interrupt (ResourceConsumer, Edge, ActiveHigh, Exclusive) {
+					PLATFORM_GSI_COM1
+				}
 			})
 		}
 
@@ -58,7 +61,9 @@ DefinitionBlock ("", "DSDT", 2, "ROOTST", "MACHINE ", 1)
 			Name (_UID, 0)
 			Name (_CRS, ResourceTemplate ()
 			{
-				Interrupt (ResourceConsumer, Edge, ActiveHigh, Exclusive) { PLATFORM_GSI_SCI }
+				Interrupt (ResourceConsumer, Edge, ActiveHigh, Exclusive) {
+					PLATFORM_GSI_SCI
+				}
 			})
 			OperationRegion (PMIO, SystemIO, PLATFORM_PORT_PM, PLATFORM_PM_PORTS)
 			Field (PMIO, ByteAcc, NoLock, Preserve)
