@@ -75,6 +75,23 @@ world_run:
 	movq	%r14, 0x70(%rax)
 	movq	%r15, 0x78(%rax)
 
+	/*
+	 * Our returns must not be predicted by the guest's calls: 32 calls push
+	 * those out of the return stack (APM vol. 2, "Speculation Control").
+	 */
+	movl	$16, %eax
+1:	call	3f
+2:	pause
+	lfence
+	jmp	2b
+3:	call	5f
+4:	pause
+	lfence
+	jmp	4b
+5:	decl	%eax
+	jnz	1b
+	addq	$256, %rsp
+
 	addq	$24, %rsp
 	popq	%r15
 	popq	%r14

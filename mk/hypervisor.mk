@@ -17,9 +17,10 @@ hypervisor_obj := $(hypervisor_src:%.c=$(O)/hypervisor/obj/%.o) \
 # No stack probes: frames are small (-Wframe-larger-than) and there is no guard
 # page handler that a probe could talk to. Signs: every enumeration of this target
 # is an int, also one of message types with bit 31 set.
+# Retpolines: indirect branches must not be predicted by what a guest has taught.
 CFLAGS_HYPERVISOR := $(CFLAGS_EFI) -mno-80387 -mno-stack-arg-probe \
 	-Wconversion -Wno-sign-conversion -Wno-sign-compare \
-	-Wframe-larger-than=1024
+	-Wframe-larger-than=1024 -mretpoline
 ASFLAGS_HYPERVISOR := -g $(filter-out -fno-record-gcc-switches,$(REPRO)) $(INC_ALL)
 
 $(O)/hypervisor/obj/%.o: %.c

@@ -9,6 +9,8 @@
 
 #define CPUID_AMD_FEATURES	    0x80000001u
 #define CPUID_AMD_FEATURES_ECX_SVM  BIT32(2)
+#define CPUID_SIZES		    0x80000008u
+#define CPUID_SIZES_EBX_IBPB	    BIT32(12)
 #define CPUID_SVM		    0x8000000au
 #define CPUID_SVM_EDX_NP	    BIT32(0)
 #define CPUID_SVM_EDX_NRIPS	    BIT32(3)
@@ -46,6 +48,7 @@ static void svm_discover(void)
 		.nrips = c.edx & CPUID_SVM_EDX_NRIPS,
 		.flush_by_asid = c.edx & CPUID_SVM_EDX_FLUSH_BY_ASID,
 		.decode_assists = c.edx & CPUID_SVM_EDX_DECODE,
+		.ibpb = cpuid(CPUID_SIZES, 0).ebx & CPUID_SIZES_EBX_IBPB,
 	};
 }
 
@@ -64,7 +67,8 @@ bool svm_enable(struct cpu *cpu)
 	cpu->host_save = virt_to_phys(save);
 	cpu->host_vmcb = virt_to_phys(own);
 
-	wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SVME);
+	/* Automatic IBRS: our indirect branches ignore what a guest has taught. */
+	wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SVME | (svm_efer_mask() & EFER_AIBRSE));
 	wrmsr(MSR_VM_HSAVE_PA, cpu->host_save);
 	__asm__ volatile("clgi" ::: "memory");
 	/* FS, GS, TR and so on never change from here; world_run loads them. */

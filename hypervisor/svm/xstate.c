@@ -4,6 +4,7 @@
 #include "hypervisor/cpu.h"
 #include "hypervisor/log.h"
 #include "hypervisor/mem/pages.h"
+#include "hypervisor/svm/svm.h"
 #include "hypervisor/vcpu.h"
 #include "hypervisor/x86.h"
 
@@ -144,6 +145,12 @@ void vcpu_detach(struct vcpu *v)
 	if (features.xss)
 		wrmsr(MSR_XSS, r->xss);
 	xstate_tsc_aux(r->tsc_aux);
+	/*
+	 * Branch predictors as well. Every way from one guest to another, or to
+	 * any process of the root, leads through here.
+	 */
+	if (svm_features.ibpb)
+		wrmsr(MSR_PRED_CMD, PRED_CMD_IBPB);
 }
 
 /* QEMU's XSETBV ignores its intercept, so the processor knows best. */

@@ -16,3 +16,6 @@ hv_synic_src := tests/unit/hv_synic.c hypervisor/hv/synic.c
 
 unit_tests += hv_timer
 hv_timer_src := tests/unit/hv_timer.c hypervisor/hw/timer.c hypervisor/hv/stimer.c
+
+unit_tests += hv_svm
+hv_svm_src := tests/unit/hv_svm.c hypervisor/svm/guest.c hypervisor/svm/xstate.c

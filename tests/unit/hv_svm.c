@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * hypervisor/svm/guest.c and xstate.c as a program: what a guest's entry and
+ * exit do to the processor. Instructions that only a hypervisor may execute
+ * fault here and are carried out by a signal handler on a processor of paper.
+ */
+#include <asm/prctl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "hypervisor/cpu.h"
+#include "hypervisor/log.h"
+#include "hypervisor/mem/pages.h"
+#include "hypervisor/svm/svm.h"
+#include "hypervisor/svm/vmcb.h"
+#include "hypervisor/svm/world.h"
+#include "hypervisor/svm/xstate.h"
+#include "hypervisor/vcpu.h"
+#include "hypervisor/x86.h"
+
+/* --- the processor --- */
+
+static struct {
+	uint64_t dr[4], cr4;
+	uint64_t mcg_status;
+	unsigned int barriers;
+} hw;
+
+static uint64_t msr_get(uint32_t msr)
+{
+	return msr == MSR_MCG_STATUS ? hw.mcg_status : 0;
+}
+
+static void msr_set(uint32_t msr, uint64_t value)
+{
+	if (msr == MSR_PRED_CMD) {
+		assert_int_equal(value, PRED_CMD_IBPB);
+		hw.barriers++;
+	}
+}
+
+static greg_t *reg_of(greg_t *g, unsigned int n)
+{
+	static const int order[] = {
+		REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI,
+		REG_R8,	 REG_R9,  REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15,
+	};
+
+	return &g[order[n]];
+}
+
+/* 0f 20 … 0f 23: MOV from and to control (even) and debug (odd) registers. */
+static bool mov_special(greg_t *g, const uint8_t *p, unsigned int rex)
+{
+	greg_t *r = reg_of(g, (p[2] & 7u) | (rex & 1) << 3);
+	unsigned int n = p[2] >> 3 & 7;
+	uint64_t *special = p[1] & 1 ? &hw.dr[n & 3] : &hw.cr4;
+	uint64_t cr0 = 0;
+
+	if (!(p[1] & 1) && n == 0)
+		special = &cr0;
+	if (p[1] & 2)
+		*special = (uint64_t)*r;
+	else
+		*r = (greg_t)*special;
+	return true;
+}
+
+static bool emulate(greg_t *g)
+{
+	const uint8_t *p = (const uint8_t *)g[REG_RIP];
+	unsigned int rex = (p[0] & 0xf0) == 0x40 ? p[0] & 0xf : 0;
+	uint64_t value;
+
+	p += (p[0] & 0xf0) == 0x40;
+	if (p[0] != 0x0f)
+		return false;
+	switch (p[1]) {
+	case 0x20 ... 0x23:
+		g[REG_RIP] = (greg_t)(p + 3);
+		return mov_special(g, p, rex);
+	case 0x30:
+		msr_set((uint32_t)g[REG_RCX],
+			(uint64_t)g[REG_RDX] << 32 | (uint32_t)g[REG_RAX]);
+		g[REG_RIP] = (greg_t)(p + 2);
+		return true;
+	case 0x32:
+		value = msr_get((uint32_t)g[REG_RCX]);
+		g[REG_RAX] = (greg_t)(uint32_t)value;
+		g[REG_RDX] = (greg_t)(value >> 32);
+		g[REG_RIP] = (greg_t)(p + 2);
+		return true;
+	case 0x01: /* XSETBV */
+		g[REG_RIP] = (greg_t)(p + 3);
+		return p[2] == 0xd1;
+	default:
+		return false;
+	}
+}
+
+static void on_fault(int sig, siginfo_t *info, void *context)
+{
+	ucontext_t *u = context;
+
+	(void)info;
+	if (!emulate(u->uc_mcontext.gregs))
+		signal(sig, SIG_DFL);
+}
+
+/* First in each test: cmocka sets its own handlers just before. */
+static void power_on(void)
+{
+	struct sigaction action = { .sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_NODEFER };
+
+	sigaction(SIGSEGV, &action, NULL);
+}
+
+/* --- the rest of the hypervisor --- */
+
+struct cpu *cpus[HV_CPUS_MAX];
+unsigned int cpu_count = 1;
+struct svm_features svm_features = { .asids = 16 };
+
+static struct cpu cpu;
+
+void *pages_alloc(unsigned int count)
+{
+	void *p = aligned_alloc(PAGE_SIZE, count * PAGE_SIZE);
+
+	memset(p, 0, count * PAGE_SIZE);
+	return p;
+}
+
+void *page_alloc(void)
+{
+	return pages_alloc(1);
+}
+
+void log_line(const char *fmt, ...)
+{
+	(void)fmt;
+}
+
+/* One turn of the guest. */
+static struct vmcb *vmcb;
+static void (*guest)(struct vmcb *b);
+
+void world_run(uint64_t pa, struct world_gprs *gprs, bool host_if)
+{
+	(void)gprs;
+	assert_true(host_if);
+	assert_int_equal(pa, virt_to_phys(vmcb));
+	vmcb->exit_code = SVM_EXIT_INTR;
+	if (guest)
+		guest(vmcb);
+}
+
+/* --- fixture --- */
+
+static struct vcpu v;
+
+static int setup(void **state)
+{
+	(void)state;
+	memset(&v, 0, sizeof(v));
+	memset(&hw, 0, sizeof(hw));
+	memset(&cpu, 0, sizeof(cpu));
+	cpus[0] = &cpu;
+	cpu.self = &cpu;
+	svm_features.ibpb = true;
+	guest = NULL;
+	assert_int_equal(syscall(SYS_arch_prctl, ARCH_SET_GS, &cpu), 0);
+	vmcb = page_alloc();
+	vcpu_create(&v, vmcb, page_alloc(), 0);
+	v.xcr0 = 1;
+	v.dr7 = 0x400;
+	for (unsigned int i = 0; i < 4; i++)
+		hw.dr[i] = 0xffff800000000000 + i; /* the root's */
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	free(v.xsave);
+	free(vmcb);
+	return 0;
+}
+
+static enum vcpu_exit_reason turn(void)
+{
+	struct vcpu_exit e = { 0 };
+
+	vcpu_open(&v);
+	vcpu_run(&v, &e);
+	return e.reason;
+}
+
+/* --- branch predictors --- */
+
+static void test_barrier(void **state)
+{
+	(void)state;
+	power_on();
+	vcpu_attach(&v);
+	turn();
+	turn();
+	assert_int_equal(hw.barriers, 0);
+	/* The root must not predict by what the guest has taught, nor the next guest. */
+	vcpu_detach(&v);
+	assert_int_equal(hw.barriers, 1);
+}
+
+static void test_no_barrier_without_cpuid(void **state)
+{
+	(void)state;
+	power_on();
+	svm_features.ibpb = false;
+	vcpu_attach(&v);
+	turn();
+	vcpu_detach(&v);
+	assert_int_equal(hw.barriers, 0);
+}
+
+int main(int argc, char **argv)
+{
+	/* clang-format off: a list */
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_barrier, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_no_barrier_without_cpuid, setup, teardown),
+	};
+	/* clang-format on */
+
+	(void)argc;
+	(void)argv;
+	power_on();
+	cpus[0] = &cpu;
+	cpu.self = &cpu;
+	if (!vcpu_init())
+		return 1;
+	return cmocka_run_group_tests_name("hv_svm", tests, NULL, NULL);
+}
