@@ -30,6 +30,8 @@
 			 SVM_INTERCEPT_MWAIT_ARMED | SVM_INTERCEPT_XSETBV | \
 			 SVM_INTERCEPT_RDPRU)
 #define DR0_TO_DR3	0x000fu
+/* Breakpoints are enabled by DR7, or DR5, the same register while CR4.DE is clear. */
+#define DR5_AND_DR7	0x00a0u
 
 /* --- shared by all guests --- */
 
@@ -176,7 +178,8 @@ static void load_controls(const struct vcpu *v, struct vmcb *b)
 	b->int_state = v->interrupt_shadow ? SVM_INTERRUPT_SHADOW : 0;
 	b->event_inj = is_virtual_interrupt(v) ? 0 : event_word(&v->event);
 	b->tsc_offset = v->tsc_offset;
-	b->intercept_dr_read = b->intercept_dr_write = v->dr_live ? 0 : DR0_TO_DR3;
+	b->intercept_dr_read = v->dr_live ? 0 : DR0_TO_DR3;
+	b->intercept_dr_write = v->dr_live ? 0 : DR0_TO_DR3 | DR5_AND_DR7;
 }
 
 static void load_state(const struct vcpu *v, struct vmcb *b, struct world_gprs *gprs)
@@ -446,7 +449,8 @@ static void decode_exit(struct vcpu *v, const struct vmcb *b, struct vcpu_exit *
 		e->reason = VCPU_EXIT_SHUTDOWN;
 		break;
 	case SVM_EXIT_DR0_READ ... SVM_EXIT_DR0_READ + 3:
-	case SVM_EXIT_DR0_WRITE ... SVM_EXIT_DR0_WRITE + 3:
+	case SVM_EXIT_DR0_WRITE ... SVM_EXIT_DR0_WRITE + 7:
+		/* The root's were in the processor: the guest's now, and again. */
 		v->dr_live = true;
 		break;
 	case SVM_EXIT_EXCEPTION ... SVM_EXIT_EXCEPTION + 31:

@@ -26,6 +26,9 @@
 #include "hypervisor/vcpu.h"
 #include "hypervisor/x86.h"
 
+#define ROOT_DR(n)  (0xffff800000000000 + (n))
+#define GUEST_DR(n) (0x1000u + (n))
+
 /* --- the processor --- */
 
 static struct {
@@ -183,7 +186,7 @@ static int setup(void **state)
 	v.xcr0 = 1;
 	v.dr7 = 0x400;
 	for (unsigned int i = 0; i < 4; i++)
-		hw.dr[i] = 0xffff800000000000 + i; /* the root's */
+		hw.dr[i] = ROOT_DR(i);
 	return 0;
 }
 
@@ -230,12 +233,77 @@ static void test_no_barrier_without_cpuid(void **state)
 	assert_int_equal(hw.barriers, 0);
 }
 
+/* --- debug registers --- */
+
+static unsigned int turns;
+
+/* Whatever a guest can reach without an exit must be its own. */
+static void check_debug(struct vmcb *b)
+{
+	turns++;
+	for (unsigned int i = 0; i < 4; i++) {
+		if (!(b->intercept_dr_read & BIT32(i)) || !(b->intercept_dr_write & BIT32(i)))
+			assert_int_equal(hw.dr[i], GUEST_DR(i));
+	}
+	if (hw.dr[0] == ROOT_DR(0)) {
+		/* Enabling breakpoints: DR7, or DR5, which is the same while CR4.DE is clear. */
+		assert_int_equal(b->intercept_dr_write & 0xa0, 0xa0);
+		assert_int_equal(b->dr7 & 0xff, 0);
+	}
+}
+
+static void write_dr7(struct vmcb *b)
+{
+	check_debug(b);
+	if (b->intercept_dr_write & BIT32(7))
+		b->exit_code = SVM_EXIT_DR0_WRITE + 7;
+	else
+		b->dr7 = 0x401;
+}
+
+static void write_dr5(struct vmcb *b)
+{
+	check_debug(b);
+	if (b->intercept_dr_write & BIT32(5))
+		b->exit_code = SVM_EXIT_DR0_WRITE + 5;
+	else
+		b->dr7 = 0x403;
+}
+
+static void test_debug_registers(void **state)
+{
+	(void)state;
+	power_on();
+	for (unsigned int i = 0; i < 4; i++)
+		v.dr[i] = GUEST_DR(i);
+	guest = check_debug;
+	assert_int_equal(turn(), VCPU_EXIT_HOST);
+	guest = write_dr7;
+	assert_int_equal(turn(), VCPU_EXIT_NOTHING);
+	assert_int_equal(v.dr7, 0x400);
+	assert_int_equal(turn(), VCPU_EXIT_HOST);
+	assert_int_equal(v.dr7, 0x401);
+	/* Armed: its registers are in the processor whenever it runs, and only then. */
+	guest = check_debug;
+	turn();
+	for (unsigned int i = 0; i < 4; i++)
+		assert_int_equal(hw.dr[i], ROOT_DR(i));
+	v.dr7 = 0x400;
+	turn();
+	guest = write_dr5;
+	assert_int_equal(turn(), VCPU_EXIT_NOTHING);
+	assert_int_equal(turn(), VCPU_EXIT_HOST);
+	assert_int_equal(v.dr7, 0x403);
+	assert_int_equal(turns, 7);
+}
+
 int main(int argc, char **argv)
 {
 	/* clang-format off: a list */
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_barrier, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_barrier_without_cpuid, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_debug_registers, setup, teardown),
 	};
 	/* clang-format on */
 
