@@ -58,6 +58,8 @@ struct cpu {
 	struct timer *volatile timer_firing;	/* callback running, see timer_cancel */
 	uint8_t timer_vector;		/* hardware timer and kicks, see svm/interrupt.c */
 
+	bool machine_check;		/* came during a guest, the root has to have it */
+
 	volatile bool ready;		/* answered the start-up interrupt, SVM is on */
 	volatile bool failed;		/* answered, but refused SVM */
 	volatile bool online;		/* started by the root */

@@ -207,6 +207,7 @@ static inline void vcpu_inject(struct vcpu *v, uint8_t vector, bool has_error,
 #define VECTOR_GP	13
 #define VECTOR_PF	14
 #define VECTOR_AC	17
+#define VECTOR_MC	18
 
 #define RFLAGS_IF	BIT64(9)
 #define RFLAGS_VM	BIT64(17)

@@ -10,6 +10,7 @@
 #define MSR_PRED_CMD		0x00000049u
 #define PRED_CMD_IBPB		BIT64(0)
 #define MSR_MCG_STATUS		0x0000017au
+#define MCG_STATUS_RIPV		BIT64(0)
 #define MSR_PAT			0x00000277u
 #define MSR_TSC_DEADLINE	0x000006e0u
 #define MSR_X2APIC		0x00000800u	/* + MMIO offset / 16 */

@@ -16,8 +16,8 @@
 
 #define ASID_FIRST	(SVM_ASID_ROOT + 1)
 
-/* Exceptions that could keep a processor busy delivering without end. */
-#define EXCEPTIONS	(BIT32(VECTOR_DB) | BIT32(VECTOR_AC) | BIT32(18) /* #MC */)
+/* Those that could keep a processor busy delivering without end; the machine's own. */
+#define EXCEPTIONS	(BIT32(VECTOR_DB) | BIT32(VECTOR_AC) | BIT32(VECTOR_MC))
 
 #define INTERCEPTS1	(SVM_INTERCEPT_INTR | SVM_INTERCEPT_NMI | SVM_INTERCEPT_INIT | \
 			 SVM_INTERCEPT_RDPMC | SVM_INTERCEPT_CPUID | SVM_INTERCEPT_INVD | \
@@ -379,10 +379,13 @@ static void exit_exception(struct vcpu *v, const struct vmcb *b, struct vcpu_exi
 	case VECTOR_AC:
 		vcpu_inject(v, vector, true, (uint32_t)b->exit_info_1);
 		break;
-	case 18:
-		/* The machine's, not the guest's; it took this guest along. */
-		log_line("guest: machine check");
-		e->reason = VCPU_EXIT_SHUTDOWN;
+	case VECTOR_MC:
+		/* The machine's, so the root's. Without a valid RIP it took the guest along. */
+		cpu_this()->machine_check = true;
+		e->reason = rdmsr(MSR_MCG_STATUS) & MCG_STATUS_RIPV ? VCPU_EXIT_HOST :
+								      VCPU_EXIT_SHUTDOWN;
+		log_line("guest: machine check (guest %s)",
+			 e->reason == VCPU_EXIT_HOST ? "can go on" : "lost");
 		break;
 	default:
 		vcpu_inject(v, vector, false, 0);

@@ -415,12 +415,6 @@ static void exit_vmmcall(struct root_vp *vp)
 		exit_intr(vp);
 }
 
-/* SVM does not exist for the root: #UD, as CPUID said. */
-static void exit_ud(struct root_vp *vp)
-{
-	root_inject_ud(vp);
-}
-
 static void exit_npf(struct root_vp *vp)
 {
 	struct vmcb *v = vp->vmcb;
@@ -483,6 +477,7 @@ static exit_fn exit_handler(uint64_t code)
 		return exit_hlt;
 	case SVM_EXIT_SHUTDOWN:
 		return exit_shutdown;
+	/* SVM does not exist for the root, as CPUID said. */
 	case SVM_EXIT_VMRUN:
 	case SVM_EXIT_VMLOAD:
 	case SVM_EXIT_VMSAVE:
@@ -490,7 +485,7 @@ static exit_fn exit_handler(uint64_t code)
 	case SVM_EXIT_CLGI:
 	case SVM_EXIT_SKINIT:
 	case SVM_EXIT_INVLPGA:
-		return exit_ud;
+		return root_inject_ud;
 	default:
 		return NULL;
 	}
@@ -532,6 +527,11 @@ static __noreturn void root_loop(struct root_vp *vp)
 		if (vp->held_count)
 			v->intercept1 |= SVM_INTERCEPT_IRET;
 		handler(vp);
+		/* A guest's turn ended by it; the banks are as the processor left them. */
+		if (vp->cpu->machine_check && !v->event_inj) {
+			vp->cpu->machine_check = false;
+			inject_exception(vp, VECTOR_MC, false, 0);
+		}
 	}
 }
 

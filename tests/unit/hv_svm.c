@@ -297,6 +297,30 @@ static void test_debug_registers(void **state)
 	assert_int_equal(turns, 7);
 }
 
+/* --- machine checks --- */
+
+static void machine_check(struct vmcb *b)
+{
+	b->exit_code = SVM_EXIT_EXCEPTION + VECTOR_MC;
+}
+
+static void test_machine_check(void **state)
+{
+	(void)state;
+	power_on();
+	/* The guest can go on, if the root, which gets the exception, wants it to. */
+	hw.mcg_status = MCG_STATUS_RIPV | BIT64(2);
+	guest = machine_check;
+	assert_int_equal(turn(), VCPU_EXIT_HOST);
+	assert_true(cpu.machine_check);
+	assert_false(v.event.valid);
+	/* Its RIP is lost. */
+	cpu.machine_check = false;
+	hw.mcg_status = BIT64(2);
+	assert_int_equal(turn(), VCPU_EXIT_SHUTDOWN);
+	assert_true(cpu.machine_check);
+}
+
 int main(int argc, char **argv)
 {
 	/* clang-format off: a list */
@@ -304,6 +328,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(test_barrier, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_barrier_without_cpuid, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_debug_registers, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_machine_check, setup, teardown),
 	};
 	/* clang-format on */
 
