@@ -7,6 +7,7 @@
 
 #define MSR_APIC_BASE		0x0000001bu
 #define MSR_TSC			0x00000010u
+#define MSR_TSC_ADJUST		0x0000003bu
 #define MSR_PRED_CMD		0x00000049u
 #define PRED_CMD_IBPB		BIT64(0)
 #define MSR_MCG_STATUS		0x0000017au
@@ -17,6 +18,7 @@
 #define MSR_EFER		0xc0000080u
 #define MSR_FS_BASE		0xc0000100u
 #define MSR_GS_BASE		0xc0000101u
+#define MSR_TSC_RATIO		0xc0000104u
 #define MSR_VM_CR		0xc0010114u
 #define MSR_IGNNE		0xc0010115u
 #define MSR_VM_HSAVE_PA		0xc0010117u

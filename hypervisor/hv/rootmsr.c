@@ -115,6 +115,12 @@ bool rootmsr_create(void)
 	return rootmem_share(code, false) && rootmem_share(tsc_page, false);
 }
 
+void rootmsr_tsc_moved(void)
+{
+	/* "Invalid": the root reads HV_MSR_TIME_REF_COUNT instead. */
+	tsc_page->sequence = 0;
+}
+
 bool rootmsr_hypercall_enabled(void)
 {
 	return guest_os_id && (hypercall & HV_MSR_PAGE_ENABLE);

@@ -20,5 +20,7 @@ bool rootmsr_read(struct cpu *cpu, uint32_t msr, uint64_t *value);
 bool rootmsr_write(struct cpu *cpu, uint32_t msr, uint64_t value);
 /* The root has named its OS and enabled the hypercall page. */
 bool rootmsr_hypercall_enabled(void);
+/* A root processor has set its TSC: the reference TSC page is no longer true. */
+void rootmsr_tsc_moved(void);
 
 #endif

@@ -44,7 +44,10 @@ bool root_create(struct cpu *cpu)
 
 static void control_reset(struct vmcb *v)
 {
+	uint64_t tsc_offset = v->tsc_offset;
+
 	memset(v, 0, sizeof(*v));
+	v->tsc_offset = tsc_offset; /* INIT leaves the TSC alone */
 	v->intercept1 = INTERCEPTS1;
 	v->intercept2 = INTERCEPTS2;
 	v->msrpm_base = root_msr_bitmap();
@@ -208,10 +211,7 @@ static bool is_prefix(uint8_t b)
 	case 0x2e:
 	case 0x36:
 	case 0x3e:
-	case 0x64:
-	case 0x65:
-	case 0x66:
-	case 0x67:
+	case 0x64 ... 0x67:
 	case 0xf0:
 	case 0xf2:
 	case 0xf3:

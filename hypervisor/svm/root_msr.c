@@ -45,6 +45,8 @@ uint64_t root_msr_bitmap(void)
 	bitmap_set(bitmap, MSR_SVM_KEY, BITMAP_READ | BITMAP_WRITE);
 	bitmap_set(bitmap, MSR_APIC_BASE, BITMAP_WRITE);
 	bitmap_set(bitmap, MSR_TSC, BITMAP_WRITE);
+	bitmap_set(bitmap, MSR_TSC_ADJUST, BITMAP_READ | BITMAP_WRITE);
+	bitmap_set(bitmap, MSR_TSC_RATIO, BITMAP_READ | BITMAP_WRITE);
 	bitmap_set(bitmap, MSR_TSC_DEADLINE, BITMAP_READ | BITMAP_WRITE);
 	bitmap_set(bitmap, MSR_X2APIC + LAPIC_ICR_LOW / 16, BITMAP_WRITE);
 	bitmap_set(bitmap, MSR_X2APIC + LAPIC_LVT_TIMER / 16, BITMAP_WRITE);
@@ -95,6 +97,18 @@ static bool apic_base_write(uint64_t value)
 	return true;
 }
 
+/*
+ * The root moves its own view of the counter only: ours, which all timers and
+ * the reference time are made of, stays. TSC_ADJUST moves with it, as the
+ * Intel SDM says, on top of what firmware left there.
+ */
+static bool tsc_move(struct root_vp *vp, uint64_t offset)
+{
+	vp->vmcb->tsc_offset = offset;
+	rootmsr_tsc_moved();
+	return true;
+}
+
 static bool msr_read(struct root_vp *vp, uint32_t msr, uint64_t *value)
 {
 	switch (msr) {
@@ -103,6 +117,11 @@ static bool msr_read(struct root_vp *vp, uint32_t msr, uint64_t *value)
 		return true;
 	case MSR_VM_CR:
 		*value = VM_CR_SVMDIS | VM_CR_LOCK;
+		return true;
+	case MSR_TSC_ADJUST:
+		if (!svm_features.tsc_adjust)
+			return false;
+		*value = rdmsr(MSR_TSC_ADJUST) + vp->vmcb->tsc_offset;
 		return true;
 	case HV_MSR_EOI:
 		return false;
@@ -125,8 +144,9 @@ static bool msr_write(struct root_vp *vp, uint32_t msr, uint64_t value)
 	case MSR_APIC_BASE:
 		return apic_base_write(value);
 	case MSR_TSC:
-		vp->vmcb->tsc_offset = value - rdtsc();
-		return true;
+		return tsc_move(vp, value - rdtsc());
+	case MSR_TSC_ADJUST:
+		return svm_features.tsc_adjust && tsc_move(vp, value - rdmsr(MSR_TSC_ADJUST));
 	case MSR_X2APIC + LAPIC_ICR_LOW / 16:
 		/* Reserved bits would be a #GP of ours. */
 		if (!lapic_is_x2apic() || (uint32_t)value & ~LAPIC_ICR_KNOWN)

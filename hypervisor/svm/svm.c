@@ -7,6 +7,7 @@
 #include "hypervisor/vcpu.h"
 #include "hypervisor/x86.h"
 
+#define CPUID_7_EBX_TSC_ADJUST	    BIT32(1)
 #define CPUID_AMD_FEATURES	    0x80000001u
 #define CPUID_AMD_FEATURES_ECX_SVM  BIT32(2)
 #define CPUID_SIZES		    0x80000008u
@@ -48,6 +49,7 @@ static void svm_discover(void)
 		.nrips = c.edx & CPUID_SVM_EDX_NRIPS,
 		.flush_by_asid = c.edx & CPUID_SVM_EDX_FLUSH_BY_ASID,
 		.decode_assists = c.edx & CPUID_SVM_EDX_DECODE,
+		.tsc_adjust = cpuid(7, 0).ebx & CPUID_7_EBX_TSC_ADJUST,
 		.ibpb = cpuid(CPUID_SIZES, 0).ebx & CPUID_SIZES_EBX_IBPB,
 	};
 }

@@ -16,6 +16,7 @@ struct svm_features {
 	bool nrips;			/* next_rip valid after instruction intercepts */
 	bool flush_by_asid;
 	bool decode_assists;
+	bool tsc_adjust;		/* MSR TSC_ADJUST exists */
 	bool ibpb;			/* indirect branch predictor barrier (PRED_CMD) */
 };
 

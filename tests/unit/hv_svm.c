@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * hypervisor/svm/guest.c and xstate.c as a program: what a guest's entry and
- * exit do to the processor. Instructions that only a hypervisor may execute
+ * hypervisor/svm/guest.c, xstate.c and root_msr.c as a program: what a guest's
+ * entry and exit, and the root's MSR accesses, do to the processor. Instructions that only a hypervisor may execute
  * fault here and are carried out by a signal handler on a processor of paper.
  */
 #include <asm/prctl.h>
@@ -17,8 +17,12 @@
 #include <cmocka.h>
 
 #include "hypervisor/cpu.h"
+#include "hypervisor/hv/rootmsr.h"
+#include "hypervisor/hw/clock.h"
+#include "hypervisor/hw/lapic.h"
 #include "hypervisor/log.h"
 #include "hypervisor/mem/pages.h"
+#include "hypervisor/svm/root.h"
 #include "hypervisor/svm/svm.h"
 #include "hypervisor/svm/vmcb.h"
 #include "hypervisor/svm/world.h"
@@ -33,12 +37,14 @@
 
 static struct {
 	uint64_t dr[4], cr4;
-	uint64_t mcg_status;
+	uint64_t mcg_status, tsc_adjust;
 	unsigned int barriers;
 } hw;
 
 static uint64_t msr_get(uint32_t msr)
 {
+	if (msr == MSR_TSC_ADJUST)
+		return hw.tsc_adjust;
 	return msr == MSR_MCG_STATUS ? hw.mcg_status : 0;
 }
 
@@ -48,6 +54,9 @@ static void msr_set(uint32_t msr, uint64_t value)
 		assert_int_equal(value, PRED_CMD_IBPB);
 		hw.barriers++;
 	}
+	/* The hypervisor's own clock. */
+	assert_int_not_equal(msr, MSR_TSC);
+	assert_int_not_equal(msr, MSR_TSC_ADJUST);
 }
 
 static greg_t *reg_of(greg_t *g, unsigned int n)
@@ -150,6 +159,76 @@ void *page_alloc(void)
 void log_line(const char *fmt, ...)
 {
 	(void)fmt;
+}
+
+bool lapic_is_x2apic(void)
+{
+	return false;
+}
+
+uint32_t lapic_read(unsigned int reg)
+{
+	return reg;
+}
+
+void lapic_write(unsigned int reg, uint32_t val)
+{
+	(void)reg;
+	(void)val;
+}
+
+void lapic_eoi(void)
+{
+}
+
+uint64_t svm_efer_mask(void)
+{
+	return 0;
+}
+
+uint8_t svm_flush_one(void)
+{
+	return 0;
+}
+
+bool rootmsr_read(struct cpu *c, uint32_t msr, uint64_t *value)
+{
+	(void)c;
+	(void)msr;
+	(void)value;
+	return false;
+}
+
+bool rootmsr_write(struct cpu *c, uint32_t msr, uint64_t value)
+{
+	(void)c;
+	(void)msr;
+	(void)value;
+	return false;
+}
+
+static unsigned int tsc_moved, faults;
+
+void rootmsr_tsc_moved(void)
+{
+	tsc_moved++;
+}
+
+void root_icr_write(struct root_vp *vp, uint64_t icr)
+{
+	(void)vp;
+	(void)icr;
+}
+
+void root_skip_opcode(struct root_vp *vp, unsigned int length)
+{
+	vp->vmcb->rip += length;
+}
+
+void root_inject_gp(struct root_vp *vp)
+{
+	(void)vp;
+	faults++;
 }
 
 /* One turn of the guest. */
@@ -321,6 +400,76 @@ static void test_machine_check(void **state)
 	assert_true(cpu.machine_check);
 }
 
+/* --- the root's time stamp counter --- */
+
+static struct root_vp root;
+
+static bool root_msr(uint32_t msr, bool write, uint64_t *value)
+{
+	unsigned int before = faults;
+
+	root = (struct root_vp){ .vmcb = vmcb, .cpu = &cpu };
+	root.gprs.r[VCPU_RCX] = msr;
+	root.gprs.r[VCPU_RDX] = *value >> 32;
+	vmcb->rax = (uint32_t)*value;
+	vmcb->exit_info_1 = write;
+	root_exit_msr(&root);
+	if (!write)
+		*value = root.gprs.r[VCPU_RDX] << 32 | (uint32_t)vmcb->rax;
+	return faults == before;
+}
+
+static bool root_exits(uint32_t msr, unsigned int write)
+{
+	const uint8_t *bitmap = phys_to_virt(root_msr_bitmap());
+	uint32_t at = msr < 0x2000 ? msr : (msr & 0x1fff) + 0x2000;
+
+	return bitmap[at / 4] & (1u << write) << at % 4 * 2;
+}
+
+static void test_root_tsc(void **state)
+{
+	uint64_t value = 1000, now;
+
+	(void)state;
+	power_on();
+	tsc_moved = 0;
+	assert_true(root_exits(MSR_TSC, 1));
+	assert_true(root_msr(MSR_TSC, true, &value));
+	now = rdtsc();
+	assert_in_range(now + vmcb->tsc_offset, 1000, 1000 + (1ull << 36));
+	assert_int_equal(tsc_moved, 1);
+}
+
+static void test_root_tsc_adjust(void **state)
+{
+	uint64_t value = 500;
+
+	(void)state;
+	power_on();
+	tsc_moved = 0;
+	hw.tsc_adjust = 100; /* the firmware's */
+	assert_true(root_exits(MSR_TSC_ADJUST, 0));
+	assert_true(root_exits(MSR_TSC_ADJUST, 1));
+	svm_features.tsc_adjust = true;
+	assert_true(root_msr(MSR_TSC_ADJUST, true, &value));
+	assert_int_equal(vmcb->tsc_offset, 400);
+	assert_int_equal(tsc_moved, 1);
+	value = 0;
+	assert_true(root_msr(MSR_TSC_ADJUST, false, &value));
+	assert_int_equal(value, 500);
+	/* A write to the counter shows here, as the SDM wants it. */
+	value = rdtsc();
+	assert_true(root_msr(MSR_TSC, true, &value));
+	assert_true(root_msr(MSR_TSC_ADJUST, false, &value));
+	assert_int_equal(value, 100 + vmcb->tsc_offset);
+	svm_features.tsc_adjust = false;
+	assert_false(root_msr(MSR_TSC_ADJUST, false, &value));
+	assert_false(root_msr(MSR_TSC_ADJUST, true, &value));
+	/* Scales what a processor in guest mode reads: the root is in guest mode. */
+	assert_true(root_exits(MSR_TSC_RATIO, 1));
+}
+
 int main(int argc, char **argv)
 {
 	/* clang-format off: a list */
@@ -329,6 +478,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(test_no_barrier_without_cpuid, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_debug_registers, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_machine_check, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_root_tsc, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_root_tsc_adjust, setup, teardown),
 	};
 	/* clang-format on */
 

@@ -18,4 +18,5 @@ unit_tests += hv_timer
 hv_timer_src := tests/unit/hv_timer.c hypervisor/hw/timer.c hypervisor/hv/stimer.c
 
 unit_tests += hv_svm
-hv_svm_src := tests/unit/hv_svm.c hypervisor/svm/guest.c hypervisor/svm/xstate.c
+hv_svm_src := tests/unit/hv_svm.c hypervisor/svm/guest.c hypervisor/svm/xstate.c \
+	hypervisor/svm/root_msr.c
