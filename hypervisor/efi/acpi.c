@@ -121,6 +121,9 @@ static uint16_t read_port(const struct table *fadt, uint32_t field, uint32_t ext
 	return port <= UINT16_MAX ? (uint16_t)port : 0;
 }
 
+/* Linux as root sends interrupts of devices to a plain 8-bit destination; 255 is all. */
+#define APIC_ID_MAX 254u
+
 static efi_status_t add_processor(struct boot_info *info, uint32_t apic_id, uint32_t acpi_uid,
 				  uint32_t flags)
 {
@@ -130,6 +133,12 @@ static efi_status_t add_processor(struct boot_info *info, uint32_t apic_id, uint
 		/* One left outside the hypervisor could undo everything. */
 		launch_message("rootstock: more than %d processors: hypervisor not started",
 			       HV_CPUS_MAX);
+		return EFI_UNSUPPORTED;
+	}
+	if (apic_id > APIC_ID_MAX) {
+		launch_message(
+			"rootstock: a processor has APIC id %u, more than %u: hypervisor not started",
+			apic_id, APIC_ID_MAX);
 		return EFI_UNSUPPORTED;
 	}
 	info->processor[info->processor_count++] = (struct boot_processor){

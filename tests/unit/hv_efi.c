@@ -133,9 +133,9 @@ static void fill_madt(uint8_t *madt)
 	p[1] = 8;
 	p[3] = 9;
 	p += 8;
-	p[0] = 9; /* local x2APIC: id 0x123, UID 0x456 */
+	p[0] = 9; /* local x2APIC: id 0xfe, UID 0x456 */
 	p[1] = 16;
-	put(p + 4, 0x123, 4);
+	put(p + 4, 0xfe, 4);
 	put(p + 8, 1, 4);
 	put(p + 12, 0x456, 4);
 	p += 16;
@@ -177,7 +177,7 @@ static void reads_acpi(void **state)
 	assert_int_equal(info.processor_count, 2);
 	assert_int_equal(info.processor[0].apic_id, 3);
 	assert_int_equal(info.processor[0].acpi_uid, 7);
-	assert_int_equal(info.processor[1].apic_id, 0x123);
+	assert_int_equal(info.processor[1].apic_id, 0xfe);
 	assert_int_equal(info.processor[1].acpi_uid, 0x456);
 	assert_int_equal(info.pm1a_cnt, 0x604);
 	assert_int_equal(info.pm1b_cnt, 0);
@@ -256,6 +256,23 @@ static void refuses_bad_acpi(void **state)
 	SAID("rootstock: ACPI MADT lists no processor: hypervisor not started");
 	t->rsdp[0] = 'X';
 	assert_int_equal(acpi_read(t->rsdp, &info), EFI_UNSUPPORTED);
+	free(t);
+}
+
+static void refuses_high_apic_id(void **state)
+{
+	struct tables *t = make_tables();
+	struct boot_info info = { 0 };
+
+	(void)state;
+	put(t->madt + 44 + 16 + 4, 255, 4); /* xAPIC's broadcast */
+	seal_table(t->madt, "APIC", sizeof(t->madt));
+	assert_int_equal(acpi_read(t->rsdp, &info), EFI_UNSUPPORTED);
+	SAID("rootstock: a processor has APIC id 255, more than 254: hypervisor not started");
+	/* One that is not there does not matter. */
+	put(t->madt + 44 + 16 + 8, 0, 4);
+	seal_table(t->madt, "APIC", sizeof(t->madt));
+	assert_int_equal(acpi_read(t->rsdp, &info), EFI_SUCCESS);
 	free(t);
 }
 
@@ -426,6 +443,7 @@ int main(void)
 		cmocka_unit_test(accepts_processor), cmocka_unit_test(refuses_processor),
 		cmocka_unit_test(reads_acpi),	     cmocka_unit_test(reads_extended_ports),
 		cmocka_unit_test(reads_short_fadt),  cmocka_unit_test(stops_at_broken_madt_entry),
+		cmocka_unit_test(refuses_bad_acpi),  cmocka_unit_test(refuses_high_apic_id),
 		cmocka_unit_test(refuses_bad_acpi),  cmocka_unit_test(refuses_too_many_processors),
 		cmocka_unit_test(reads_ram),	     cmocka_unit_test(refuses_too_many_ranges),
 		cmocka_unit_test(extends_map),	     cmocka_unit_test(log_ends),
