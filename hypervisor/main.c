@@ -11,6 +11,7 @@
 #include "hypervisor/hv/stimer.h"
 #include "hypervisor/hv/synic.h"
 #include "hypervisor/hw/clock.h"
+#include "hypervisor/hw/mtrr.h"
 #include "hypervisor/hw/power.h"
 #include "hypervisor/log.h"
 #include "hypervisor/mem/pages.h"
@@ -89,6 +90,7 @@ static enum launch_status root_partition_create(void)
 /* On each other processor, from its trampoline. */
 static void other_processor(struct cpu *cpu)
 {
+	mtrr_load();
 	if (!svm_enable(cpu)) {
 		cpu->failed = true;
 		for (;;)
@@ -100,6 +102,7 @@ static void other_processor(struct cpu *cpu)
 
 static enum launch_status processors_start(void)
 {
+	mtrr_save();
 	if (!cpus_start(other_processor))
 		return LAUNCH_AP_SILENT;
 	log_line("hypervisor: other processors parked");

@@ -26,7 +26,7 @@ tab=$(printf '\t')
 
 # Every line of the log that one of these matches fails the test, unless the
 # test says "allow".
-always_never='unchecked MSR|WARNING: |BUG: |Oops|Kernel panic|general protection|Call Trace|hypervisor: panic|rcu: INFO|init: broken|pages \(a leak\)'
+always_never='unchecked MSR|WARNING: |BUG: |Oops|Kernel panic|general protection|Call Trace|hypervisor: panic|rcu: INFO|mtrr: your CPUs|init: broken|pages \(a leak\)'
 
 # values NAME KEY: one value a line.  Keys may be repeated; $O is replaced.
 values()
