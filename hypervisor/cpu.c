@@ -256,9 +256,10 @@ bool cpus_start(void (*entry)(struct cpu *cpu))
 	for (unsigned int i = 1; i < cpu_count; i++) {
 		if (wait_ready(cpus[i], until))
 			continue;
-		log_line("cpu %u: %s (apic id %u)", i,
-			 cpus[i]->failed ? "no SVM" : "no answer to INIT and SIPI",
-			 cpus[i]->apic_id);
+		launch_message("rootstock: processor %u (APIC id %u) %s: hypervisor not started",
+			       i, cpus[i]->apic_id,
+			       cpus[i]->failed ? "has no AMD SVM" :
+						 "does not answer INIT and SIPI");
 		return false;
 	}
 	return true;

@@ -120,6 +120,21 @@ static enum launch_status (*const steps[])(void) = {
 	root_partition_create, guests_prepare,	  processors_start,
 };
 
+/* For the stub to print. A silent processor has been named where it was found. */
+static void say_why(enum launch_status status)
+{
+	static const char *const reasons[] = {
+		[LAUNCH_AGAIN] = "it was launched before",
+		[LAUNCH_LA57] = "5-level paging is on (CR4.LA57)",
+		[LAUNCH_NO_MEMORY] = "its memory pool is too small for this machine",
+		[LAUNCH_SVM] = "AMD SVM is off or locked on the first processor",
+	};
+
+	if (status < ARRAY_SIZE(reasons) && reasons[status])
+		launch_message("rootstock: %s: hypervisor not started", reasons[status]);
+	log_line("hypervisor: launch failed (status %u)", status);
+}
+
 void hv_launch(struct launch_context *ctx, struct mshv_launch_return *ret)
 {
 	enum launch_status status;
@@ -132,7 +147,7 @@ void hv_launch(struct launch_context *ctx, struct mshv_launch_return *ret)
 		status = steps[i]();
 	ret->launch_status = status;
 	if (status != LAUNCH_OK) {
-		log_line("hypervisor: launch failed (status %u)", status);
+		say_why(status);
 		if (status != LAUNCH_AGAIN)
 			svm_disable();
 		return;
