@@ -401,17 +401,6 @@ static void sync_tpr(struct vp *vp)
 	lock_drop(&vp->lock);
 }
 
-/* The hardware timer follows the local APIC's next expiry. */
-static void sync_timer(struct vp *vp)
-{
-	uint64_t deadline = vp->apic.deadline;
-
-	if (!deadline || deadline == vp->timer_armed)
-		return;
-	vp->timer_armed = deadline;
-	timer_arm(&vp->timer, deadline);
-}
-
 static struct hv_output_dispatch_vp result(enum hv_vp_dispatch_state state,
 					   enum hv_vp_dispatch_event event)
 {
@@ -446,7 +435,7 @@ static struct hv_output_dispatch_vp run(struct vp *vp)
 			vp->blocked = true;
 			lock_drop(&vp->lock);
 			/* It wakes us by a signal, at once perhaps. */
-			sync_timer(vp);
+			vp_sync_timer(vp);
 			return result(HV_VP_DISPATCH_STATE_BLOCKED,
 				      suspended ? HV_VP_DISPATCH_EVENT_SUSPEND :
 						  HV_VP_DISPATCH_EVENT_NONE);
@@ -455,7 +444,7 @@ static struct hv_output_dispatch_vp run(struct vp *vp)
 		vcpu_open(&vp->cpu);
 		prepare_events(vp);
 		lock_drop(&vp->lock);
-		sync_timer(vp);
+		vp_sync_timer(vp);
 
 		vcpu_run(&vp->cpu, &e);
 		sync_tpr(vp);

@@ -420,10 +420,10 @@ bool guestmsr_write(struct vp *vp, uint32_t msr, uint64_t val)
 	switch (msr) {
 	case MSR_TSC:
 		vp->tsc_adjust += val - (rdtsc() + vp->cpu.tsc_offset);
-		vp->cpu.tsc_offset = val - rdtsc();
+		vlapic_set_tsc_offset(vp, val - rdtsc());
 		return true;
 	case MSR_TSC_ADJUST:
-		vp->cpu.tsc_offset += val - vp->tsc_adjust;
+		vlapic_set_tsc_offset(vp, vp->cpu.tsc_offset + val - vp->tsc_adjust);
 		vp->tsc_adjust = val;
 		return true;
 	case MSR_APIC_BASE:

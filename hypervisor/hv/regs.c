@@ -434,7 +434,7 @@ enum hv_status regs_set(struct vp *vp, uint32_t name, const union hv_register_va
 		cpu->gdtr = v->table;
 		break;
 	case HV_X64_REGISTER_TSC:
-		cpu->tsc_offset = v->reg64 - rdtsc();
+		vlapic_set_tsc_offset(vp, v->reg64 - rdtsc());
 		break;
 	case HV_X64_REGISTER_APIC_BASE:
 		lock_take(&vp->lock);
@@ -473,19 +473,15 @@ enum hv_status hvcall_get_vp_registers(struct hvcall *c)
 	enum hv_status status;
 	struct vp *vp;
 
-	status = vp_lookup(in->partition_id, in->vp_index, &vp);
+	status = vp_open(in->partition_id, in->vp_index, &vp);
 	if (status != HV_STATUS_SUCCESS)
 		return status;
-
-	vp_acquire(vp);
-	regpage_load(vp);
 	for (c->reps_done = c->rep_start; c->reps_done < c->rep_count; c->reps_done++) {
 		status = regs_get(vp, name[c->reps_done], &out[c->reps_done]);
 		if (status != HV_STATUS_SUCCESS)
 			break;
 	}
-	vp_drop(vp);
-	vp_release(vp);
+	vp_close(vp, false);
 	return status;
 }
 
@@ -496,24 +492,14 @@ enum hv_status hvcall_set_vp_registers(struct hvcall *c)
 	enum hv_status status;
 	struct vp *vp;
 
-	status = vp_lookup(in->partition_id, in->vp_index, &vp);
+	status = vp_open(in->partition_id, in->vp_index, &vp);
 	if (status != HV_STATUS_SUCCESS)
 		return status;
-
-	vp_acquire(vp);
-	regpage_load(vp);
 	for (c->reps_done = c->rep_start; c->reps_done < c->rep_count; c->reps_done++) {
 		status = regs_set(vp, reg[c->reps_done].name, &reg[c->reps_done].value);
 		if (status != HV_STATUS_SUCCESS)
 			break;
 	}
-	regpage_publish(vp);
-	vp_drop(vp);
-
-	/* It may be runnable now: a VMM resets a halted VP by writing its RIP. */
-	lock_take(&vp->lock);
-	vp_wake(vp);
-	lock_drop(&vp->lock);
-	vp_release(vp);
+	vp_close(vp, true);
 	return status;
 }

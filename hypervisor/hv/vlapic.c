@@ -241,6 +241,15 @@ void vlapic_tsc_deadline_write(struct vp *vp, uint64_t val)
 	timer_rearm(vp, rdtsc());
 }
 
+void vlapic_set_tsc_offset(struct vp *vp, uint64_t offset)
+{
+	lock_take(&vp->lock);
+	vp->cpu.tsc_offset = offset;
+	if (timer_mode(&vp->apic) == TIMER_DEADLINE)
+		timer_rearm(vp, rdtsc());
+	lock_drop(&vp->lock);
+}
+
 /* --- registers --- */
 
 static int lvt_index(unsigned int reg)

@@ -93,6 +93,8 @@ bool vlapic_base_write(struct vp *vp, uint64_t val);
 /* MSR 0x6e0. (L) */
 uint64_t vlapic_tsc_deadline(const struct vp *vp);
 void vlapic_tsc_deadline_write(struct vp *vp, uint64_t val);
+/* The guest's TSC is the host's plus @offset from now on; a TSC deadline follows. run_lock held. */
+void vlapic_set_tsc_offset(struct vp *vp, uint64_t offset);
 
 /* Accept vector @vector; wakes nobody. (L) */
 void vlapic_accept(struct vp *vp, uint8_t vector, bool level);

@@ -76,6 +76,43 @@ void vp_drop(struct vp *vp)
 	lock_drop(&vp->run_lock);
 }
 
+enum hv_status vp_open(uint64_t partition_id, uint32_t index, struct vp **vp)
+{
+	enum hv_status status = vp_lookup(partition_id, index, vp);
+
+	if (status == HV_STATUS_SUCCESS) {
+		vp_acquire(*vp);
+		regpage_load(*vp);
+	}
+	return status;
+}
+
+void vp_close(struct vp *vp, bool changed)
+{
+	if (changed) {
+		regpage_publish(vp);
+		vp_sync_timer(vp);
+	}
+	vp_drop(vp);
+	if (changed) {
+		/* It may be runnable now: a VMM resets a halted VP by writing its RIP. */
+		lock_take(&vp->lock);
+		vp_wake(vp);
+		lock_drop(&vp->lock);
+	}
+	vp_release(vp);
+}
+
+void vp_sync_timer(struct vp *vp)
+{
+	uint64_t deadline = vp->apic.deadline;
+
+	if (!deadline || deadline == vp->timer_armed)
+		return;
+	vp->timer_armed = deadline;
+	timer_arm(&vp->timer, deadline);
+}
+
 static struct hv_segment_register segment(uint16_t selector, uint64_t base,
 					  uint16_t attributes)
 {

@@ -65,7 +65,7 @@ struct vp {
 	uint64_t signal_count;
 	struct synic_signal signal;	/* cpu, next: the SynIC's */
 
-	struct timer timer;		/* armed by the VP's own dispatch only */
+	struct timer timer;		/* armed by the holder of run_lock */
 	uint64_t timer_armed;		/* its deadline, 0: not armed */
 
 	/* Statistics pages by area (stats.c); owned by the root's pool. */
@@ -89,6 +89,18 @@ void vp_release(struct vp *vp);
 /* Own the architectural state: gets the VP out of guest mode first. */
 void vp_acquire(struct vp *vp);
 void vp_drop(struct vp *vp);
+
+/*
+ * What a call about a VP's state begins and ends with: look-up, vp_acquire and
+ * what the VMM wrote into the register page; vp_drop, vp_release. @changed: the
+ * call may have written state; the register page, the timer and a sleeping VP
+ * hear of it.
+ */
+enum hv_status vp_open(uint64_t partition_id, uint32_t index, struct vp **vp);
+void vp_close(struct vp *vp, bool changed);
+
+/* The hardware timer follows the local APIC's next expiry. run_lock held. */
+void vp_sync_timer(struct vp *vp);
 
 /* Architectural reset (processor state "after power-up"). run_lock held. */
 void vp_reset(struct vp *vp);

@@ -113,14 +113,11 @@ enum hv_status hvcall_get_vp_state(struct hvcall *c)
 	enum hv_status status;
 	struct vp *vp;
 
-	status = vp_lookup(in->partition_id, in->vp_index, &vp);
+	status = vp_open(in->partition_id, in->vp_index, &vp);
 	if (status != HV_STATUS_SUCCESS)
 		return status;
-	vp_acquire(vp);
-	regpage_load(vp);
 	status = get(vp, c, in->type, in->xsave_states);
-	vp_drop(vp);
-	vp_release(vp);
+	vp_close(vp, false);
 	return status;
 }
 
@@ -130,18 +127,10 @@ enum hv_status hvcall_set_vp_state(struct hvcall *c)
 	enum hv_status status;
 	struct vp *vp;
 
-	status = vp_lookup(in->partition_id, in->vp_index, &vp);
+	status = vp_open(in->partition_id, in->vp_index, &vp);
 	if (status != HV_STATUS_SUCCESS)
 		return status;
-	vp_acquire(vp);
-	regpage_load(vp);
 	status = set(vp, c, in->type, c->out);
-	regpage_publish(vp);
-	vp_drop(vp);
-
-	lock_take(&vp->lock);
-	vp_wake(vp);
-	lock_drop(&vp->lock);
-	vp_release(vp);
+	vp_close(vp, true);
 	return status;
 }

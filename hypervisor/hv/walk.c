@@ -218,12 +218,9 @@ enum hv_status hvcall_translate_virtual_address(struct hvcall *c)
 	uint64_t gpa = 0;
 	struct vp *vp;
 
-	status = vp_lookup(in->partition_id, in->vp_index, &vp);
+	status = vp_open(in->partition_id, in->vp_index, &vp);
 	if (status != HV_STATUS_SUCCESS)
 		return status;
-
-	vp_acquire(vp);
-	regpage_load(vp);
 	r = walk(vp, in->gva_page << PAGE_SHIFT, walk_flags(&vp->cpu, in->control_flags), &gpa);
 	if (r == HV_TRANSLATE_SUCCESS) {
 		/* RAM not yet populated is fine: the VMM has its own mapping. */
@@ -242,7 +239,6 @@ enum hv_status hvcall_translate_virtual_address(struct hvcall *c)
 	out->result_code = r;
 	out->cache_type = 6;		/* write-back */
 	out->gpa_page = gpa >> PAGE_SHIFT;
-	vp_drop(vp);
-	vp_release(vp);
+	vp_close(vp, false);
 	return HV_STATUS_SUCCESS;
 }

@@ -2,6 +2,7 @@
 /* Local APICs: priorities, registers, timer, messages between them. */
 #include "tests/unit/hv_guest.h"
 
+#include "hypervisor/hv/guestmsr.h"
 #include "hypervisor/hw/clock.h"
 
 #define SVR		0x0f0
@@ -169,6 +170,22 @@ static void test_periodic(void **state)
 	/* A tick of one nanosecond is not granted. */
 	vlapic_write(bsp, TIMER_INITIAL, 1);
 	assert_true(bsp->apic.deadline - bsp->apic.count_start >= clock_tsc_hz() / 10000);
+}
+
+/* A guest that sets its TSC moves what it compares the deadline with. */
+static void test_deadline_follows_tsc(void **state)
+{
+	uint64_t now, before;
+
+	(void)state;
+	vlapic_write(bsp, LVT_TIMER, 0x40042);
+	now = rdtsc() + bsp->cpu.tsc_offset;
+	vlapic_tsc_deadline_write(bsp, now + BIT64(50));
+	before = bsp->apic.deadline;
+	assert_true(guestmsr_write(bsp, 0x3b, BIT64(40)));
+	assert_int_equal(bsp->apic.deadline, before - BIT64(40));
+	assert_true(guestmsr_write(bsp, 0x10, now + BIT64(49)));
+	assert_in_range(bsp->apic.deadline, before - BIT64(49), before - BIT64(49) + BIT64(40));
 }
 
 static void test_tsc_deadline(void **state)
@@ -366,6 +383,7 @@ const struct CMUnitTest lapic_tests[] = {
 	LAPIC_TEST(test_one_shot),
 	LAPIC_TEST(test_periodic),
 	LAPIC_TEST(test_tsc_deadline),
+	LAPIC_TEST(test_deadline_follows_tsc),
 	LAPIC_TEST(test_x2apic),
 	LAPIC_TEST(test_destinations),
 	LAPIC_TEST(test_ipi),

@@ -5,6 +5,7 @@
 #include "hypervisor/hv/fpu.h"
 #include "hypervisor/hv/guestcpuid.h"
 #include "hypervisor/hv/walk.h"
+#include "hypervisor/hw/clock.h"
 
 static uint64_t partition;
 static struct vp *vp;
@@ -315,6 +316,53 @@ static void test_lapic_blob(void **state)
 	rig_pfn_free(pfn);
 }
 
+static void halt(struct vcpu *v, struct vcpu_exit *e)
+{
+	(void)v;
+	*e = (struct vcpu_exit){ .reason = VCPU_EXIT_HLT, .insn_len = 1 };
+}
+
+/* The VMM gives a VP that sleeps another deadline: it counts without a dispatch. */
+static void test_timer_of_a_sleeper(void **state)
+{
+	uint64_t pfn = rig_pfn();
+	struct hv_local_apic_state *s = rig_page(pfn);
+	union hv_register_value tsc;
+
+	(void)state;
+	vlapic_write(vp, 0xf0, 0x1ff);
+	vp->cpu.rflags = 0x202;
+	rig_guest = halt;
+	assert_int_equal(rig_dispatch(vp, 0).dispatch_state, HV_VP_DISPATCH_STATE_BLOCKED);
+	assert_null(rig_timer);
+
+	assert_int_equal(vp_state(hvcall_get_vp_state, HV_VP_STATE_LAPIC, pfn), 0);
+	s->lvt_timer = 0x40042;	/* TSC deadline */
+	assert_int_equal(vp_state(hvcall_set_vp_state, HV_VP_STATE_LAPIC, pfn), 0);
+	vlapic_tsc_deadline_write(vp, rdtsc() + vp->cpu.tsc_offset + BIT64(50));
+
+	/* The guest's clock moves towards it; then beyond. */
+	assert_int_equal(get_reg(HV_X64_REGISTER_TSC, &tsc), 0);
+	assert_int_equal(set64(HV_X64_REGISTER_TSC, tsc.reg64 + BIT64(49)), 0);
+	assert_ptr_equal(rig_timer, &vp->timer);
+	assert_int_equal(rig_timer->deadline, vp->apic.deadline);
+	assert_in_range(vp->apic.deadline - rdtsc(), BIT64(48), BIT64(49));
+	assert_int_equal(rig_signals, 0);
+	assert_int_equal(set64(HV_X64_REGISTER_TSC, tsc.reg64 + BIT64(51)), 0);
+	assert_true(rig_timer->deadline <= rdtsc());
+	rig_timer->fire(rig_timer);
+	assert_int_equal(rig_signals, 1);
+
+	assert_int_equal(rig_dispatch(vp, 0).dispatch_state, HV_VP_DISPATCH_STATE_BLOCKED);
+	rig_timer = NULL;
+	s->lvt_timer = 0x43; /* one shot */
+	s->initial_count = s->counter = 0x40000000;
+	assert_int_equal(vp_state(hvcall_set_vp_state, HV_VP_STATE_LAPIC, pfn), 0);
+	assert_ptr_equal(rig_timer, &vp->timer);
+	assert_int_equal(rig_timer->deadline, vp->apic.deadline);
+	rig_pfn_free(pfn);
+}
+
 /* --- the guest's page tables --- */
 
 #define RW	(HV_MAP_GPA_READABLE | HV_MAP_GPA_WRITABLE)
@@ -517,6 +565,7 @@ const struct CMUnitTest state_tests[] = {
 	STATE_TEST(test_cpuid_override),
 	STATE_TEST(test_xsave_blob),
 	STATE_TEST(test_lapic_blob),
+	STATE_TEST(test_timer_of_a_sleeper),
 	STATE_TEST(test_walk_long),
 	STATE_TEST(test_walk_legacy),
 	STATE_TEST(test_translate_call),
