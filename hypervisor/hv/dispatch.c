@@ -216,6 +216,16 @@ static enum next exit_cpuid(struct vp *vp, const struct vcpu_exit *e)
 	return AGAIN;
 }
 
+/* The root populates the page at @gpa, then the guest executes the instruction again. */
+static enum next populate(struct vp *vp, uint64_t gpa)
+{
+	const struct vcpu_exit e = { .memory = { .gpa = gpa, .write = true } };
+	const struct insn_bytes bytes = { 0 };
+
+	intercept_memory(vp, HV_MESSAGE_GPA_INTERCEPT, &e, &bytes);
+	return RETURN_INTERCEPT;
+}
+
 static enum next exit_msr(struct vp *vp, const struct vcpu_exit *e)
 {
 	struct vcpu *v = &vp->cpu;
@@ -224,8 +234,13 @@ static enum next exit_msr(struct vp *vp, const struct vcpu_exit *e)
 	bool ok;
 
 	if (e->msr.write) {
+		enum guestmsr_result r;
+
 		val = v->gpr[VCPU_RDX] << 32 | (uint32_t)v->gpr[VCPU_RAX];
-		ok = guestmsr_write(vp, msr, val);
+		r = guestmsr_write(vp, msr, val);
+		if (r == GUESTMSR_NO_PAGE)
+			return populate(vp, val & PAGE_MASK);
+		ok = r == GUESTMSR_DONE;
 	} else {
 		ok = guestmsr_read(vp, msr, &val);
 		if (ok) {

@@ -80,7 +80,7 @@ struct tsc_page {
  * A guest's TSC starts at 0 with the partition, so its reference time is
  * tsc * scale plus whatever adjustment the VMM made.
  */
-static void tsc_page_update(struct partition *p)
+static enum gpa_result tsc_page_update(struct partition *p)
 {
 	static uint32_t sequence;
 	uint64_t gpa = p->reference_tsc_msr & PAGE_MASK;
@@ -88,12 +88,12 @@ static void tsc_page_update(struct partition *p)
 	int64_t unused;
 
 	if (!(p->reference_tsc_msr & HV_MSR_PAGE_ENABLE))
-		return;
+		return GPA_OK;
 	clock_tsc_page(&page.scale, &unused);
 	page.offset = p->time_adjust;
 	if (!p->time_frozen)
 		page.sequence = ++sequence ? sequence : ++sequence;
-	gpa_write(p, gpa, &page, sizeof(page));
+	return gpa_write(p, gpa, &page, sizeof(page));
 }
 
 void guesttime_set(struct partition *p, uint64_t reference)
@@ -120,19 +120,24 @@ void guesttime_freeze(struct partition *p, bool frozen)
 
 /* --- synthetic MSRs: TLFS "Synthetic MSRs" --- */
 
+#define HYPERCALL_LOCKED BIT64(1)
+
 /* "vmmcall; ret" at the start of the page the guest chose, the rest INT3. */
-static void hypercall_page_write(struct partition *p, uint64_t val)
+static enum gpa_result hypercall_page_write(struct partition *p, uint64_t val)
 {
 	static const uint8_t code[] = { 0x0f, 0x01, 0xd9, 0xc3 };
+	enum gpa_result r = GPA_OK;
 
 	/* Locked, or no identity yet: the write is ignored. */
-	if (p->hypercall_msr & BIT64(1))
-		return;
+	if (p->hypercall_msr & HYPERCALL_LOCKED)
+		return GPA_OK;
 	if (!p->guest_os_id)
 		val &= ~HV_MSR_PAGE_ENABLE;
-	p->hypercall_msr = val;
 	if (val & HV_MSR_PAGE_ENABLE)
-		gpa_write(p, val & PAGE_MASK, code, sizeof(code));
+		r = gpa_write(p, val & PAGE_MASK, code, sizeof(code));
+	/* Not locked yet if it is to be written again. */
+	p->hypercall_msr = r == GPA_NO_ACCESS ? val & ~HYPERCALL_LOCKED : val;
+	return r;
 }
 
 static bool synthetic_read(struct vp *vp, uint32_t msr, uint64_t *val)
@@ -179,13 +184,6 @@ static bool synthetic_write(struct vp *vp, uint32_t msr, uint64_t val)
 		p->guest_os_id = val;
 		if (!val)
 			p->hypercall_msr &= ~HV_MSR_PAGE_ENABLE;
-		return true;
-	case HV_MSR_HYPERCALL:
-		hypercall_page_write(p, val);
-		return true;
-	case HV_MSR_REFERENCE_TSC:
-		p->reference_tsc_msr = val;
-		tsc_page_update(p);
 		return true;
 	case HV_MSR_VP_ASSIST_PAGE:
 		vp->vp_assist = val;
@@ -399,7 +397,7 @@ static bool x2apic_write(struct vp *vp, uint32_t msr, uint64_t val)
 	return todo != VLAPIC_BAD;
 }
 
-bool guestmsr_write(struct vp *vp, uint32_t msr, uint64_t val)
+static bool write_plain(struct vp *vp, uint32_t msr, uint64_t val)
 {
 	uint64_t *stored = storage(vp, msr);
 	bool ok;
@@ -455,4 +453,23 @@ bool guestmsr_write(struct vp *vp, uint32_t msr, uint64_t val)
 	default:
 		return unknown(vp, "write", msr);
 	}
+}
+
+enum guestmsr_result guestmsr_write(struct vp *vp, uint32_t msr, uint64_t val)
+{
+	struct partition *p = vp->partition;
+	enum gpa_result r;
+
+	switch (msr) {
+	case HV_MSR_HYPERCALL:
+		r = hypercall_page_write(p, val);
+		break;
+	case HV_MSR_REFERENCE_TSC:
+		p->reference_tsc_msr = val;
+		r = tsc_page_update(p);
+		break;
+	default:
+		return write_plain(vp, msr, val) ? GUESTMSR_DONE : GUESTMSR_FAULT;
+	}
+	return r == GPA_NO_ACCESS ? GUESTMSR_NO_PAGE : GUESTMSR_DONE;
 }

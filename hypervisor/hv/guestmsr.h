@@ -11,12 +11,22 @@
 struct partition;
 struct vp;
 
+enum guestmsr_result {
+	GUESTMSR_FAULT,			/* inject #GP */
+	GUESTMSR_DONE,
+	/*
+	 * Done, but for the guest's page that @val names: the root has not
+	 * populated it. Writing again once it has makes up for it.
+	 */
+	GUESTMSR_NO_PAGE,
+};
+
 /*
  * RDMSR and WRMSR by the guest; VP's run_lock held, no other (a write may send
  * IPIs). False: inject #GP.
  */
 bool guestmsr_read(struct vp *vp, uint32_t msr, uint64_t *val);
-bool guestmsr_write(struct vp *vp, uint32_t msr, uint64_t val);
+enum guestmsr_result guestmsr_write(struct vp *vp, uint32_t msr, uint64_t val);
 
 /* EFER by instruction or VMM; false: #GP. */
 bool guestmsr_set_efer(struct vp *vp, uint64_t val);

@@ -312,8 +312,9 @@ static enum hv_status set_control(struct vcpu *v, uint64_t *reg, uint64_t val,
 
 static enum hv_status set_synthetic_msr(struct vp *vp, uint32_t msr, uint64_t val)
 {
-	return guestmsr_write(vp, msr, val) ? HV_STATUS_SUCCESS
-					    : HV_STATUS_INVALID_REGISTER_VALUE;
+	/* A page that is not populated is filled by whoever moves the guest's memory. */
+	return guestmsr_write(vp, msr, val) == GUESTMSR_FAULT ? HV_STATUS_INVALID_REGISTER_VALUE :
+								HV_STATUS_SUCCESS;
 }
 
 static void set_activity_state(struct vp *vp, uint64_t val)

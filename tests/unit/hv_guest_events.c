@@ -191,6 +191,45 @@ static void test_hypercall(void **state)
 	assert_memory_equal((uint8_t *)rig_page(ram + 2), "\x0f\x01\xd9\xc3", 4);
 }
 
+/* The guest's WRMSR of @val waits for guest page 100, and writes it once it is there. */
+static const uint8_t *enable_page(uint32_t msr, uint64_t val)
+{
+	const struct hv_x64_memory_intercept *m = (void *)vp->message->payload;
+	struct vcpu_exit e = { .reason = VCPU_EXIT_MSR, .insn_len = 2, .msr.write = true };
+
+	rig_map(partition, 100, 1, HV_MAP_GPA_NO_ACCESS);
+	vp->cpu.rip = 0x1000;
+	vp->cpu.gpr[VCPU_RCX] = msr;
+	vp->cpu.gpr[VCPU_RAX] = val;
+	vp->cpu.gpr[VCPU_RDX] = 0;
+	memset(vp->message, 0, sizeof(*vp->message));
+	script(e);
+	EXPECT_RESULT(rig_dispatch(vp, CLEAR), READY, INTERCEPT);
+	assert_int_equal(vp->message->header.type, HV_MESSAGE_GPA_INTERCEPT);
+	assert_int_equal(m->gpa, 100 << 12);
+	assert_int_equal(m->header.access, HV_ACCESS_WRITE);
+	assert_int_equal(m->header.rip, 0x1000);
+	assert_int_equal(vp->cpu.rip, 0x1000);
+
+	ram = rig_map(partition, 100, 1, RWX);
+	script(e);
+	EXPECT_RESULT(rig_dispatch(vp, CLEAR), READY, NONE);
+	assert_int_equal(vp->cpu.rip, 0x1002);
+	return rig_page(ram);
+}
+
+static void test_pages_not_populated(void **state)
+{
+	(void)state;
+	assert_int_equal(set_reg(HV_REGISTER_GUEST_OS_ID, 1), 0);
+	/* With the lock bit, which must not lock the page out. */
+	assert_memory_equal(enable_page(0x40000001, 100 << 12 | 3), "\x0f\x01\xd9\xc3", 4);
+	assert_int_equal(get_reg(HV_X64_REGISTER_HYPERCALL), 100 << 12 | 3);
+	/* A valid sequence number. */
+	assert_int_not_equal(*(const uint32_t *)(const void *)enable_page(0x40000021,
+									100 << 12 | 1), 0);
+}
+
 static void test_msr_faults(void **state)
 {
 	struct hv_input_set_partition_property in = {
@@ -226,6 +265,7 @@ static void test_msr_faults(void **state)
 
 const struct CMUnitTest event_tests[] = {
 	RUN_TEST(test_startup),	 RUN_TEST(test_injection), RUN_TEST(test_apic_page_and_eoi_message),
-	RUN_TEST(test_doorbell), RUN_TEST(test_hypercall), RUN_TEST(test_msr_faults),
+	RUN_TEST(test_doorbell), RUN_TEST(test_hypercall), RUN_TEST(test_pages_not_populated),
+	RUN_TEST(test_msr_faults),
 };
 const size_t event_test_count = ARRAY_SIZE(event_tests);
