@@ -11,10 +11,13 @@
 # Tool tests    tests/tools/NAME.sh: exit 0, or 77 for a skip with its reason
 # Machine tests tests/matrix.cfg, run by tests/machine.sh
 #
-# Time limits (seconds): unit 240, tool 300, fuzz FUZZ_TIME + 60, machine as in
-# the matrix plus 30.  FUZZ_TIME is what make check gives each fuzz target.
+# Time limits (seconds of wall time): about five times what the slowest of the
+# kind needs on two quiet cores.  Machine tests: as in the matrix, and 30 more for
+# what is around the machine.  FUZZ_TIME is what make check gives each fuzz target.
 
-FUZZ_TIME ?= 10
+UNIT_LIMIT := 10
+TOOL_LIMIT := 150
+FUZZ_TIME  ?= 10
 
 unit_tests   :=
 fuzz_targets :=
@@ -97,9 +100,9 @@ chosen_deps := $(chosen_unit:%=$(TEST)/bin/%) $(chosen_fuzz:%=$(TEST)/bin/%) \
 	$(chosen_machine:%=$(TEST)/%/image)
 
 define test_lines
-$(foreach t,$(chosen_unit),echo '$(t) 240 $(TEST)/bin/$(t)';)
-$(foreach t,$(chosen_fuzz),echo '$(t) $(shell echo $$(($(FUZZ_TIME) + 60))) tests/fuzz.sh $(t) $(FUZZ_TIME)';)
-$(foreach t,$(chosen_tool),echo '$(t) 300 tests/tools/$(t).sh';)
+$(foreach t,$(chosen_unit),echo '$(t) $(UNIT_LIMIT) $(TEST)/bin/$(t)';)
+$(foreach t,$(chosen_fuzz),echo '$(t) $(shell echo $$(($(FUZZ_TIME) + 30))) tests/fuzz.sh $(t) $(FUZZ_TIME)';)
+$(foreach t,$(chosen_tool),echo '$(t) $(TOOL_LIMIT) tests/tools/$(t).sh';)
 $(foreach t,$(chosen_machine),echo "$(t) $$(($$(tests/machine.sh limit $(t)) + 30)) tests/machine.sh run $(t) $(TEST)/$(t)/image $(TEST)/$(t)";)
 endef
 

@@ -144,7 +144,7 @@ cleanup()
 run_machine()
 {
 	name=$1 image=$2 dir=$3
-	limit=$(value "$name" limit 180)
+	limit=$(value "$name" limit 60)
 	ends=$(value "$name" ends no)
 	boot=$(value "$name" boot disk)
 	rm -f "$dir"/serial.* "$dir"/debugcon.log "$dir/stdin"
@@ -213,7 +213,7 @@ run_machine()
 [ $# -ge 1 ] || usage
 case $1,$# in
 names,1) sed -n 's/^\[\(.*\)\]$/\1/p' "$matrix" ;;
-limit,2) known "$2"; value "$2" limit 180 ;;
+limit,2) known "$2"; value "$2" limit 60 ;;
 image,3) known "$2"; build_image "$2" "$3" ;;
 run,4) known "$2"; run_machine "$2" "$3" "$4" ;;
 *) usage ;;
