@@ -77,6 +77,8 @@ Dir::Etc "$root/etc";
 Dir::Etc::sourcelist "$root/etc/sources.list";
 Dir::Etc::sourceparts "/dev/null";
 Dir::Etc::main "/dev/null";
+Dir::Etc::preferences "/dev/null";
+Dir::Etc::preferencesparts "/dev/null";
 Dir::Etc::parts "$root/etc/conf";
 Dir::State "$root/state";
 Dir::State::lists "$root/lists";

@@ -138,10 +138,10 @@ if ! has_version; then
 			;;
 		newest:*)
 			meta=${drift#newest:}
-			gone=$version
-			package=$(apt apt-cache depends --important "$meta" |
+			gone="$package $version"
+			package=$(apt apt-cache depends --important "$meta" 2>/dev/null |
 				awk '$1 == "Depends:" && $2 ~ /^linux-image-/ { print $2; exit }')
-			[ -n "$package" ] || die "$package $gone has left the archive and $meta does not resolve"
+			[ -n "$package" ] || die "$gone has left the archive and $meta does not resolve"
 			version=$(newest_of "$package")
 			echo "fetch: $name: warning: $gone has left the archive, using $package $version" \
 				"(verified by the archive's signature, not by a pin)" >&2

@@ -95,6 +95,10 @@ check_add()
 	case $dest/ in
 	*//* | */./* | */../*) wrong "--add $1: $dest is not a plain path" ;;
 	*[[:space:]]*) wrong "--add $1: $dest has a space in it" ;;
+	# init/mount.c
+	/dev/* | /proc/* | /run/* | /sys/* | /tmp/*)
+		wrong "--add $1: the machine mounts something else over /$(echo "$dest" | cut -d / -f 2)"
+		;;
 	esac
 	adds=$adds$src$tab$dest$newline
 }
