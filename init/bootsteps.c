@@ -18,6 +18,8 @@
 #include "lib/conf.h"
 
 /* What stays for the kernel, init, the vmms themselves and the hypervisor. */
+/* Drivers look for devices while init starts; what all of them together may take. */
+#define DEVICE_WAIT_MS 5000
 #define HOST_MEMORY_BYTES (UINT64_C(64) << 20)
 
 static void on_fault(int signal)
@@ -103,8 +105,7 @@ static uint64_t guest_memory_bytes(void)
 
 static const char *check_file(void *context, const char *path, enum manifest_file use)
 {
-	(void)context;
-	return files_check("", path, use);
+	return files_wait(path, use, context);
 }
 
 static void report(void *context, const char *line)
@@ -135,11 +136,13 @@ void boot_manifest(struct machine *machine)
 	static char text[MANIFEST_SIZE_MAX + 1];
 	struct manifest *manifest = &machine->manifest;
 	const char *path = machine->options.manifest;
+	unsigned int patience_ms = DEVICE_WAIT_MS;
 	const struct manifest_env env = {
 		.file = short_name(path),
 		.memory_bytes = guest_memory_bytes(),
 		.check_file = check_file,
 		.report = report,
+		.context = &patience_ms,
 	};
 	enum manifest_result result = MANIFEST_UNUSABLE;
 	const char *why;

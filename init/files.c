@@ -8,6 +8,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "include/base/base.h"
+
+#define WAIT_STEP_MS 50U
+
 static const char *why(int error)
 {
 	switch (error) {
@@ -32,6 +36,8 @@ const char *files_check(const char *root, const char *path, enum manifest_file u
 	struct stat st;
 	int n, fd;
 
+	if (*root && manifest_is_device(path, use))
+		return NULL;
 	n = snprintf(full, sizeof(full), "%s%s", root, path);
 	if (n < 0 || (size_t)n >= sizeof(full))
 		return "has too long a path";
@@ -51,6 +57,17 @@ const char *files_check(const char *root, const char *path, enum manifest_file u
 		verdict = "is empty";
 	close(fd);
 	return verdict;
+}
+
+const char *files_wait(const char *path, enum manifest_file use, unsigned int *patience_ms)
+{
+	while (manifest_is_device(path, use) && *patience_ms && access(path, F_OK) != 0) {
+		unsigned int step = MIN(*patience_ms, WAIT_STEP_MS);
+
+		usleep(step * 1000);
+		*patience_ms -= step;
+	}
+	return files_check("", path, use);
 }
 
 const char *files_read(const char *path, char *buffer, size_t size, size_t *length)

@@ -75,9 +75,11 @@ static bool check_file(struct schema_reader *r, const char *key, const yaml_node
 
 	if (!why)
 		return true;
-	return schema_problem(r, &node->start_mark,
-			      "%s: %s %s (mkimage.sh --add SRC:DEST puts files into the image)",
-			      key, schema_quote(node, shown), why);
+	return schema_problem(r, &node->start_mark, "%s: %s %s (%s)", key,
+			      schema_quote(node, shown), why,
+			      manifest_is_device(schema_text(node), use) ?
+				      "a path below /dev is a device of the machine" :
+				      "mkimage.sh --add SRC:DEST puts files into the image");
 }
 
 static bool read_file(struct schema_reader *r, const char *key, const yaml_node_t *node,

@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "include/abi/vmmctl.h"
 #include "init/policy.h"
@@ -64,6 +65,12 @@ enum manifest_file {
 	MANIFEST_DISK, /* read and written */
 	MANIFEST_DISK_READONLY,
 };
+
+/* Does path, used so, mean a device of the machine, not a file of the image? */
+static inline bool manifest_is_device(const char *path, enum manifest_file use)
+{
+	return use != MANIFEST_FILE && strncmp(path, "/dev/", 5) == 0;
+}
 
 struct manifest_env {
 	/* Name of the file in messages. */

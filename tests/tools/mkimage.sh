@@ -19,6 +19,8 @@ guests:
     kernel: /guests/kernel
     memory: 64M
 END
+sed 's|64M|64M\n    disks: [{path: /dev/vdb}]|; s|/guests/kernel|/dev/vdb|' "$work/one.yaml" >"$work/device-kernel.yaml"
+sed 's|64M|64M\n    disks: [{path: /dev/vdb}]|' "$work/one.yaml" >"$work/device.yaml"
 printf 'guests:\n  - name: bad\n    colour: red\n' >"$work/bad.yaml"
 head -c 100000 /dev/urandom >"$work/kernel"
 head -c 300000 /dev/zero >"$work/zeroes"
@@ -73,6 +75,8 @@ f="--format efi -o $out"
 	refuse 2 "--add $work/kernel:a: a is not an absolute path" $m $f --add "$work/kernel:a"
 	refuse 2 "--add $work/kernel:/a/../b: /a/../b is not a plain path" $m $f --add "$work/kernel:/a/../b"
 	refuse 2 "--add $work/kernel:/a b: /a b has a space in it" $m $f --add "$work/kernel:/a b"
+	refuse 2 "--add $work/kernel:/dev/vdb: the machine mounts something else over /dev" $m $f --add "$work/kernel:/dev/vdb"
+	refuse 2 "--add $work/dir:/tmp: the machine mounts something else over /tmp" $m $f --add "$work/dir:/tmp"
 	refuse 2 '--add :/a: no source' $m $f --add :/a
 	refuse 2 '--add: /a is in the image already' $m $f --add "$work/kernel:/a" --add "$work/zeroes:/a"
 	refuse 2 '--add: /init is in the image already' $m $f --add "$work/kernel:/init"
@@ -80,6 +84,7 @@ f="--format efi -o $out"
 	refuse 2 '--cmdline: longer than 2047 characters' $m $f --cmdline "$(printf '%2048s' x)"
 	refuse 1 "$work/bad.yaml: see above" --manifest "$work/bad.yaml" $f
 	refuse 1 "$work/one.yaml: see above" --manifest "$work/one.yaml" $f
+	refuse 1 "$work/device-kernel.yaml: see above" --manifest "$work/device-kernel.yaml" $f
 	O=$work/none refuse 2 "$work/none/boot/launcher.efi is missing (make $work/none/boot/launcher.efi)" $m $f
 }
 
@@ -131,6 +136,10 @@ mkdir "$work/tree"
 cmp "$work/kernel" "$work/tree/guests/kernel" || complain "an added file differs"
 [ "$(readlink "$work/tree/data/link")" = sub/run ] || complain "an added link is lost"
 [ "$(stat -c '%a %Y' "$work/tree/data/sub/run")" = '755 1767225600' ] || complain "mode or time of an added file"
+
+# A block device is the machine's: nobody looks for it here.
+tools/mkimage.sh --manifest "$work/device.yaml" --add "$work/kernel" --format efi -o "$work/d.efi" ||
+	complain "a manifest with a block device is refused"
 
 # Zeroes are worth compressing; then the plain archive's magic is not there.
 tools/mkimage.sh --manifest "$work/empty.yaml" --add "$work/zeroes" --format efi -o "$work/z.efi"

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -80,6 +81,58 @@ static void files_are_judged(void **state)
 	assert_string_equal(files_check(root, path, MANIFEST_FILE), "has too long a path");
 }
 
+/* In a tree that becomes an image nothing can be said about the machine's devices. */
+static void devices_are_not_in_the_image(void **state)
+{
+	(void)state;
+	assert_null(files_check(root, "/dev/vdb", MANIFEST_DISK));
+	assert_null(files_check(root, "/dev/vdb", MANIFEST_DISK_READONLY));
+	/* No kernel comes from there, and a name is not a place. */
+	assert_string_equal(files_check(root, "/dev/vdb", MANIFEST_FILE), "does not exist");
+	assert_string_equal(files_check(root, "/devices", MANIFEST_DISK), "does not exist");
+	/* On the machine itself it is there or not. */
+	assert_string_equal(files_check("", "/dev/rootstock-none", MANIFEST_DISK),
+			    "does not exist");
+}
+
+/* A driver may find its device after init has read the manifest. */
+static void late_devices_are_waited_for(void **state)
+{
+	char path[64];
+	unsigned int patience = 20000;
+	int fd, status;
+	pid_t late;
+
+	(void)state;
+	snprintf(path, sizeof(path), "/dev/shm/rootstock-%d", getpid());
+	late = fork();
+	assert_true(late >= 0);
+	if (late == 0) {
+		usleep(150 * 1000);
+		fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
+		_exit(fd < 0 || write(fd, "x", 1) != 1);
+	}
+	/* Empty for a moment, which is no reason to wait. */
+	while (files_wait(path, MANIFEST_DISK, &patience) && patience)
+		;
+	assert_int_equal(waitpid(late, &status, 0), late);
+	unlink(path);
+	assert_int_equal(status, 0);
+	assert_in_range(patience, 1, 20000 - 50);
+
+	/* What never comes costs the patience once, and nothing more. */
+	patience = 100;
+	assert_string_equal(files_wait(path, MANIFEST_DISK, &patience), "does not exist");
+	assert_int_equal(patience, 0);
+	assert_string_equal(files_wait(path, MANIFEST_DISK, &patience), "does not exist");
+	/* Files of the image are there at once or not at all. */
+	patience = 100;
+	assert_string_equal(files_wait("/nonexistent", MANIFEST_DISK, &patience),
+			    "does not exist");
+	assert_string_equal(files_wait(path, MANIFEST_FILE, &patience), "does not exist");
+	assert_int_equal(patience, 100);
+}
+
 static void files_are_read(void **state)
 {
 	char buffer[4] = "zzz";
@@ -103,6 +156,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(files_are_judged),
+		cmocka_unit_test(devices_are_not_in_the_image),
+		cmocka_unit_test(late_devices_are_waited_for),
 		cmocka_unit_test(files_are_read),
 	};
 

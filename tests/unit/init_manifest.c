@@ -287,6 +287,11 @@ static void one_guest_is_refused(void **state)
 		  MANIFEST_FLAWED, 1, 1,
 		  "m:2:55: guest \"web\": path: \"/writeprotected\" is on a read-only file system "
 		  "(mkimage.sh --add SRC:DEST puts files into the image)\n" },
+		{ "guests:\n- {name: web, kernel: /k, memory: 16M, disks: [{path: "
+		  "/dev/missing}]}\n" OK_GUEST,
+		  MANIFEST_FLAWED, 1, 1,
+		  "m:2:55: guest \"web\": path: \"/dev/missing\" does not exist (a path below "
+		  "/dev is a device of the machine)\n" },
 		{ "guests:\n- {name: web, kernel: /k, memory: 16M, disks: [{path: /d}, {path: "
 		  "/d, readonly: true}]}\n" OK_GUEST,
 		  MANIFEST_FLAWED, 1, 1,
