@@ -23,9 +23,14 @@ CFLAGS_HYPERVISOR := $(CFLAGS_EFI) -mno-80387 -mno-stack-arg-probe \
 	-Wframe-larger-than=1024 -mretpoline
 ASFLAGS_HYPERVISOR := -g $(filter-out -fno-record-gcc-switches,$(REPRO)) $(INC_ALL)
 
+# Small, but for what runs in every exit or for every page.
+hypervisor_fast := lib/mem.c $(wildcard hypervisor/svm/*.c) hypervisor/mem/nested.c \
+	hypervisor/hv/gpa.c hypervisor/hv/dispatch.c hypervisor/hv/hypercall.c
+hypervisor_opt = $(if $(filter $(hypervisor_fast),$<),$(OPT_FAST),$(OPT_SMALL))
+
 $(O)/hypervisor/obj/%.o: %.c
 	$(Q)mkdir -p $(@D)
-	$(call say,CC,$@)$(CC_EFI) $(CFLAGS_HYPERVISOR) $(DEPFLAGS) -c $< -o $@
+	$(call say,CC,$@)$(CC_EFI) $(CFLAGS_HYPERVISOR) $(hypervisor_opt) $(DEPFLAGS) -c $< -o $@
 
 $(O)/hypervisor/obj/%.S.o: %.S
 	$(Q)mkdir -p $(@D)
