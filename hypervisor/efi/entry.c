@@ -37,10 +37,13 @@ static efi_status_t prepare(struct efi_system_table *system)
 	status = acpi_read(find_rsdp(system), &boot_info);
 	if (efi_failed(status))
 		return status;
-	status = memory_describe(system->boot, &boot_info);
+	status = memory_take(system->boot, &boot_info);
 	if (efi_failed(status))
 		return status;
-	return memory_take(system->boot, &boot_info);
+	status = memory_describe(system->boot, &boot_info);
+	if (efi_failed(status))
+		memory_give_back(system->boot, &boot_info);
+	return status;
 }
 
 efi_status_t EFIAPI efi_main(efi_handle_t handle __maybe_unused, struct efi_system_table *system,

@@ -10,7 +10,6 @@
 #define LVT_TIMER_MODE(v)	(((v) >> 17) & 3u)
 #define TIMER_PERIODIC		1
 #define TIMER_DEADLINE		2
-#define SVR_ENABLE		BIT32(8)
 #define ESR_SEND_ILLEGAL	BIT32(5)
 #define ESR_RECEIVE_ILLEGAL	BIT32(6)
 #define DFR_FLAT		0xffffffffu
@@ -124,7 +123,7 @@ void vlapic_accept(struct vp *vp, uint8_t vector, bool level)
 {
 	struct vlapic *a = &vp->apic;
 
-	if (!(a->base_msr & APIC_BASE_ENABLE) || !(a->svr & SVR_ENABLE))
+	if (!(a->base_msr & APIC_BASE_ENABLE) || !(a->svr & VLAPIC_SVR_ENABLE))
 		return;
 	if (vector < 16) {
 		error(vp, ESR_RECEIVE_ILLEGAL);
@@ -177,6 +176,14 @@ static uint32_t timer_count(const struct vlapic *a, uint64_t now)
 		gone %= period;
 	}
 	return (uint32_t)((period - gone) / (period / a->initial_count));
+}
+
+/* The count is @left now and goes on from there; 0: it has run out. */
+static void timer_resume(struct vlapic *a, uint32_t left, uint64_t now)
+{
+	a->count_start = now;
+	if (a->initial_count)
+		a->count_start -= timer_period(a) / a->initial_count * (a->initial_count - left);
 }
 
 /* What the registers say now about the next expiry. */
@@ -329,7 +336,7 @@ static void lvt_write(struct vp *vp, enum vlapic_lvt n, uint32_t val)
 	uint32_t old = a->lvt[n];
 
 	val &= lvt_mask[n];
-	if (!(a->svr & SVR_ENABLE))
+	if (!(a->svr & VLAPIC_SVR_ENABLE))
 		val |= LVT_MASKED;
 	a->lvt[n] = val;
 	if (n != VLAPIC_LVT_TIMER)
@@ -348,7 +355,7 @@ static void svr_write(struct vp *vp, uint32_t val)
 	struct vlapic *a = &vp->apic;
 
 	a->svr = val & 0x3ff;
-	if (a->svr & SVR_ENABLE)
+	if (a->svr & VLAPIC_SVR_ENABLE)
 		return;
 	for (unsigned int i = 0; i < VLAPIC_LVTS; i++)
 		a->lvt[i] |= LVT_MASKED;
@@ -358,6 +365,8 @@ static void svr_write(struct vp *vp, uint32_t val)
 enum vlapic_todo vlapic_write(struct vp *vp, unsigned int reg, uint32_t val)
 {
 	struct vlapic *a = &vp->apic;
+	uint64_t now = rdtsc();
+	uint32_t left;
 
 	switch (reg) {
 	case 0x020:
@@ -399,12 +408,14 @@ enum vlapic_todo vlapic_write(struct vp *vp, unsigned int reg, uint32_t val)
 		if (timer_mode(a) == TIMER_DEADLINE)
 			break;
 		a->initial_count = val;
-		a->count_start = rdtsc();
-		timer_rearm(vp, a->count_start);
+		a->count_start = now;
+		timer_rearm(vp, now);
 		break;
 	case 0x3e0:
+		left = timer_count(a, now);
 		a->divide = val & 0xb;
-		timer_rearm(vp, rdtsc());
+		timer_resume(a, left, now);
+		timer_rearm(vp, now);
 		break;
 	default:
 		return VLAPIC_BAD;
@@ -553,11 +564,7 @@ bool vlapic_set_state(struct vp *vp, const struct hv_local_apic_state *s)
 	a->irr[0] &= 0xffff0000;
 	a->divide = s->divide & 0xb;
 	a->initial_count = s->initial_count;
-	/* The count goes on from where it was. */
-	a->count_start = now;
-	if (s->counter && s->counter < s->initial_count)
-		a->count_start -= timer_period(a) / s->initial_count *
-				  (s->initial_count - s->counter);
+	timer_resume(a, MIN(s->counter, s->initial_count), now);
 	timer_rearm(vp, now);
 	return true;
 }

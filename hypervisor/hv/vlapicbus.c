@@ -70,6 +70,7 @@ static void deliver(struct vp *vp, unsigned int mode, bool level, uint8_t vector
 bool vlapic_message(struct partition *p, unsigned int mode, bool level,
 		    bool logical, uint32_t dest, uint8_t vector)
 {
+	struct vp *least = NULL;
 	bool found = false;
 
 	if (mode <= MODE_LOWEST && vector < 16)
@@ -80,12 +81,15 @@ bool vlapic_message(struct partition *p, unsigned int mode, bool level,
 
 		if (!vp || !addressed(&vp->apic, dest, logical))
 			continue;
-		deliver(vp, mode, level, vector);
 		found = true;
-		/* Of several candidates the first will do (SDM: model specific). */
-		if (mode == MODE_LOWEST)
-			break;
+		if (mode != MODE_LOWEST)
+			deliver(vp, mode, level, vector);
+		else if ((vp->apic.svr & VLAPIC_SVR_ENABLE) &&
+			 (!least || vlapic_ppr(&vp->apic) < vlapic_ppr(&least->apic)))
+			least = vp;
 	}
+	if (least)
+		deliver(least, mode, level, vector);
 	lock_drop(&p->lock);
 	return found;
 }

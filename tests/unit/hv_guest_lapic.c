@@ -153,6 +153,31 @@ static void test_one_shot(void **state)
 	assert_true(bsp->apic.deadline != 0);
 }
 
+/* A count that has run out stays out, whatever the divider; one that runs goes on. */
+static void test_divider(void **state)
+{
+	struct hv_local_apic_state s;
+
+	(void)state;
+	vlapic_write(bsp, TIMER_DIVIDE, 0xb);		/* 1 */
+	vlapic_write(bsp, LVT_TIMER, 0x40);
+	vlapic_write(bsp, TIMER_INITIAL, 0x10000000);
+	bsp->apic.count_start -= 0x10000001;
+	assert_true(vlapic_timer_poll(bsp, bsp->apic.deadline));
+	vlapic_write(bsp, TIMER_DIVIDE, 0xa);		/* 128 */
+	assert_int_equal(bsp->apic.deadline, 0);
+	assert_int_equal(reg(bsp, TIMER_CURRENT), 0);
+	vlapic_get_state(bsp, &s);
+	assert_true(vlapic_set_state(bsp, &s));
+	assert_int_equal(bsp->apic.deadline, 0);
+
+	vlapic_write(bsp, TIMER_INITIAL, 0x10000000);
+	bsp->apic.count_start -= 64ULL * 0x10000000;	/* half of it */
+	vlapic_write(bsp, TIMER_DIVIDE, 0xb);
+	assert_in_range(reg(bsp, TIMER_CURRENT), 0x07000000, 0x08000000);
+	assert_in_range(bsp->apic.deadline - rdtsc(), 0x07000000, 0x08000000);
+}
+
 static void test_periodic(void **state)
 {
 	uint64_t first;
@@ -260,6 +285,15 @@ static void test_destinations(void **state)
 	/* lowest priority: one of them */
 	assert_true(vlapic_message(p, 1, false, true, 3, 0x60));
 	assert_true((vlapic_requested(ap) == 0x60) != (vlapic_requested(bsp) == 0x60));
+	/* … the least busy, and none that is switched off */
+	vlapic_write(bsp, TPR, 0x70);
+	assert_true(vlapic_message(p, 1, false, true, 3, 0x61));
+	assert_int_equal(vlapic_requested(ap), 0x61);
+	vlapic_write(ap, SVR, 0xff);
+	assert_true(vlapic_message(p, 1, false, true, 3, 0x62));
+	assert_int_equal(vlapic_requested(bsp), 0x62);
+	vlapic_write(ap, SVR, 0x1ff);
+	vlapic_write(bsp, TPR, 0);
 	/* cluster: cluster 2, members 1 and 2 */
 	vlapic_write(bsp, 0xe0, 0x0fffffff);
 	vlapic_write(bsp, 0xd0, 0x21u << 24);
@@ -381,6 +415,7 @@ const struct CMUnitTest lapic_tests[] = {
 	LAPIC_TEST(test_level_eoi),
 	LAPIC_TEST(test_esr),
 	LAPIC_TEST(test_one_shot),
+	LAPIC_TEST(test_divider),
 	LAPIC_TEST(test_periodic),
 	LAPIC_TEST(test_tsc_deadline),
 	LAPIC_TEST(test_deadline_follows_tsc),
