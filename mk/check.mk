@@ -16,7 +16,7 @@
 # what is around the machine.  FUZZ_TIME is what make check gives each fuzz target.
 
 UNIT_LIMIT := 10
-TOOL_LIMIT := 150
+TOOL_LIMIT := 240
 FUZZ_TIME  ?= 10
 
 unit_tests   :=
