@@ -73,6 +73,7 @@ static efi_status_t enter(struct boot *boot, const struct pe_image *pe, uint64_t
 		.page_count = ALIGN_UP(pe->image_size, PAGE_SIZE) / PAGE_SIZE,
 		.memory_type = EFI_LOADER_CODE,
 		.entry_point = base + pe->entry,
+		.command_line = boot->cmdline,
 	};
 	/* The image is loaded there: an address becomes code. */
 	hv_entry_fn entry = (hv_entry_fn)(uintptr_t)info.entry_point;

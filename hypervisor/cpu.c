@@ -6,6 +6,7 @@
 #include "hypervisor/hw/lapic.h"
 #include "hypervisor/log.h"
 #include "hypervisor/mem/pages.h"
+#include "hypervisor/trace.h"
 #include "hypervisor/x86.h"
 #include "lib/mem.h"
 
@@ -142,7 +143,7 @@ static struct cpu *cpu_create(uint32_t apic_id)
 	cpu->tss.ist[IST_FATAL - 1] = virt_to_phys(ist) + IST_PAGES * PAGE_SIZE;
 	cpu->hvcall_in = page_alloc();
 	cpu->hvcall_out = page_alloc();
-	if (!cpu->hvcall_in || !cpu->hvcall_out)
+	if (!cpu->hvcall_in || !cpu->hvcall_out || !trace_create(cpu))
 		return NULL;
 	cpus[cpu_count++] = cpu;
 	return cpu;

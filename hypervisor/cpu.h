@@ -13,6 +13,8 @@
 #include "hypervisor/lock.h"
 
 struct root_vp;		/* svm/root.c: VMCB and emulated state of the root VP */
+struct counters;	/* counters.h */
+struct hv_trace_event;	/* trace.h */
 struct synic;		/* hv/synic.c: message and event pages of the root VP */
 struct vp;		/* hv/vp.h: guest virtual processor */
 
@@ -51,6 +53,11 @@ struct cpu {
 
 	/* Guest VP inside DISPATCH_VP on this CPU; NULL otherwise. */
 	struct vp *current;
+
+	struct counters *lp_stats, *vp_stats;	/* of this processor and its root VP */
+	uint64_t dispatched;		/* TSC ticks spent in guests' turns */
+	struct hv_trace_event *trace;
+	uint64_t trace_next;		/* events ever written */
 
 	struct lock timer_lock;
 	struct timer *timers;		/* sorted by deadline */

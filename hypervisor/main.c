@@ -8,6 +8,7 @@
 #include "hypervisor/cpu.h"
 #include "hypervisor/hv/partition.h"
 #include "hypervisor/hv/rootmsr.h"
+#include "hypervisor/hv/stats.h"
 #include "hypervisor/hv/stimer.h"
 #include "hypervisor/hv/synic.h"
 #include "hypervisor/hw/clock.h"
@@ -79,7 +80,8 @@ static enum launch_status root_partition_create(void)
 	if (!rootmem_build() || !rootmsr_create())
 		return LAUNCH_NO_MEMORY;
 	for (unsigned int i = 0; i < cpu_count; i++) {
-		if (!synic_create(cpus[i]) || !stimer_create(cpus[i]) || !root_create(cpus[i]))
+		if (!stats_create(cpus[i]) || !synic_create(cpus[i]) || !stimer_create(cpus[i]) ||
+		    !root_create(cpus[i]))
 			return LAUNCH_NO_MEMORY;
 	}
 	log_line("hypervisor: root partition (%u of %u pool pages left)", pages_free_count(),

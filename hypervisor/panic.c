@@ -9,6 +9,7 @@
 #include "hypervisor/cpu.h"
 #include "hypervisor/log.h"
 #include "hypervisor/svm/root.h"
+#include "hypervisor/trace.h"
 #include "hypervisor/x86.h"
 #include "lib/fmt.h"
 
@@ -87,6 +88,7 @@ static __noreturn void finish(void)
 			       (void *)cpu->current);
 	log_panic_line("image at %#llx (rip - this + 0x180000000 is the symbol's address)",
 		       LLU(boot_info.image.base));
+	trace_panic();
 	log_panic_line("--- last log lines (serial only) ---");
 	log_replay(log_end, REPLAY_BYTES);
 	stop();

@@ -81,6 +81,9 @@ struct vcpu {
 
 	void *xsave;			/* 4 KiB, standard XSAVE format */
 
+	uint64_t left;			/* TSC at the last exit */
+	uint64_t ran;			/* TSC ticks in guest mode, ever */
+
 	/* any CPU */
 	struct cpu *volatile host;	/* runs or last ran here */
 	volatile uint32_t in_guest;	/* see vcpu_open */

@@ -11,6 +11,7 @@
 #include "hypervisor/efi/loader.h"
 
 #include "abi/mshv_efi.h"
+#include "hypervisor/options.h"
 
 struct boot_info boot_info;
 
@@ -46,17 +47,29 @@ static efi_status_t prepare(struct efi_system_table *system)
 	return status;
 }
 
+static efi_status_t read_options(const struct hvloader_info *loader)
+{
+	const char *bad;
+
+	if (loader->size < sizeof(*loader) || options_read(loader->command_line, &bad))
+		return EFI_SUCCESS;
+	launch_message("rootstock: option \"%.40s\" not understood: hypervisor not started", bad);
+	return EFI_INVALID_PARAMETER;
+}
+
 efi_status_t EFIAPI efi_main(efi_handle_t handle __maybe_unused, struct efi_system_table *system,
 			     const struct hvloader_info *loader)
 {
 	efi_status_t status;
 
-	if (loader->version != HVLOADER_INFO_VERSION || loader->size < sizeof(*loader))
+	if (loader->version != HVLOADER_INFO_VERSION || loader->size < HVLOADER_INFO_SIZE)
 		return EFI_INCOMPATIBLE_VERSION;
 	boot_info.image.base = loader->image_base;
 	boot_info.image.size = loader->page_count * PAGE_SIZE;
 
-	status = prepare(system);
+	status = read_options(loader);
+	if (!efi_failed(status))
+		status = prepare(system);
 	if (!efi_failed(status))
 		launch_message(
 			"hypervisor: ready (%u processors, pool %llu KiB at 0x%llx, trampoline 0x%llx)",

@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /* Every hypercall there is: code, shape, handler. */
 #include "abi/hv/register.h"
+#include "abi/hv/trace.h"
 #include "hypervisor/hv/calls.h"
 #include "hypervisor/hv/hypercall.h"
 #include "hypervisor/hv/rootcalls.h"
 
 #define SIMPLE(code_, in_, out_, fn_) \
-	{ .code = (code_), .in_fixed = (in_), .out_fixed = (out_), .fn = (fn_), .name = #code_ }
+	{ .code = (code_), .in_fixed = (in_), .out_fixed = (out_), .fn = (fn_) }
 /* With a variable header behind @in_. */
 #define VARHEAD(code_, in_, out_, fn_) \
 	{ .code = (code_), .in_fixed = (in_), .out_fixed = (out_), .has_varhead = 1, \
-	  .fn = (fn_), .name = #code_ }
+	  .fn = (fn_) }
 /* @in_ and @out_: fixed part; @in_rep_ and @out_rep_: each element. */
 #define REP(code_, in_, in_rep_, out_, out_rep_, fn_) \
 	{ .code = (code_), .in_fixed = (in_), .in_rep = (in_rep_), .out_fixed = (out_), \
-	  .out_rep = (out_rep_), .is_rep = 1, .fn = (fn_), .name = #code_ }
+	  .out_rep = (out_rep_), .is_rep = 1, .fn = (fn_) }
 
 const struct hvcall_desc hvcall_table[] = {
 	/* the root itself: rootcalls.c */
@@ -51,7 +52,7 @@ const struct hvcall_desc hvcall_table[] = {
 	SIMPLE(HVCALL_SET_PARTITION_PROPERTY, sizeof(struct hv_input_set_partition_property), 0,
 	       hvcall_set_partition_property),
 	SIMPLE(HVCALL_GET_PARTITION_PROPERTY_EX,
-	       sizeof(struct hv_input_get_partition_property_ex), 16,
+	       sizeof(struct hv_input_get_partition_property_ex), sizeof(struct hv_trace_page),
 	       hvcall_get_partition_property_ex),
 	REP(HVCALL_DEPOSIT_MEMORY, sizeof(struct hv_input_deposit_memory), 8, 0, 0,
 	    hvcall_deposit_memory),

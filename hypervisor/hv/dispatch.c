@@ -4,6 +4,7 @@
  * the root has to know: an intercept for the VMM, an interrupt of the host, or
  * nothing left to do. Everything else is dealt with in the loop below.
  */
+#include "hypervisor/counters.h"
 #include "hypervisor/cpu.h"
 #include "hypervisor/hv/calls.h"
 #include "hypervisor/hv/gpa.h"
@@ -11,11 +12,13 @@
 #include "hypervisor/hv/guestmsr.h"
 #include "hypervisor/hv/intercept.h"
 #include "hypervisor/hv/port.h"
+#include "hypervisor/hv/stats.h"
 #include "hypervisor/hv/vp.h"
 #include "hypervisor/hv/walk.h"
 #include "hypervisor/hw/clock.h"
 #include "hypervisor/log.h"
 #include "hypervisor/svm/insn.h"
+#include "hypervisor/trace.h"
 
 /* A fault that repeats although the nested table allows the access: give up. */
 #define NESTED_FAULTS_MAX 100000
@@ -117,6 +120,8 @@ static enum next apic_page(struct vp *vp, uint64_t gpa, const struct insn *insn)
 	uint32_t val = 0;
 	uint64_t icr;
 
+	count(vp->stats, VP_COUNTER_EMULATED);
+	count(vp->stats, VP_COUNTER_APIC_MMIO);
 	if (insn->size != 4 || (reg & 3))
 		return unhandled(vp, "local APIC access of a strange size", gpa);
 
@@ -363,9 +368,12 @@ static void startup_signals(struct vp *vp)
 		vp_start(vp, vector);
 }
 
-static void inject_event(struct vcpu *v, enum vcpu_event_type type, uint8_t vector)
+static void inject_event(struct vp *vp, enum vcpu_event_type type, uint8_t vector)
 {
+	struct vcpu *v = &vp->cpu;
+
 	v->event = (struct vcpu_event){ .valid = true, .type = (uint8_t)type, .vector = vector };
+	count(vp->stats, VP_COUNTER_VIRTUAL_INTERRUPTS);
 }
 
 /*
@@ -384,17 +392,17 @@ static void prepare_events(struct vp *vp)
 	v->nmi_window = false;
 
 	if (!v->event.valid && a->nmi_pending && !v->nmi_masked && !v->interrupt_shadow) {
-		inject_event(v, VCPU_EVENT_NMI, VECTOR_NMI);
+		inject_event(vp, VCPU_EVENT_NMI, VECTOR_NMI);
 		v->nmi_masked = true;
 		a->nmi_pending = false;
 	}
 	if (!v->event.valid && open && a->extint_pending) {
-		inject_event(v, VCPU_EVENT_EXTERNAL, a->extint_vector);
+		inject_event(vp, VCPU_EVENT_EXTERNAL, a->extint_vector);
 		a->extint_pending = false;
 	}
 	vector = vlapic_deliverable(vp);
 	if (!v->event.valid && open && vector >= 0) {
-		inject_event(v, VCPU_EVENT_EXTERNAL, (uint8_t)vector);
+		inject_event(vp, VCPU_EVENT_EXTERNAL, (uint8_t)vector);
 		vlapic_take(vp, (uint8_t)vector);
 	}
 
@@ -429,12 +437,22 @@ static struct hv_output_dispatch_vp result(enum hv_vp_dispatch_state state,
  */
 #define TURNS_PER_SECOND 1000
 
+/* What a trace says of an exit beside its reason. */
+static uint64_t detail(const struct vp *vp, const struct vcpu_exit *e)
+{
+	if (e->reason == VCPU_EXIT_IO)
+		return e->io.port;
+	return e->reason == VCPU_EXIT_MEMORY ? e->memory.gpa : vp->cpu.gpr[VCPU_RCX];
+}
+
 static struct hv_output_dispatch_vp run(struct vp *vp)
 {
 	uint64_t entered = rdtsc();
 
 	for (;;) {
 		struct vcpu_exit e = { 0 };
+		enum next next;
+		uint64_t now;
 
 		timer_run();
 		lock_take(&vp->lock);
@@ -447,7 +465,7 @@ static struct hv_output_dispatch_vp run(struct vp *vp)
 		if (!vp_runnable(vp)) {
 			bool suspended = vp->explicit_suspend;
 
-			vp->blocked = true;
+			vp_set_blocked(vp, true);
 			lock_drop(&vp->lock);
 			/* It wakes us by a signal, at once perhaps. */
 			vp_sync_timer(vp);
@@ -461,11 +479,18 @@ static struct hv_output_dispatch_vp run(struct vp *vp)
 		lock_drop(&vp->lock);
 		vp_sync_timer(vp);
 
+		if (vp->cpu.event.valid)
+			trace(HV_TRACE_INJECT, vp->partition->id, vp->index,
+			      vp->cpu.event.type << 8 | vp->cpu.event.vector, 0, vp->cpu.rip);
 		vcpu_run(&vp->cpu, &e);
+		trace(HV_TRACE_GUEST_EXIT, vp->partition->id, vp->index, e.reason,
+		      detail(vp, &e), vp->cpu.rip);
 		sync_tpr(vp);
-		switch (handle(vp, &e)) {
+		next = handle(vp, &e);
+		now = stats_exit(vp, e.reason);
+		switch (next) {
 		case AGAIN:
-			if (rdtsc() - entered > clock_tsc_hz() / TURNS_PER_SECOND)
+			if (now - entered > clock_tsc_hz() / TURNS_PER_SECOND)
 				return result(HV_VP_DISPATCH_STATE_READY,
 					      HV_VP_DISPATCH_EVENT_NONE);
 			break;
@@ -482,6 +507,7 @@ static struct hv_output_dispatch_vp run(struct vp *vp)
 static enum hv_status dispatch(struct vp *vp, uint32_t flags, struct hv_output_dispatch_vp *out)
 {
 	struct cpu *cpu = cpu_this();
+	uint64_t start = rdtsc(), ran = vp->cpu.ran;
 
 	if (vp->dispatch_suspend || !vp->message)
 		return HV_STATUS_INVALID_VP_STATE;
@@ -502,7 +528,9 @@ static enum hv_status dispatch(struct vp *vp, uint32_t flags, struct hv_output_d
 	}
 
 	lock_take(&vp->lock);
-	vp->blocked = false;
+	vp_set_blocked(vp, false);
+	if (vp->cpu.host != cpu)
+		count(vp->stats, VP_COUNTER_MIGRATIONS);
 	vp->cpu.host = cpu;
 	lock_drop(&vp->lock);
 
@@ -511,6 +539,7 @@ static enum hv_status dispatch(struct vp *vp, uint32_t flags, struct hv_output_d
 	*out = run(vp);
 	vcpu_detach(&vp->cpu);
 	cpu->current = NULL;
+	stats_turn(vp, cpu, start, ran);
 	return HV_STATUS_SUCCESS;
 }
 

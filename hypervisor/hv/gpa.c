@@ -4,6 +4,7 @@
 #include "hypervisor/cpu.h"
 #include "hypervisor/hv/calls.h"
 #include "hypervisor/hv/partition.h"
+#include "hypervisor/hv/stats.h"
 #include "hypervisor/hv/vp.h"
 #include "hypervisor/hw/lapic.h"
 #include "hypervisor/mem/nested.h"
@@ -77,6 +78,7 @@ uint64_t gpa_table(const struct partition *p)
  */
 static void shoot_down(struct partition *p)
 {
+	p->tlb_flushes++;
 	for (unsigned int i = 0; i < p->vp_limit; i++) {
 		struct vp *vp = p->vp[i];
 
@@ -282,8 +284,10 @@ enum hv_status hvcall_map_gpa_pages(struct hvcall *c)
 	}
 	if (stale)
 		shoot_down(p);
+	p->gpa_modifications += c->reps_done - c->rep_start;
 	lock_drop(&p->gpa_lock);
 	lock_drop(&p->lock);
+	stats_partition(p);
 
 	partition_put(p);
 	return status;
@@ -330,8 +334,10 @@ enum hv_status hvcall_unmap_gpa_pages(struct hvcall *c)
 	c->reps_done = c->rep_count;
 	if (stale)
 		shoot_down(p);
+	p->gpa_modifications += c->reps_done - c->rep_start;
 	lock_drop(&p->gpa_lock);
 	lock_drop(&p->lock);
+	stats_partition(p);
 
 	partition_put(p);
 	return HV_STATUS_SUCCESS;

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "hypervisor/hv/hypercall.h"
 
+#include "hypervisor/counters.h"
 #include "hypervisor/cpu.h"
+#include "hypervisor/hv/stats.h"
 #include "hypervisor/log.h"
 #include "hypervisor/mem/pages.h"
+#include "hypervisor/trace.h"
 #include "lib/mem.h"
 
 /* TLFS "Hypercall Inputs": what the fast form carries in two registers. */
@@ -144,8 +147,12 @@ uint64_t hypercall_execute(struct partition *caller, struct hvcall_regs *r, void
 uint64_t hypercall_root(struct hvcall_regs *r)
 {
 	struct cpu *cpu = cpu_this();
+	uint16_t code = (uint16_t)(r->control & HV_CONTROL_CODE_MASK);
+	uint64_t answer = hypercall_execute(NULL, r, cpu->hvcall_in, cpu->hvcall_out);
 
-	return hypercall_execute(NULL, r, cpu->hvcall_in, cpu->hvcall_out);
+	count(cpu->vp_stats, stats_hypercall_kind(code));
+	trace(HV_TRACE_HYPERCALL, ROOT_PARTITION_ID, cpu->index, code, r->control, answer);
+	return answer;
 }
 
 /*

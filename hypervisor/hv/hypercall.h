@@ -45,7 +45,6 @@ struct hvcall_desc {
 	uint8_t is_rep : 1;
 	uint8_t has_varhead : 1;
 	hvcall_fn fn;
-	const char *name;
 };
 
 /* calltable.c; sorted by nothing, searched by code. */

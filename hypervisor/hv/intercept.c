@@ -2,6 +2,7 @@
 #include "hypervisor/hv/intercept.h"
 
 #include "hypervisor/hv/vp.h"
+#include "hypervisor/trace.h"
 #include "lib/mem.h"
 
 static struct hv_message_segment message_segment(const struct hv_segment_register *s)
@@ -51,6 +52,10 @@ static void deliver(struct vp *vp, enum hv_message_type type, const void *payloa
 	};
 	memcpy(m->payload, payload, size);
 	WRITE_ONCE(m->header.type, type);
+	count(vp->stats, type == HV_MESSAGE_X64_IO_PORT_INTERCEPT ? VP_COUNTER_IO_MESSAGES :
+			 type == HV_MESSAGE_UNMAPPED_GPA || type == HV_MESSAGE_GPA_INTERCEPT ?
+			 VP_COUNTER_MEMORY_MESSAGES : VP_COUNTER_OTHER_MESSAGES);
+	trace(HV_TRACE_INTERCEPT, vp->partition->id, vp->index, 0, type, vp->cpu.rip);
 	vp->intercept_suspend = true;
 	vp->nested_faults = 0;
 	regpage_publish(vp);

@@ -4,6 +4,7 @@
 #include "hypervisor/hv/calls.h"
 #include "hypervisor/hv/gpa.h"
 #include "hypervisor/hv/port.h"
+#include "hypervisor/hv/stats.h"
 #include "hypervisor/hv/vp.h"
 #include "hypervisor/hw/clock.h"
 #include "hypervisor/log.h"
@@ -70,8 +71,10 @@ void partition_put(struct partition *p)
 	lock_drop(&table.lock);
 
 	/* The root's reference to itself is never dropped. */
-	if (last)
+	if (last) {
+		stats_free(p->stats);
 		pool_put(&root.pool, p);
+	}
 }
 
 /* The partition's own page comes from the root's pool, all else from its own. */
@@ -99,6 +102,7 @@ enum hv_status hvcall_create_partition(struct hvcall *c)
 	table.first = p;
 	lock_drop(&table.lock);
 
+	stats_population(1, 0);
 	out->partition_id = p->id;
 	log_line("hv: partition %llu created (flags %#llx, root pool %u free of %u)",
 		 (unsigned long long)p->id, (unsigned long long)p->flags,
@@ -204,6 +208,7 @@ enum hv_status hvcall_delete_partition(struct hvcall *c)
 		return status;
 	}
 
+	stats_population(-1, 0);
 	id = p->id;
 	withdrawn = p->withdrawn;
 	left = p->pool.total;

@@ -22,6 +22,7 @@
 
 #define PARTITION_VPS_MAX	256
 
+struct counters;
 struct port_page;
 struct vp;
 
@@ -70,6 +71,10 @@ struct partition {
 	uint64_t tsc_invariant_control;
 
 	struct port_page *ports;	/* doorbells, NULL: none */
+	struct lock stats_lock;
+	struct counters *stats;		/* stats.c; NULL: never mapped */
+	uint64_t gpa_modifications, tlb_flushes;	/* gpa_lock */
+
 	uint32_t complaints;		/* of the guest's odd doings, in the log */
 
 	uint32_t vp_limit;		/* highest index in use, plus one */

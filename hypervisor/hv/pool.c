@@ -3,6 +3,7 @@
 #include "hypervisor/hv/gpa.h"
 #include "hypervisor/hv/partition.h"
 #include "hypervisor/hv/pool.h"
+#include "hypervisor/hv/stats.h"
 #include "hypervisor/log.h"
 #include "hypervisor/mem/pages.h"
 
@@ -105,6 +106,7 @@ enum hv_status hvcall_deposit_memory(struct hvcall *c)
 		c->reps_done = c->rep_count;
 	else
 		status = HV_STATUS_INVALID_PARAMETER;
+	stats_partition(p);
 	partition_put(p);
 	return status;
 }
@@ -131,6 +133,7 @@ enum hv_status hvcall_withdraw_memory(struct hvcall *c)
 			     c->rep_count - c->rep_start);
 	p->withdrawn += done;
 	c->reps_done = c->rep_start + done;
+	stats_partition(p);
 	partition_put(p);
 	return c->reps_done == c->rep_count ? HV_STATUS_SUCCESS
 					    : HV_STATUS_NO_RESOURCES;

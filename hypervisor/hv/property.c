@@ -4,6 +4,7 @@
 #include "hypervisor/hv/guestmsr.h"
 #include "hypervisor/hv/partition.h"
 #include "hypervisor/hw/clock.h"
+#include "hypervisor/trace.h"
 #include "hypervisor/vcpu.h"
 
 #define VENDOR_AMD	0
@@ -225,12 +226,18 @@ enum hv_status hvcall_get_partition_property_ex(struct hvcall *c)
 
 	if (!p)
 		return HV_STATUS_INVALID_PARTITION_ID;
+	c->out_size = sizeof(*out);
 	switch (in->property_code) {
 	case HV_PROPERTY_VMM_CAPABILITIES:
 		out->count = 1;		/* and none of them */
 		break;
 	case HV_PROPERTY_ASSIGNABLE_SYNTHETIC_PROC_FEATURES:
 		out->count = 1;
+		break;
+	case HV_PROPERTY_TRACE:
+		c->out_size = sizeof(struct hv_trace_page);
+		if (p != partition_root() || !trace_read(in->arg, c->out))
+			status = HV_STATUS_INVALID_PARAMETER;
 		break;
 	default:
 		status = get(p, in->property_code, c->out);

@@ -10,6 +10,7 @@
 #include "hypervisor/cpu.h"
 #include "hypervisor/hv/vp.h"
 #include "hypervisor/hw/lapic.h"
+#include "hypervisor/trace.h"
 
 bool vp_runnable(struct vp *vp)
 {
@@ -36,10 +37,11 @@ void vp_wake(struct vp *vp)
 	}
 	if (!vp_runnable(vp))
 		return;
-	vp->blocked = false;
+	vp_set_blocked(vp, false);
 	/* One that is still to be told serves for this as well. */
 	if (READ_ONCE(vp->signal.cpu))
 		return;
 	vp->signal_count++;
+	trace(HV_TRACE_SIGNAL, vp->partition->id, vp->index, 0, vp->cpu.host->index, 0);
 	synic_signal_vp(vp->cpu.host, &vp->signal);
 }

@@ -1,90 +1,253 @@
 /* SPDX-License-Identifier: MIT */
 #include "hypervisor/hv/stats.h"
 
+#include "hypervisor/counters.h"
+#include "hypervisor/cpu.h"
 #include "hypervisor/hv/calls.h"
+#include "hypervisor/hv/partition.h"
 #include "hypervisor/hv/vp.h"
 #include "hypervisor/launch.h"
 #include "hypervisor/mem/pages.h"
+#include "hypervisor/mem/rootmem.h"
+#include "hypervisor/trace.h"
 
-#define AREAS	2		/* SELF, PARENT */
+#define AREAS 2u /* SELF, PARENT */
 
-/*
- * Pages of the hypervisor, a logical processor, the root and its VPs: one
- * zeroed page each, mapped once and kept (kernels with CONFIG_DEBUG_FS ask).
- */
-static struct {
-	struct lock lock;
-	void *page[AREAS];
-} shared;
+static struct counters *hypervisor_page;
 
-void stats_free(struct vp *vp)
+static struct counters *shared_page(void)
 {
-	for (unsigned int i = 0; i < AREAS; i++) {
-		if (vp->stats[i])
-			pool_put(&partition_root()->pool, vp->stats[i]);
-		vp->stats[i] = NULL;
-	}
+	struct counters *page = page_alloc();
+
+	return page && rootmem_share(page, false) ? page : NULL;
 }
 
-static enum hv_status map(struct lock *lock, void **page, uint64_t *pfn)
+bool stats_create(struct cpu *cpu)
+{
+	struct partition *root = partition_root();
+
+	if (cpu->index == 0) {
+		hypervisor_page = shared_page();
+		root->stats = shared_page();
+		if (!hypervisor_page || !root->stats)
+			return false;
+		hypervisor_page->value[HV_COUNTER_LOGICAL_PROCESSORS] = cpu_count;
+		hypervisor_page->value[HV_COUNTER_TOTAL_PAGES] =
+			(boot_info.image.size + boot_info.pool.size) / PAGE_SIZE;
+		root->stats->value[PT_COUNTER_VIRTUAL_PROCESSORS] = cpu_count;
+		stats_population(1, (int)cpu_count);
+	}
+	cpu->lp_stats = shared_page();
+	cpu->vp_stats = shared_page();
+	if (!cpu->lp_stats || !cpu->vp_stats)
+		return false;
+	cpu->lp_stats->value[LP_COUNTER_ROOT_VP_INDEX] = cpu->index;
+	return true;
+}
+
+void stats_free(struct counters *page)
+{
+	if (page)
+		pool_put(&partition_root()->pool, page);
+}
+
+void stats_population(int partitions, int vps)
+{
+	uint64_t *v = hypervisor_page ? hypervisor_page->value : NULL;
+	struct counters *root = partition_root()->stats;
+
+	if (!v || !root)
+		return;
+	__atomic_fetch_add(&v[HV_COUNTER_PARTITIONS], partitions, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&v[HV_COUNTER_VIRTUAL_PROCESSORS], vps, __ATOMIC_RELAXED);
+	WRITE_ONCE(root->value[PT_COUNTER_CHILD_PARTITIONS], v[HV_COUNTER_PARTITIONS] - 1);
+}
+
+void stats_partition(struct partition *p)
+{
+	uint64_t vps = 0, *v;
+
+	if (!p->stats)
+		return;
+	/* Whoever comes last writes what is true last. */
+	lock_take(&p->stats_lock);
+	v = p->stats->value;
+	for (unsigned int i = 0; i < p->vp_limit; i++)
+		vps += p->vp[i] != NULL;
+	if (p->id != ROOT_PARTITION_ID)
+		v[PT_COUNTER_VIRTUAL_PROCESSORS] = vps;
+	v[PT_COUNTER_DEPOSITED_PAGES] = p->pool.total;
+	v[PT_COUNTER_GPA_PAGES_4K] = p->nested.leaves[NESTED_4K];
+	v[PT_COUNTER_GPA_PAGES_2M] = p->nested.leaves[NESTED_2M];
+	v[PT_COUNTER_GPA_PAGES] = v[PT_COUNTER_GPA_PAGES_4K] + v[PT_COUNTER_GPA_PAGES_2M] * 512;
+	v[PT_COUNTER_GPA_MODIFICATIONS] = p->gpa_modifications;
+	v[PT_COUNTER_TLB_FLUSHES] = p->tlb_flushes;
+	v[PT_COUNTER_PARTITION_ID] = p->id;
+	lock_drop(&p->stats_lock);
+}
+
+/* --- a guest's turn --- */
+
+/* By enum vcpu_exit_reason. */
+static const uint8_t exit_counter[] = {
+	[VCPU_EXIT_NOTHING] = VP_COUNTER_OTHER_INTERCEPTS,
+	[VCPU_EXIT_HOST] = VP_COUNTER_EXTERNAL_INTERRUPTS,
+	[VCPU_EXIT_WINDOW] = VP_COUNTER_PENDING_INTERRUPTS,
+	[VCPU_EXIT_IO] = VP_COUNTER_IO,
+	[VCPU_EXIT_MEMORY] = VP_COUNTER_NESTED_FAULTS,
+	[VCPU_EXIT_CPUID] = VP_COUNTER_CPUID,
+	[VCPU_EXIT_MSR] = VP_COUNTER_MSR,
+	[VCPU_EXIT_HLT] = VP_COUNTER_HLT,
+	[VCPU_EXIT_HYPERCALL] = VP_COUNTER_HYPERCALLS,
+	[VCPU_EXIT_XSETBV] = VP_COUNTER_OTHER_INTERCEPTS,
+	[VCPU_EXIT_SHUTDOWN] = VP_COUNTER_OTHER_INTERCEPTS,
+	[VCPU_EXIT_INVALID] = VP_COUNTER_OTHER_INTERCEPTS,
+};
+
+_Static_assert(VCPU_EXIT_INVALID == (int)HV_TRACE_EXIT_INVALID, "abi/hv/trace.h");
+
+uint64_t stats_exit(struct vp *vp, enum vcpu_exit_reason reason)
+{
+	uint64_t now = rdtsc();
+
+	count_timed(vp->stats, exit_counter[reason], now - vp->cpu.left);
+	return now;
+}
+
+void stats_turn(struct vp *vp, struct cpu *cpu, uint64_t start, uint64_t ran)
+{
+	uint64_t all = rdtsc() - start;
+	uint64_t ours = all - (vp->cpu.ran - ran);
+
+	count(vp->stats, VP_COUNTER_DISPATCHES);
+	count_time(vp->stats, VP_COUNTER_TOTAL_RUN_TIME, all);
+	count_time(vp->stats, VP_COUNTER_HYPERVISOR_RUN_TIME, ours);
+	count(cpu->lp_stats, LP_COUNTER_CONTEXT_SWITCHES);
+	count_time(cpu->lp_stats, LP_COUNTER_HYPERVISOR_RUN_TIME, ours);
+	cpu->dispatched += all;
+}
+
+/* clang-format off: lists */
+unsigned int stats_hypercall_kind(uint16_t code)
+{
+	switch (code) {
+	case HVCALL_MAP_GPA_PAGES:
+	case HVCALL_UNMAP_GPA_PAGES:
+	case HVCALL_GET_GPA_PAGES_ACCESS_STATES:
+		return VP_COUNTER_GPA_HYPERCALLS;
+	case HVCALL_GET_LOGICAL_PROCESSOR_RUN_TIME:
+		return VP_COUNTER_LP_HYPERCALLS;
+	case HVCALL_NOTIFY_PORT_RING_EMPTY:
+	case HVCALL_CREATE_PORT:
+	case HVCALL_CONNECT_PORT:
+		return VP_COUNTER_SYNIC_HYPERCALLS;
+	case HVCALL_ASSERT_VIRTUAL_INTERRUPT:
+	case HVCALL_CLEAR_VIRTUAL_INTERRUPT:
+		return VP_COUNTER_INTERRUPT_HYPERCALLS;
+	case HVCALL_TRANSLATE_VIRTUAL_ADDRESS:
+		return VP_COUNTER_MMU_HYPERCALLS;
+	case HVCALL_CREATE_VP:
+	case HVCALL_DELETE_VP:
+	case HVCALL_DISPATCH_VP:
+	case HVCALL_GET_VP_REGISTERS:
+	case HVCALL_SET_VP_REGISTERS:
+	case HVCALL_GET_VP_STATE:
+	case HVCALL_SET_VP_STATE:
+		return VP_COUNTER_VP_HYPERCALLS;
+	case HVCALL_DEPOSIT_MEMORY:
+	case HVCALL_WITHDRAW_MEMORY:
+		return VP_COUNTER_DEPOSIT_HYPERCALLS;
+	default:
+		return VP_COUNTER_OTHER_HYPERCALLS;
+	}
+}
+/* clang-format on */
+
+/* --- the calls --- */
+
+/* @slot's page, from the pool if there is none yet and @pfn wants it. */
+static enum hv_status pool_page(struct lock *lock, struct counters **slot, uint64_t *pfn)
 {
 	enum hv_status status = HV_STATUS_SUCCESS;
 
 	lock_take(lock);
-	if (!*page)
-		*page = pool_get(&partition_root()->pool);
-	if (*page)
-		*pfn = virt_to_phys(*page) >> PAGE_SHIFT;
-	else
+	if (pfn && !*slot)
+		*slot = pool_get(&partition_root()->pool);
+	if (pfn && *slot)
+		*pfn = virt_to_phys(*slot) >> PAGE_SHIFT;
+	else if (pfn)
 		status = HV_STATUS_INSUFFICIENT_MEMORY;
 	lock_drop(lock);
 	return status;
 }
 
-enum hv_status hvcall_map_stats_page(struct hvcall *c)
+static enum hv_status own_page(struct counters *page, uint64_t *pfn)
 {
-	const struct hv_input_stats_page *in = c->in;
+	if (pfn)
+		*pfn = virt_to_phys(page) >> PAGE_SHIFT;
+	return HV_STATUS_SUCCESS;
+}
+
+static enum hv_status partition_page(const struct hv_input_stats_page *in, uint64_t *pfn)
+{
+	struct partition *p = partition_get(in->partition_id);
+	enum hv_status status;
+
+	if (!p)
+		return HV_STATUS_INVALID_PARTITION_ID;
+	status = pool_page(&p->stats_lock, &p->stats, pfn);
+	stats_partition(p);
+	partition_put(p);
+	return status;
+}
+
+static enum hv_status vp_page(const struct hv_input_stats_page *in, uint64_t *pfn)
+{
 	enum hv_status status;
 	struct vp *vp;
 
-	if (in->stats_area >= AREAS)
-		return HV_STATUS_INVALID_PARAMETER;
-	if (in->type != HV_STATS_OBJECT_VP ||
-	    in->partition_id == ROOT_PARTITION_ID ||
-	    in->partition_id == HV_PARTITION_ID_SELF)
-		return map(&shared.lock, &shared.page[in->stats_area], c->out);
-
+	if (in->partition_id == ROOT_PARTITION_ID || in->partition_id == HV_PARTITION_ID_SELF) {
+		if (in->vp_index >= cpu_count)
+			return HV_STATUS_INVALID_VP_INDEX;
+		return own_page(cpus[in->vp_index]->vp_stats, pfn);
+	}
 	status = vp_lookup(in->partition_id, in->vp_index, &vp);
 	if (status != HV_STATUS_SUCCESS)
 		return status;
-	status = map(&vp->lock, &vp->stats[in->stats_area], c->out);
+	status = pool_page(&vp->lock, &vp->stats, pfn);
 	vp_release(vp);
 	return status;
 }
 
-enum hv_status hvcall_unmap_stats_page(struct hvcall *c)
+/* @pfn: of the page; NULL: it is only to be looked up. */
+static enum hv_status object_page(const struct hv_input_stats_page *in, uint64_t *pfn)
 {
-	const struct hv_input_stats_page *in = c->in;
-	enum hv_status status;
-	struct vp *vp;
-	void *page;
+	uint32_t lp = (uint32_t)in->partition_id; /* the identity's first word */
 
 	if (in->stats_area >= AREAS)
 		return HV_STATUS_INVALID_PARAMETER;
-	if (in->type != HV_STATS_OBJECT_VP ||
-	    in->partition_id == ROOT_PARTITION_ID ||
-	    in->partition_id == HV_PARTITION_ID_SELF)
-		return HV_STATUS_SUCCESS;	/* shared, kept */
+	switch (in->type) {
+	case HV_STATS_OBJECT_HYPERVISOR:
+		return own_page(hypervisor_page, pfn);
+	case HV_STATS_OBJECT_LOGICAL_PROCESSOR:
+		return lp < cpu_count ? own_page(cpus[lp]->lp_stats, pfn) :
+					HV_STATUS_INVALID_LP_INDEX;
+	case HV_STATS_OBJECT_PARTITION:
+		return partition_page(in, pfn);
+	case HV_STATS_OBJECT_VP:
+		return vp_page(in, pfn);
+	default:
+		return HV_STATUS_INVALID_PARAMETER;
+	}
+}
 
-	status = vp_lookup(in->partition_id, in->vp_index, &vp);
-	if (status != HV_STATUS_SUCCESS)
-		return status;
-	lock_take(&vp->lock);
-	page = vp->stats[in->stats_area];
-	vp->stats[in->stats_area] = NULL;
-	lock_drop(&vp->lock);
-	if (page)
-		pool_put(&partition_root()->pool, page);
-	vp_release(vp);
-	return HV_STATUS_SUCCESS;
+enum hv_status hvcall_map_stats_page(struct hvcall *c)
+{
+	return object_page(c->in, c->out);
+}
+
+/* A page is kept as long as what it is about: others may have it mapped, too. */
+enum hv_status hvcall_unmap_stats_page(struct hvcall *c)
+{
+	return object_page(c->in, NULL);
 }

@@ -2,11 +2,13 @@
 #include "hypervisor/hv/synic.h"
 
 #include "abi/hv/msr.h"
+#include "hypervisor/counters.h"
 #include "hypervisor/cpu.h"
 #include "hypervisor/hw/lapic.h"
 #include "hypervisor/log.h"
 #include "hypervisor/mem/pages.h"
 #include "hypervisor/mem/rootmem.h"
+#include "hypervisor/trace.h"
 #include "lib/mem.h"
 
 /*
@@ -161,6 +163,8 @@ static void deliver(struct cpu *cpu)
 	type = compose(s, slot);
 	slot->header.flags = s->signals || s->rings ? HV_MESSAGE_FLAG_PENDING : 0;
 	__atomic_store_n(&slot->header.type, type, __ATOMIC_RELEASE);
+	trace(HV_TRACE_MESSAGE, 1, cpu->index, 0, type, 0);
+	count(cpu_this()->vp_stats, VP_COUNTER_SYNTHETIC_INTERRUPTS);
 	lapic_send(cpu, (uint8_t)(s->sint[MESSAGE_SINT] & HV_SINT_VECTOR_MASK));
 }
 

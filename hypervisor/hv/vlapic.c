@@ -376,6 +376,7 @@ enum vlapic_todo vlapic_write(struct vp *vp, unsigned int reg, uint32_t val)
 		a->tpr = val & 0xff;
 		break;
 	case 0x0b0:
+		count(vp->stats, VP_COUNTER_APIC_EOI);
 		vlapic_eoi(vp);
 		break;
 	case 0x0d0:

@@ -102,6 +102,7 @@ void vlapic_ipi(struct vp *vp, uint64_t icr)
 	uint32_t dest = (uint32_t)(icr >> 32);
 	uint8_t vector = (uint8_t)icr;
 
+	count(vp->stats, VP_COUNTER_IPIS_SENT);
 	/* INIT level de-assert is for processors older than any we imitate. */
 	if (mode == MODE_INIT && (icr & ICR_LEVEL) && !(icr & ICR_ASSERT))
 		return;

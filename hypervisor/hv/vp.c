@@ -220,7 +220,8 @@ static void free_pages(struct pool *pool, struct vp *vp)
 	if (vp->cpu.xsave)
 		pool_put(pool, vp->cpu.xsave);
 	guestcpuid_free(vp);
-	stats_free(vp);
+	stats_free(vp->stats);
+	stats_population(0, -1);
 	pool_put(pool, vp);
 }
 
@@ -280,11 +281,13 @@ enum hv_status hvcall_create_vp(struct hvcall *c)
 		if (vp) {
 			p->vp[in->vp_index] = vp;
 			p->vp_limit = MAX(p->vp_limit, in->vp_index + 1);
+			stats_population(0, 1);
 		} else {
 			status = HV_STATUS_INSUFFICIENT_MEMORY;
 		}
 	}
 	lock_drop(&p->lock);
+	stats_partition(p);
 
 	partition_put(p);
 	return status;
@@ -311,6 +314,7 @@ static void destroy(struct partition *p, struct vp *vp)
 	timer_cancel(&vp->timer);
 	synic_cancel(&vp->signal);
 	free_pages(&p->pool, vp);
+	stats_partition(p);
 }
 
 void vp_destroy_all(struct partition *p)

@@ -15,6 +15,7 @@
 #include "abi/hv/message.h"
 #include "abi/hv/register.h"
 #include "base/base.h"
+#include "hypervisor/counters.h"
 #include "hypervisor/hv/partition.h"
 #include "hypervisor/hv/synic.h"
 #include "hypervisor/hv/vlapic.h"
@@ -68,8 +69,7 @@ struct vp {
 	struct timer timer;		/* armed by the holder of run_lock */
 	uint64_t timer_armed;		/* its deadline, 0: not armed */
 
-	/* Statistics pages by area (stats.c); owned by the root's pool. */
-	void *stats[2];
+	struct counters *stats;		/* stats.c; NULL: never mapped */
 };
 
 _Static_assert(sizeof(struct vp) <= PAGE_SIZE, "one deposited page");
@@ -110,6 +110,14 @@ void vp_start(struct vp *vp, uint8_t sipi_vector);
 
 /* Take every VP away from @p and free it; @p is no longer active. */
 void vp_destroy_all(struct partition *p);
+
+/* vp.lock held. Linux looks at the counter and does not dispatch while it is 1. */
+static inline void vp_set_blocked(struct vp *vp, bool blocked)
+{
+	vp->blocked = blocked;
+	if (vp->stats)
+		WRITE_ONCE(vp->stats->value[VP_COUNTER_THREAD_BLOCKED], blocked);
+}
 
 /* --- signal.c --- */
 

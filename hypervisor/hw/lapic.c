@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "hypervisor/hw/lapic.h"
 
+#include "hypervisor/counters.h"
 #include "hypervisor/cpu.h"
 #include "hypervisor/mem/pages.h"
 #include "hypervisor/x86.h"
@@ -92,6 +93,7 @@ void lapic_reset(struct cpu *cpu)
 
 void lapic_send(struct cpu *target, uint8_t vector)
 {
+	count(cpu_this()->lp_stats, LP_COUNTER_IPIS_SENT);
 	lapic_icr_write((uint64_t)target->apic_id << 32 | LAPIC_ICR_ASSERT | vector);
 }
 

@@ -49,12 +49,21 @@ static void table_put(struct nested *n, uint64_t *table)
 	n->alloc.put(n->alloc.arg, table);
 }
 
+/* @entry at @depth came (@more 1) or goes (-1). */
+static void count_leaf(struct nested *n, uint64_t entry, unsigned int depth, int more)
+{
+	if ((entry & NESTED_PRESENT) && is_leaf(entry, depth))
+		n->leaves[depth] += (uint64_t)more;
+}
+
 /* Free the tables below @table, and @table itself. */
 static void free_tree(struct nested *n, uint64_t *table, unsigned int depth)
 {
-	for (unsigned int i = 0; depth > 0 && i < ENTRIES; i++) {
+	for (unsigned int i = 0; i < ENTRIES; i++) {
 		if (is_table(table[i], depth))
 			free_tree(n, entry_table(table[i]), depth - 1);
+		else
+			count_leaf(n, table[i], depth, -1);
 	}
 	table_put(n, table);
 }
@@ -78,8 +87,11 @@ static bool make_table(struct nested *n, uint64_t *entry, unsigned int depth)
 
 	if (!table)
 		return false;
-	for (unsigned int i = 0; *entry && i < ENTRIES; i++)
+	for (unsigned int i = 0; *entry && i < ENTRIES; i++) {
 		table[i] = split_entry(*entry, depth, i);
+		count_leaf(n, table[i], depth - 1, 1);
+	}
+	count_leaf(n, *entry, depth, -1);
 	WRITE_ONCE(*entry, (uint64_t)(uintptr_t)table | TABLE_FLAGS);
 	return true;
 }
@@ -129,6 +141,8 @@ static void set_leaf(struct nested *n, uint64_t *entry, unsigned int depth, uint
 	uint64_t old = *entry;
 
 	WRITE_ONCE(*entry, value);
+	count_leaf(n, old, depth, -1);
+	count_leaf(n, value, depth, 1);
 	if (is_table(old, depth))
 		free_tree(n, entry_table(old), depth - 1);
 }

@@ -24,6 +24,7 @@ struct nested {
 	uint64_t *root;
 	struct nested_alloc alloc;
 	uint64_t table_count;
+	uint64_t leaves[3];			/* present ones by enum nested_level */
 };
 
 #define NESTED_PRESENT		BIT64(0)

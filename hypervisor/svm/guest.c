@@ -4,6 +4,7 @@
  * the #VMEXIT back in neutral terms. AMD64 APM vol. 2, chapter 15.
  */
 #include "hypervisor/cpu.h"
+#include "hypervisor/hw/clock.h"
 #include "hypervisor/log.h"
 #include "hypervisor/mem/pages.h"
 #include "hypervisor/svm/svm.h"
@@ -489,6 +490,7 @@ void vcpu_run(struct vcpu *v, struct vcpu_exit *e)
 {
 	struct vmcb *b = v->vmcb;
 	struct world_gprs gprs;
+	uint64_t entered;
 	bool dr_live;
 
 	if (v->dr7 & 0xff)
@@ -499,7 +501,10 @@ void vcpu_run(struct vcpu *v, struct vcpu_exit *e)
 	if (dr_live)
 		dr_exchange(v->dr);
 	asid_update(v, b);
+	entered = rdtsc();
 	world_run(virt_to_phys(b), &gprs, true);
+	v->left = rdtsc();
+	v->ran += v->left - entered;
 	vcpu_close(v);
 	if (dr_live)
 		dr_exchange(v->dr);

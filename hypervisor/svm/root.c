@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "hypervisor/svm/root.h"
 
+#include "hypervisor/counters.h"
 #include "hypervisor/cpu.h"
 #include "hypervisor/hv/hypercall.h"
 #include "hypervisor/hv/rootmsr.h"
@@ -14,6 +15,7 @@
 #include "hypervisor/mem/rootmem.h"
 #include "hypervisor/svm/insn.h"
 #include "hypervisor/svm/svm.h"
+#include "hypervisor/trace.h"
 #include "hypervisor/vcpu.h"
 #include "hypervisor/x86.h"
 #include "lib/mem.h"
@@ -260,56 +262,6 @@ void root_skip(struct root_vp *vp, unsigned int length)
 	}
 }
 
-#define PTE_PRESENT BIT64(0)
-#define PTE_ADDRESS 0x000ffffffffff000ull
-#define PTE_LARGE   BIT64(7)
-
-/* Long mode only: what a 64-bit root uses once it has left its trampolines. */
-static bool translate(const struct root_vp *vp, uint64_t va, uint64_t *pa)
-{
-	uint64_t table = vp->vmcb->cr3 & PTE_ADDRESS;
-	unsigned int shift = vp->vmcb->cr4 & CR4_LA57 ? 48 : 39;
-
-	if (!(vp->vmcb->efer & EFER_LMA))
-		return false;
-	for (;; shift -= 9) {
-		uint64_t at = table + (va >> shift & 511) * 8;
-		uint64_t entry;
-
-		if (!phys_is_root_ram(at, 8))
-			return false;
-		entry = READ_ONCE(*(uint64_t *)phys_to_virt(at));
-		if (!(entry & PTE_PRESENT))
-			return false;
-		if (shift == PAGE_SHIFT || ((entry & PTE_LARGE) && shift <= 30)) {
-			uint64_t mask = BIT64(shift) - 1;
-
-			*pa = (entry & PTE_ADDRESS & ~mask) | (va & mask);
-			return true;
-		}
-		table = entry & PTE_ADDRESS;
-	}
-}
-
-unsigned int root_read_virtual(const struct root_vp *vp, uint64_t va, uint8_t *to,
-			       unsigned int size)
-{
-	unsigned int done = 0;
-
-	while (done < size) {
-		uint64_t pa;
-		unsigned int chunk =
-			MIN(size - done, (unsigned int)(PAGE_SIZE - (va & ~PAGE_MASK)));
-
-		if (!translate(vp, va, &pa) || !phys_is_root_ram(pa, chunk))
-			break;
-		memcpy(to + done, phys_to_virt(pa), chunk);
-		done += chunk;
-		va += chunk;
-	}
-	return done;
-}
-
 /* --- exits --- */
 
 /*
@@ -340,6 +292,8 @@ static void deliver(struct root_vp *vp, uint8_t vector)
 		v->intercept1 |= SVM_INTERCEPT_IRET;
 	}
 	v->int_ctl = virtual_interrupt(vector);
+	count(vp->cpu->vp_stats, VP_COUNTER_HARDWARE_INTERRUPTS);
+	trace(HV_TRACE_INJECT, 1, vp->cpu->index, vector, 0, v->rip);
 }
 
 /*
@@ -360,6 +314,8 @@ static void exit_intr(struct root_vp *vp)
 	}
 	if (vector == CPU_NO_VECTOR)
 		return;
+	count(cpu->lp_stats, vector == cpu->timer_vector ? LP_COUNTER_TIMER_INTERRUPTS :
+							   LP_COUNTER_HARDWARE_INTERRUPTS);
 	if (vector == cpu->timer_vector ? !stimer_interrupt(cpu) :
 					  !synic_wants_vector(cpu, (uint8_t)vector)) {
 		lapic_eoi();
@@ -510,13 +466,21 @@ static uint64_t cut_off_event(const struct vmcb *v)
 static __noreturn void root_loop(struct root_vp *vp)
 {
 	struct vmcb *v = vp->vmcb;
+	struct cpu *cpu = vp->cpu;
+	uint64_t entered = rdtsc();
 
-	vp->cpu->online = true;
+	cpu->online = true;
 	WRITE_ONCE(vp->state, ROOT_RUNNING);
 	for (;;) {
+		uint64_t left, dispatched = cpu->dispatched;
+		uint64_t code;
 		exit_fn handler;
 
 		world_run(virt_to_phys(v), &vp->gprs, false);
+		left = rdtsc();
+		code = v->exit_code;
+		trace(HV_TRACE_ROOT_EXIT, 1, cpu->index, code,
+		      code == SVM_EXIT_NPF ? v->exit_info_2 : vp->gprs.r[VCPU_RCX], v->rip);
 		v->tlb_control = SVM_TLB_KEEP;
 		v->event_inj = cut_off_event(v);
 		handler = exit_handler(v->exit_code);
@@ -532,6 +496,7 @@ static __noreturn void root_loop(struct root_vp *vp)
 			vp->cpu->machine_check = false;
 			inject_exception(vp, VECTOR_MC, false, 0);
 		}
+		entered = root_account(cpu, code, entered, left, cpu->dispatched - dispatched);
 	}
 }
 

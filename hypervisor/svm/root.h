@@ -68,6 +68,14 @@ void root_exit_apic_store(struct root_vp *vp, uint64_t gpa);
 /* Physical address of the permission bitmap; built at the first call. 0: no memory. */
 uint64_t root_msr_bitmap(void);
 
+/*
+ * root_stats.c: the root ran on @cpu from TSC @entered to @left, when it exited with
+ * @code; we from then to now, but for @guests ticks that guests had of it (which
+ * hv/dispatch.c counts). Returns now.
+ */
+uint64_t root_account(struct cpu *cpu, uint64_t code, uint64_t entered, uint64_t left,
+		      uint64_t guests);
+
 /* root_apic.c: an ICR write in x2APIC layout. INIT and SIPI are emulated. */
 void root_icr_write(struct root_vp *vp, uint64_t icr);
 /* A write to any other LAPIC register, by MMIO offset. */

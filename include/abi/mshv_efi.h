@@ -125,12 +125,19 @@ struct hvloader_info {
 	uint32_t memory_type; /* UEFI's */
 	uint32_t pad1;
 	uint64_t entry_point;
+	/*
+	 * Here Microsoft's block ends. Ours goes on, if "size" says so: the command
+	 * line, ASCII, ended by NUL; the reference hypervisor's options are in it.
+	 */
+	const char *command_line;
 };
 
 #define HVLOADER_INFO_VERSION	0x100
 #define HVLOADER_FLAG_EFI	(1U << 0)
 
-_Static_assert(sizeof(struct hvloader_info) == 56, "info block");
+#define HVLOADER_INFO_SIZE	offsetof(struct hvloader_info, command_line)
+
+_Static_assert(HVLOADER_INFO_SIZE == 56, "info block");
 _Static_assert(offsetof(struct hvloader_info, memory_type) == 0x28,
 	       "info block");
 

@@ -29,6 +29,7 @@
 #include "include/abi/hv/hypercall.h"
 #include "include/abi/hv/message.h"
 #include "include/abi/hv/register.h"
+#include "include/base/base.h"
 #include "tests/root/lib/guest.h"
 #include "tests/root/lib/memory.h"
 
@@ -461,6 +462,42 @@ static void case_shoot_down(void)
 	guest_destroy(&g);
 }
 
+/*
+ * What a guest's OUT led to, as hvtrace tells it: the exit, the message for the VMM,
+ * the end of the call that ran the guest; in this order, at the right address.
+ */
+static void case_trace(void)
+{
+	static const char *const expected[] = {
+		" exit port (0x80) at 0x1002\n", " intercept port at 0x1002\n",
+		" call DISPATCH_VP status 0 ",
+	};
+	unsigned int seen = 0, lines = 0;
+	double time = -1, last;
+	char line[256];
+	struct guest g;
+	FILE *trace;
+	int ret;
+
+	ret = guest_create(&g, io_code, sizeof(io_code));
+	EXPECT(ret == 0, "errno %d", -ret);
+	EXPECT(guest_run(&g) == HV_MESSAGE_X64_IO_PORT_INTERCEPT, "no OUT");
+	trace = popen("/test/hvtrace", "r");
+	EXPECT(trace, "errno %d", errno);
+	while (fgets(line, sizeof(line), trace)) {
+		last = time;
+		if (sscanf(line, "%lf", &time) != 1 || time < last)
+			break;
+		lines++;
+		if (seen < ARRAY_SIZE(expected) && strstr(line, expected[seen]))
+			seen++;
+	}
+	EXPECT(feof(trace), "after %u lines: %s", lines, line);
+	EXPECT(pclose(trace) == 0, "hvtrace failed");
+	EXPECT(seen == ARRAY_SIZE(expected), "in %u lines not: %s", lines, expected[seen]);
+	guest_destroy(&g);
+}
+
 static void run_case(const char *name, void (*fn)(void))
 {
 	case_name = name;
@@ -502,6 +539,7 @@ int main(void)
 		run_case("shoot-down", case_shoot_down);
 		run_case("doorbell", case_doorbell);
 		run_case("irqfd", case_irqfd);
+		run_case("trace", case_trace);
 		run_case("cycles", case_cycles);
 		run_case("kill", case_kill);
 	}

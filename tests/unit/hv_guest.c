@@ -8,11 +8,14 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "hypervisor/hv/stats.h"
 #include "hypervisor/hv/synic.h"
 #include "hypervisor/hw/clock.h"
 #include "hypervisor/hw/lapic.h"
 #include "hypervisor/log.h"
 #include "hypervisor/mem/pages.h"
+#include "hypervisor/mem/rootmem.h"
+#include "hypervisor/trace.h"
 
 /* --- root memory --- */
 
@@ -67,7 +70,33 @@ unsigned int rig_pages_used(void)
 
 /* --- the other parts of the hypervisor --- */
 
+struct boot_info boot_info;
+
+void *pages_alloc(unsigned int count)
+{
+	return calloc(count, PAGE_SIZE);
+}
+
+/* Freed with the program: pages that are there from the start. */
+void *page_alloc(void)
+{
+	static _Alignas(4096) uint8_t pages[16][4096];
+	static unsigned int next;
+
+	return next < ARRAY_SIZE(pages) ? pages[next++] : NULL;
+}
+
+bool rootmem_share(void *page, bool writable)
+{
+	return page && !writable;
+}
+
 void log_line(const char *fmt, ...)
+{
+	(void)fmt;
+}
+
+void log_panic_line(const char *fmt, ...)
 {
 	(void)fmt;
 }
@@ -85,6 +114,11 @@ unsigned int cpu_count = 2;
 uint64_t clock_tsc_hz(void)
 {
 	return 2000000000;
+}
+
+uint64_t clock_reference_units(uint64_t ticks)
+{
+	return ticks / 200;
 }
 
 void clock_tsc_page(uint64_t *scale, int64_t *offset)
@@ -236,6 +270,7 @@ void vcpu_run(struct vcpu *v, struct vcpu_exit *e)
 
 	assert_true(v->in_guest);
 	v->flush = 0;
+	v->left = rdtsc();
 	rig_entries++;
 	assert_true(rig_entries < 10000000);
 	e->reason = VCPU_EXIT_HOST;
@@ -478,10 +513,15 @@ int main(void)
 		return 1;
 	}
 	partition_init();
+	for (unsigned int i = 0; i < cpu_count; i++) {
+		if (!trace_create(cpus[i]) || !stats_create(cpus[i]))
+			return 1;
+	}
 	failed = _cmocka_run_group_tests("memory", memory_tests, memory_test_count, NULL, NULL);
 	failed += _cmocka_run_group_tests("lapic", lapic_tests, lapic_test_count, NULL, NULL);
 	failed += _cmocka_run_group_tests("run", run_tests, run_test_count, NULL, NULL);
 	failed += _cmocka_run_group_tests("events", event_tests, event_test_count, NULL, NULL);
 	failed += _cmocka_run_group_tests("state", state_tests, state_test_count, NULL, NULL);
+	failed += _cmocka_run_group_tests("observe", observe_tests, observe_test_count, NULL, NULL);
 	return failed != 0;
 }

@@ -529,30 +529,6 @@ static void test_properties(void **state)
 	assert_in_range(later, 123456789012, 123456789012 + 10000000);
 }
 
-static void test_stats(void **state)
-{
-	struct hv_input_stats_page in = {
-		.type = HV_STATS_OBJECT_VP, .partition_id = partition,
-	};
-	uint64_t self, parent;
-
-	(void)state;
-	while (rig_call(hvcall_map_stats_page, &in, sizeof(in), &self, 8) ==
-	       HV_STATUS_INSUFFICIENT_MEMORY)
-		assert_int_equal(rig_deposit(HV_PARTITION_ID_SELF, 1), 0);
-	in.stats_area = 1;
-	while (rig_call(hvcall_map_stats_page, &in, sizeof(in), &parent, 8) ==
-	       HV_STATUS_INSUFFICIENT_MEMORY)
-		assert_int_equal(rig_deposit(HV_PARTITION_ID_SELF, 1), 0);
-	assert_int_not_equal(self, parent);
-	/* Counter 202: "do not dispatch". */
-	assert_int_equal(((uint64_t *)rig_page(self))[202], 0);
-	assert_int_equal(((uint64_t *)rig_page(parent))[202], 0);
-	in.stats_area = 0;
-	assert_int_equal(rig_call(hvcall_unmap_stats_page, &in, sizeof(in), NULL, 0), 0);
-	/* The other one goes with the partition (teardown checks). */
-}
-
 #define STATE_TEST(fn)	cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 const struct CMUnitTest state_tests[] = {
@@ -570,6 +546,5 @@ const struct CMUnitTest state_tests[] = {
 	STATE_TEST(test_walk_legacy),
 	STATE_TEST(test_translate_call),
 	STATE_TEST(test_properties),
-	STATE_TEST(test_stats),
 };
 const size_t state_test_count = ARRAY_SIZE(state_tests);

@@ -8,8 +8,10 @@
 #include <cmocka.h>
 
 #include "hypervisor/hv/hypercall.h"
+#include "hypervisor/hv/stats.h"
 #include "hypervisor/log.h"
 #include "hypervisor/mem/pages.h"
+#include "hypervisor/trace.h"
 
 /* --- the rest of the hypervisor --- */
 
@@ -21,6 +23,25 @@ bool phys_is_root_ram(uint64_t pa, uint64_t size)
 	uint64_t base = (uint64_t)(uintptr_t)memory;
 
 	return pa >= base && size <= sizeof(memory) && pa - base <= sizeof(memory) - size;
+}
+
+bool trace_on;
+
+void trace_add(enum hv_trace_kind kind, uint64_t partition, uint32_t vp, uint64_t code, uint64_t a,
+	       uint64_t b)
+{
+	fail_msg("trace %u %llu.%u %llu %llu %llu", kind, (unsigned long long)partition, vp,
+		 (unsigned long long)code, (unsigned long long)a, (unsigned long long)b);
+}
+
+unsigned int stats_hypercall_kind(uint16_t code)
+{
+	return code;
+}
+
+void log_line(const char *fmt, ...)
+{
+	(void)fmt;
 }
 
 void panic(const char *fmt, ...)

@@ -77,7 +77,11 @@ static void test_leaf_sizes(void **state)
 	assert_int_equal(nested_lookup(&n, 0x5fff, &level), 0x9000 | NESTED_PRESENT | NESTED_USER);
 	assert_int_equal(level, NESTED_4K);
 	assert_int_equal(nested_lookup(&n, 0x6000, NULL), 0);
+	for (unsigned int i = 0; i < 3; i++)
+		assert_int_equal(n.leaves[i], 1);
 	destroy(&n, &p);
+	for (unsigned int i = 0; i < 3; i++)
+		assert_int_equal(n.leaves[i], 0);
 }
 
 static void test_split_keeps_neighbours(void **state)
@@ -100,11 +104,16 @@ static void test_split_keeps_neighbours(void **state)
 			 (8 * GIB + LARGE_PAGE_SIZE) | RW | NESTED_USER | NESTED_LARGE);
 	assert_int_equal(level, NESTED_2M);
 	assert_int_equal(p.used, 4);
+	assert_int_equal(n.leaves[NESTED_4K], 511);
+	assert_int_equal(n.leaves[NESTED_2M], 511);
+	assert_int_equal(n.leaves[NESTED_1G], 0);
 
 	/* A large leaf again frees what the split had made. */
 	assert_true(nested_map(&n, 0, 0, RW, NESTED_1G));
 	assert_int_equal(p.used, 2);
 	assert_int_equal(nested_lookup(&n, hole, NULL), RW | NESTED_USER | NESTED_LARGE);
+	assert_int_equal(n.leaves[NESTED_4K] + n.leaves[NESTED_2M], 0);
+	assert_int_equal(n.leaves[NESTED_1G], 1);
 	destroy(&n, &p);
 }
 

@@ -20,6 +20,7 @@
 #include "hypervisor/log.h"
 #include "hypervisor/mem/pages.h"
 #include "hypervisor/mem/rootmem.h"
+#include "hypervisor/trace.h"
 
 #define CPUS   3u
 #define VECTOR 0xf3u
@@ -68,6 +69,15 @@ void lapic_send(struct cpu *target, uint8_t vector)
 {
 	assert_int_equal(vector, VECTOR);
 	interrupts[target->index]++;
+}
+
+bool trace_on;
+
+void trace_add(enum hv_trace_kind kind, uint64_t partition, uint32_t vp, uint64_t code, uint64_t a,
+	       uint64_t b)
+{
+	fail_msg("trace %u %llu.%u %llu %llu %llu", kind, (unsigned long long)partition, vp,
+		 (unsigned long long)code, (unsigned long long)a, (unsigned long long)b);
 }
 
 void log_line(const char *fmt, ...)

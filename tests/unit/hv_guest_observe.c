@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: MIT */
+/* Statistics pages and the trace ring: hv/stats.c and trace.c, and who feeds them. */
+#include "tests/unit/hv_guest.h"
+
+#include "hypervisor/hv/stats.h"
+#include "hypervisor/hw/clock.h"
+#include "hypervisor/trace.h"
+
+#define RWX (HV_MAP_GPA_READABLE | HV_MAP_GPA_WRITABLE | HV_MAP_GPA_KERNEL_EXECUTABLE)
+
+static uint64_t partition;
+static struct vp *vp;
+
+static int setup(void **state)
+{
+	rig_reset(state);
+	partition = rig_partition();
+	vp = rig_vp(partition, 0);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	rig_partition_end(partition);
+	return rig_check(state);
+}
+
+/* As Linux does: deposit until it goes. The counters, by address. */
+static const uint64_t *map_stats(uint32_t type, uint64_t id, uint32_t index, uint8_t area)
+{
+	struct hv_input_stats_page in = {
+		.type = type,
+		.partition_id = id,
+		.vp_index = index,
+		.stats_area = area,
+	};
+	enum hv_status status;
+	uint64_t pfn;
+
+	while ((status = rig_call(hvcall_map_stats_page, &in, sizeof(in), &pfn, 8)) ==
+	       HV_STATUS_INSUFFICIENT_MEMORY)
+		assert_int_equal(rig_deposit(HV_PARTITION_ID_SELF, 1), 0);
+	assert_int_equal(status, HV_STATUS_SUCCESS);
+	return (const uint64_t *)(uintptr_t)(pfn << PAGE_SHIFT);
+}
+
+static enum hv_status map_status(uint32_t type, uint64_t id, uint32_t index, uint8_t area)
+{
+	struct hv_input_stats_page in = {
+		.type = type,
+		.partition_id = id,
+		.vp_index = index,
+		.stats_area = area,
+	};
+	uint64_t pfn;
+
+	return rig_call(hvcall_map_stats_page, &in, sizeof(in), &pfn, 8);
+}
+
+static void test_objects(void **state)
+{
+	const uint64_t *hv = map_stats(HV_STATS_OBJECT_HYPERVISOR, 0, 0, 0);
+	const uint64_t *lp = map_stats(HV_STATS_OBJECT_LOGICAL_PROCESSOR, 1, 0, 0);
+	const uint64_t *self = map_stats(HV_STATS_OBJECT_VP, partition, 0, 0);
+	struct hv_input_stats_page unmap = {
+		.type = HV_STATS_OBJECT_VP,
+		.partition_id = partition,
+	};
+
+	(void)state;
+	assert_int_equal(hv[HV_COUNTER_LOGICAL_PROCESSORS], 2);
+	assert_int_equal(hv[HV_COUNTER_PARTITIONS], 2);
+	assert_int_equal(hv[HV_COUNTER_VIRTUAL_PROCESSORS], 3);
+	assert_int_equal(lp[LP_COUNTER_ROOT_VP_INDEX], 1);
+	assert_ptr_equal(map_stats(HV_STATS_OBJECT_VP, partition, 0, 1), self);
+	assert_ptr_not_equal(map_stats(HV_STATS_OBJECT_VP, ROOT_PARTITION_ID, 0, 0),
+			     map_stats(HV_STATS_OBJECT_VP, HV_PARTITION_ID_SELF, 1, 0));
+
+	assert_int_equal(rig_call(hvcall_unmap_stats_page, &unmap, sizeof(unmap), NULL, 0), 0);
+	assert_ptr_equal(map_stats(HV_STATS_OBJECT_VP, partition, 0, 0), self);
+
+	assert_int_equal(map_status(HV_STATS_OBJECT_VP, partition, 0, 2),
+			 HV_STATUS_INVALID_PARAMETER);
+	assert_int_equal(map_status(3, 0, 0, 0), HV_STATUS_INVALID_PARAMETER);
+	assert_int_equal(map_status(HV_STATS_OBJECT_LOGICAL_PROCESSOR, 2, 0, 0),
+			 HV_STATUS_INVALID_LP_INDEX);
+	assert_int_equal(map_status(HV_STATS_OBJECT_VP, partition, 7, 0),
+			 HV_STATUS_INVALID_VP_INDEX);
+	assert_int_equal(map_status(HV_STATS_OBJECT_VP, ROOT_PARTITION_ID, 2, 0),
+			 HV_STATUS_INVALID_VP_INDEX);
+	assert_int_equal(map_status(HV_STATS_OBJECT_PARTITION, 999999, 0, 0),
+			 HV_STATUS_INVALID_PARTITION_ID);
+}
+
+static void test_partition_counters(void **state)
+{
+	const uint64_t *pt, *root = map_stats(HV_STATS_OBJECT_PARTITION, ROOT_PARTITION_ID, 0, 0);
+	struct hv_input_unmap_gpa_pages unmap = { .partition_id = partition, .gpa_pfn = 3 };
+	uint64_t deposited;
+
+	(void)state;
+	rig_map(partition, 0, 16, RWX);
+	/* Also what was before it was mapped. */
+	pt = map_stats(HV_STATS_OBJECT_PARTITION, partition, 0, 0);
+	assert_int_equal(pt[PT_COUNTER_PARTITION_ID], partition);
+	assert_int_equal(pt[PT_COUNTER_VIRTUAL_PROCESSORS], 1);
+	assert_int_equal(pt[PT_COUNTER_GPA_PAGES_4K], 16);
+	assert_int_equal(pt[PT_COUNTER_GPA_PAGES], 16);
+	assert_int_equal(pt[PT_COUNTER_GPA_MODIFICATIONS], 16);
+	assert_int_equal(pt[PT_COUNTER_TLB_FLUSHES], 0);
+	assert_int_equal(root[PT_COUNTER_CHILD_PARTITIONS], 1);
+
+	assert_int_equal(
+		rig_rep(hvcall_unmap_gpa_pages, &unmap, sizeof(unmap), NULL, 0, 0, 5, NULL), 0);
+	assert_int_equal(pt[PT_COUNTER_GPA_PAGES], 11);
+	assert_int_equal(pt[PT_COUNTER_GPA_MODIFICATIONS], 21);
+	assert_int_equal(pt[PT_COUNTER_TLB_FLUSHES], 1);
+
+	deposited = pt[PT_COUNTER_DEPOSITED_PAGES];
+	rig_vp(partition, 1);
+	assert_int_equal(pt[PT_COUNTER_VIRTUAL_PROCESSORS], 2);
+	assert_int_equal(pt[PT_COUNTER_DEPOSITED_PAGES], deposited + 20);
+}
+
+static void cpuid_then_out_then_halt(struct vcpu *v, struct vcpu_exit *e)
+{
+	static const enum vcpu_exit_reason reason[] = {
+		VCPU_EXIT_CPUID,
+		VCPU_EXIT_CPUID,
+		VCPU_EXIT_IO,
+		VCPU_EXIT_HLT,
+	};
+
+	*e = (struct vcpu_exit){
+		.reason = reason[v->gpr[VCPU_RBP]++ % 4],
+		.io = { .port = 0x123, .size = 1 },
+	};
+}
+
+static void test_vp_counters(void **state)
+{
+	const uint64_t *c = map_stats(HV_STATS_OBJECT_VP, partition, 0, 0);
+
+	(void)state;
+	rig_guest = cpuid_then_out_then_halt;
+	rig_dispatch(vp, 0);
+	assert_int_equal(c[VP_COUNTER_CPUID], 2);
+	assert_int_equal(c[VP_COUNTER_IO], 1);
+	assert_int_equal(c[VP_COUNTER_IO_MESSAGES], 1);
+	assert_int_equal(c[VP_COUNTER_HLT], 0);
+	assert_int_equal(c[VP_COUNTER_DISPATCHES], 1);
+	assert_int_equal(c[VP_COUNTER_THREAD_BLOCKED], 0);
+	assert_true(c[VP_COUNTER_TOTAL_RUN_TIME] > 0);
+	assert_true(c[VP_COUNTER_TOTAL_RUN_TIME] >= c[VP_COUNTER_HYPERVISOR_RUN_TIME]);
+	assert_true(c[VP_COUNTER_HYPERVISOR_RUN_TIME] >=
+		    c[VP_COUNTER_CPUID + 1] + c[VP_COUNTER_IO + 1]);
+
+	rig_dispatch(vp, HV_DISPATCH_CLEAR_INTERCEPT_SUSPEND);
+	assert_int_equal(c[VP_COUNTER_HLT], 1);
+	assert_int_equal(c[VP_COUNTER_DISPATCHES], 2);
+	/* Halted: the root's thread must not dispatch until it is told. */
+	assert_int_equal(c[VP_COUNTER_THREAD_BLOCKED], 1);
+	lock_take(&vp->lock);
+	vp->apic.nmi_pending = true;
+	vp_wake(vp);
+	lock_drop(&vp->lock);
+	assert_int_equal(rig_signals, 1);
+	assert_int_equal(c[VP_COUNTER_THREAD_BLOCKED], 0);
+}
+
+/* --- the ring --- */
+
+static struct hv_trace_page page;
+
+static uint64_t last(void)
+{
+	return cpus[0]->trace_next;
+}
+
+static void test_trace_of_a_turn(void **state)
+{
+	static const enum hv_trace_kind expected[] = {
+		HV_TRACE_GUEST_EXIT,
+		HV_TRACE_GUEST_EXIT,
+		HV_TRACE_GUEST_EXIT,
+		HV_TRACE_INTERCEPT,
+	};
+	uint64_t from = last(), before = rdtsc();
+
+	(void)state;
+	rig_guest = cpuid_then_out_then_halt;
+	vp->cpu.rip = 0x1234;
+	rig_dispatch(vp, 0);
+	assert_true(trace_read(HV_TRACE_ARG(0, from), &page));
+	assert_int_equal(page.first, from);
+	assert_int_equal(page.cpus, 2);
+	assert_int_equal(page.count, ARRAY_SIZE(expected));
+	for (unsigned int i = 0; i < page.count; i++) {
+		assert_int_equal(page.event[i].kind, expected[i]);
+		assert_int_equal(page.event[i].partition, partition);
+		assert_in_range(page.event[i].tsc, before, rdtsc());
+		before = page.event[i].tsc;
+	}
+	assert_int_equal(page.event[2].code, HV_TRACE_EXIT_IO);
+	assert_int_equal(page.event[2].a, 0x123);
+	assert_int_equal(page.event[3].a, (uint32_t)HV_MESSAGE_X64_IO_PORT_INTERCEPT);
+	/* Nothing newer. */
+	assert_true(trace_read(HV_TRACE_ARG(0, last()), &page));
+	assert_int_equal(page.count, 0);
+}
+
+static void test_trace_wraps(void **state)
+{
+	uint64_t from = last(), n;
+
+	(void)state;
+	for (unsigned int i = 0; i < 2 * TRACE_EVENTS; i++)
+		trace(HV_TRACE_SIGNAL, 1, 0, 0, i, 0);
+	assert_true(trace_read(HV_TRACE_ARG(0, from), &page));
+	/* All that can be there, in order, a page at a time. */
+	assert_int_equal(page.first, last() - (TRACE_EVENTS - 1));
+	for (n = page.first; page.count;
+	     n += page.count, assert_true(trace_read(HV_TRACE_ARG(0, n), &page))) {
+		assert_int_equal(page.first, n);
+		for (unsigned int i = 0; i < page.count; i++)
+			assert_int_equal(page.event[i].a, n + i - from);
+	}
+	assert_int_equal(n, last());
+	assert_false(trace_read(HV_TRACE_ARG(2, 0), &page));
+	assert_true(trace_read(HV_TRACE_ARG(1, 0xffffffffffff), &page));
+	assert_int_equal(page.count, 0);
+	trace_on = false;
+	n = last();
+	trace(HV_TRACE_SIGNAL, 1, 0, 0, 0, 0);
+	assert_int_equal(last(), n);
+	assert_false(trace_read(HV_TRACE_ARG(0, 0), &page));
+	trace_on = true;
+}
+
+#define OBSERVE_TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+
+const struct CMUnitTest observe_tests[] = {
+	OBSERVE_TEST(test_objects),	OBSERVE_TEST(test_partition_counters),
+	OBSERVE_TEST(test_vp_counters), OBSERVE_TEST(test_trace_of_a_turn),
+	OBSERVE_TEST(test_trace_wraps),
+};
+const size_t observe_test_count = ARRAY_SIZE(observe_tests);
