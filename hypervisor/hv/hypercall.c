@@ -3,6 +3,7 @@
 
 #include "hypervisor/counters.h"
 #include "hypervisor/cpu.h"
+#include "hypervisor/fault.h"
 #include "hypervisor/hv/stats.h"
 #include "hypervisor/log.h"
 #include "hypervisor/mem/pages.h"
@@ -122,7 +123,9 @@ uint64_t hypercall_execute(struct partition *caller, struct hvcall_regs *r, void
 		.rep_count = ctl.rep_count,
 		.reps_done = ctl.rep_start,
 	};
-	status = d->fn(&call);
+	status = caller ? HV_STATUS_SUCCESS : fault_refuse(ctl.code);
+	if (status == HV_STATUS_SUCCESS)
+		status = d->fn(&call);
 
 	CHECK(call.reps_done <= ctl.rep_count);
 	/* Of a rep call, what this turn did: earlier elements are the caller's already. */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "hypervisor/fault.h"
 #include "hypervisor/hv/calls.h"
 #include "hypervisor/hv/gpa.h"
 #include "hypervisor/hv/partition.h"
@@ -6,6 +7,7 @@
 #include "hypervisor/hv/stats.h"
 #include "hypervisor/log.h"
 #include "hypervisor/mem/pages.h"
+#include "hypervisor/options.h"
 
 struct pool_page {
 	struct pool_page *next;
@@ -26,7 +28,12 @@ void *pool_get(struct pool *p)
 
 	lock_take(&p->lock);
 	page = p->free;
+	if (page && options.deposits && !p->granted) {
+		page = NULL;
+		fault_done(FAULT_DEPOSIT);
+	}
 	if (page) {
+		p->granted--;
 		p->free = page->next;
 		p->free_count--;
 	}
@@ -45,6 +52,7 @@ void pool_put(struct pool *p, void *page)
 	free->next = p->free;
 	p->free = free;
 	p->free_count++;
+	p->granted++;
 	CHECK(p->free_count <= p->total);
 	lock_drop(&p->lock);
 }
@@ -67,6 +75,7 @@ bool pool_deposit(struct pool *p, const uint64_t *pfn, uint32_t count)
 	}
 	p->free_count += count;
 	p->total += count;
+	p->granted++;
 	lock_drop(&p->lock);
 	return true;
 }

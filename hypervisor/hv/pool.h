@@ -21,6 +21,7 @@ struct pool {
 	struct pool_page *free;
 	uint32_t free_count;
 	uint32_t total;			/* deposited and not withdrawn */
+	uint32_t granted;		/* with options.deposits: allocations left */
 };
 
 /* One zeroed page or NULL. Any CPU. */

@@ -8,6 +8,7 @@
 #include "hypervisor/log.h"
 #include "hypervisor/mem/pages.h"
 #include "hypervisor/mem/rootmem.h"
+#include "hypervisor/options.h"
 #include "lib/mem.h"
 
 /* --- CPUID --- */
@@ -56,12 +57,12 @@ void rootmsr_cpuid(uint32_t leaf, uint32_t out[4])
 		out[0] = HV_CPUID_INTERFACE_HV1;
 		break;
 	case HV_CPUID_VERSION:
-		out[0] = VERSION_BUILD;
+		out[0] = options.build ? (uint32_t)options.build : VERSION_BUILD;
 		out[1] = VERSION_MAJOR << 16 | VERSION_MINOR;
 		break;
 	case HV_CPUID_FEATURES:
-		out[0] = PRIVILEGES_LOW;
-		out[1] = PRIVILEGES_HIGH;
+		out[0] = PRIVILEGES_LOW & ~(uint32_t)options.deny;
+		out[1] = PRIVILEGES_HIGH & ~(uint32_t)(options.deny >> 32);
 		out[3] = FEATURES;
 		break;
 	case HV_CPUID_HINTS:
@@ -140,6 +141,13 @@ static bool hypercall_write(uint64_t value)
 	/* "The enable bit cannot be set while the guest OS id is zero." */
 	if (!guest_os_id)
 		value &= ~HV_MSR_PAGE_ENABLE;
+	/* Without the privileges of a root it is a guest to itself, and brings a page. */
+	if (options.deny && (value & HV_MSR_PAGE_ENABLE) &&
+	    phys_is_root_ram(value & PAGE_FRAME, PAGE_SIZE)) {
+		memcpy(phys_to_virt(value & PAGE_FRAME), hypercall_code, sizeof(hypercall_code));
+		hypercall = value;
+		return true;
+	}
 	return fixed_page_write(&hypercall, value);
 }
 

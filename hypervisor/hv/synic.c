@@ -4,10 +4,14 @@
 #include "abi/hv/msr.h"
 #include "hypervisor/counters.h"
 #include "hypervisor/cpu.h"
+#include "hypervisor/fault.h"
+#include "hypervisor/hw/clock.h"
 #include "hypervisor/hw/lapic.h"
+#include "hypervisor/hw/timer.h"
 #include "hypervisor/log.h"
 #include "hypervisor/mem/pages.h"
 #include "hypervisor/mem/rootmem.h"
+#include "hypervisor/options.h"
 #include "hypervisor/trace.h"
 #include "lib/mem.h"
 
@@ -24,6 +28,7 @@
 #define MESSAGE_SINT	0u
 #define OVERFLOW_MAX	256u
 #define SCONTROL_ENABLE 1u
+#define KICKS_LATE	300u /* that part of a second, with options.kicks */
 
 struct doorbell {
 	uint32_t port_id;
@@ -43,7 +48,11 @@ struct synic {
 	uint8_t ring_next[HV_SINT_COUNT];
 	struct doorbell overflow[OVERFLOW_MAX];
 	unsigned int overflow_count;
+
+	struct timer late; /* late_kicks */
 };
+
+static void late_kicks(struct timer *t);
 
 #define SYNIC_PAGES ((sizeof(struct synic) + PAGE_SIZE - 1) / PAGE_SIZE)
 
@@ -74,6 +83,7 @@ bool synic_create(struct cpu *cpu)
 	for (unsigned int i = 0; i < HV_SINT_COUNT; i++)
 		s->sint[i] = HV_SINT_MASKED;
 	s->signals_end = &s->signals;
+	s->late.fire = late_kicks;
 	cpu->synic = s;
 	return root_page(&s->assist) && root_page(&s->siefp) && root_page(&s->simp) &&
 	       root_page(&s->sirbp);
@@ -317,13 +327,41 @@ static void move_news(struct cpu *from)
 	}
 }
 
+/* options.kicks: what this processor held back goes now, unless other news took it along. */
+static void late_kicks(struct timer *t __maybe_unused)
+{
+	for (unsigned int i = 0; i < cpu_count; i++) {
+		lock_take(&cpus[i]->synic->lock);
+		deliver(cpus[i]);
+		lock_drop(&cpus[i]->synic->lock);
+		move_news(cpus[i]);
+	}
+}
+
 void synic_signal_vp(struct cpu *target, struct synic_signal *sig)
 {
+	struct timer *late = &cpu_this()->synic->late;
+
 	lock_take(&target->synic->lock);
 	sig->next = NULL;
-	link_signals(target, sig);
-	deliver(target);
+	if (options.kicks) {
+		struct synic_signal *others = target->synic->signals;
+
+		/* The youngest goes first. */
+		target->synic->signals_end = &target->synic->signals;
+		link_signals(target, sig);
+		link_signals(target, others);
+	} else {
+		link_signals(target, sig);
+		deliver(target);
+	}
 	lock_drop(&target->synic->lock);
+	if (options.kicks) {
+		fault_done(FAULT_KICK);
+		if (!late->cpu)
+			timer_arm(late, rdtsc() + clock_tsc_hz() / KICKS_LATE);
+		return;
+	}
 	move_news(target);
 }
 

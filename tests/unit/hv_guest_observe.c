@@ -4,6 +4,7 @@
 
 #include "hypervisor/hv/stats.h"
 #include "hypervisor/hw/clock.h"
+#include "hypervisor/options.h"
 #include "hypervisor/trace.h"
 
 #define RWX (HV_MAP_GPA_READABLE | HV_MAP_GPA_WRITABLE | HV_MAP_GPA_KERNEL_EXECUTABLE)
@@ -237,11 +238,40 @@ static void test_trace_wraps(void **state)
 	trace_on = true;
 }
 
+/* --- deposits demanded at every chance (options.deposits) --- */
+
+static void test_deposits_on_demand(void **state)
+{
+	struct hv_input_create_vp create = { .partition_id = partition, .vp_index = 1 };
+	struct partition *p = partition_get(partition);
+	unsigned int demands = 0;
+	enum hv_status status;
+	uint32_t free_pages;
+
+	(void)state;
+	options.deposits = 1;
+	p->pool.granted = 0;
+	assert_int_equal(rig_deposit(partition, 20), 0);
+	/* Enough is there, but each page of a VP wants a deposit that came since. */
+	while ((status = rig_call(hvcall_create_vp, &create, sizeof(create), NULL, 0)) ==
+	       HV_STATUS_INSUFFICIENT_MEMORY) {
+		free_pages = p->pool.free_count;
+		assert_null(p->vp[1]);
+		assert_int_equal(rig_deposit(partition, 1), 0);
+		assert_int_equal(p->pool.free_count, free_pages + 1);
+		demands++;
+	}
+	assert_int_equal(status, HV_STATUS_SUCCESS);
+	assert_int_equal(demands, 2);
+	options.deposits = 0;
+	partition_put(p);
+}
+
 #define OBSERVE_TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 const struct CMUnitTest observe_tests[] = {
 	OBSERVE_TEST(test_objects),	OBSERVE_TEST(test_partition_counters),
 	OBSERVE_TEST(test_vp_counters), OBSERVE_TEST(test_trace_of_a_turn),
-	OBSERVE_TEST(test_trace_wraps),
+	OBSERVE_TEST(test_trace_wraps), OBSERVE_TEST(test_deposits_on_demand),
 };
 const size_t observe_test_count = ARRAY_SIZE(observe_tests);

@@ -15,6 +15,8 @@
 
 #include "abi/hv/msr.h"
 #include "hypervisor/cpu.h"
+#include "hypervisor/hw/clock.h"
+#include "hypervisor/options.h"
 #include "hypervisor/hv/synic.h"
 #include "hypervisor/hw/lapic.h"
 #include "hypervisor/log.h"
@@ -78,6 +80,21 @@ void trace_add(enum hv_trace_kind kind, uint64_t partition, uint32_t vp, uint64_
 {
 	fail_msg("trace %u %llu.%u %llu %llu %llu", kind, (unsigned long long)partition, vp,
 		 (unsigned long long)code, (unsigned long long)a, (unsigned long long)b);
+}
+
+static struct timer *armed;
+
+void timer_arm(struct timer *t, uint64_t deadline)
+{
+	assert_true(deadline > rdtsc());
+	assert_null(t->cpu);
+	t->cpu = &cpu[0];
+	armed = t;
+}
+
+uint64_t clock_tsc_hz(void)
+{
+	return UINT64_C(1) << 40; /* late is years from now, so that no test is too slow */
 }
 
 void log_line(const char *fmt, ...)
@@ -187,6 +204,8 @@ static int setup(void **state)
 		assert_true(synic_create(&cpu[i]));
 	}
 	become(&cpu[0]);
+	options.kicks = 0;
+	armed = NULL;
 	return 0;
 }
 
@@ -256,6 +275,33 @@ static void test_kicks_gather(void **state)
 }
 
 /* The root clears the slot before it could see the flag: then nobody writes EOM. */
+/* Held back and turned round, but each is told once. */
+static void test_kicks_late(void **state)
+{
+	struct heard h = { 0 };
+
+	(void)state;
+	root_starts(&cpu[0]);
+	options.kicks = 1;
+	for (uint32_t i = 0; i < 3; i++)
+		kick(&cpu[0], 9, i);
+	assert_int_equal(interrupts[0], 0);
+	assert_false(root_takes(&cpu[0], &h));
+	assert_non_null(armed);
+
+	armed->cpu = NULL;
+	armed->fire(armed);
+	assert_int_equal(interrupts[0], 1);
+	assert_true(root_takes(&cpu[0], &h));
+	assert_int_equal(h.kicks, 3);
+	assert_int_equal(h.last_vp, vps[0].vp_index);
+	assert_false(root_takes(&cpu[0], &h));
+	/* The next one is held back as well. */
+	kick(&cpu[0], 9, 1);
+	assert_int_equal(interrupts[0], 1);
+	assert_non_null(armed->cpu);
+}
+
 static void test_flag_set_too_late(void **state)
 {
 	struct heard h = { 0 };
@@ -527,6 +573,7 @@ int main(void)
 		T(test_pages_differ),
 		T(test_kick),
 		T(test_kicks_gather),
+		T(test_kicks_late),
 		T(test_flag_set_too_late),
 		T(test_other_processor_takes_over),
 		T(test_kept_while_masked),

@@ -6,13 +6,18 @@ unit_tests += hv_nested
 hv_nested_src := tests/unit/hv_nested.c hypervisor/mem/nested.c
 
 unit_tests += hv_hypercall
-hv_hypercall_src := tests/unit/hv_hypercall.c hypervisor/hv/hypercall.c
+hv_hypercall_src := tests/unit/hv_hypercall.c hypervisor/hv/hypercall.c \
+	hypervisor/fault.c hypervisor/efi/options.c
 
 unit_tests += hv_insn
 hv_insn_src := tests/unit/hv_insn.c hypervisor/svm/insn.c
 
 unit_tests += hv_synic
-hv_synic_src := tests/unit/hv_synic.c hypervisor/hv/synic.c
+hv_synic_src := tests/unit/hv_synic.c hypervisor/hv/synic.c \
+	hypervisor/fault.c hypervisor/efi/options.c
+
+unit_tests += hv_options
+hv_options_src := tests/unit/hv_options.c hypervisor/fault.c hypervisor/efi/options.c
 
 unit_tests += hv_timer
 hv_timer_src := tests/unit/hv_timer.c hypervisor/hw/timer.c hypervisor/hv/stimer.c

@@ -29,7 +29,7 @@ enum hv_trace_kind {
 	HV_TRACE_MESSAGE,	/* into the slot of the root's VP. a: message type */
 	HV_TRACE_SIGNAL,	/* a blocked VP may run again. a: processor that is told */
 	HV_TRACE_INJECT,	/* code: type << 8 | vector; b: RIP */
-	HV_TRACE_FAULT,		/* made on demand. code: which (fault.h); a: the how-manieth */
+	HV_TRACE_FAULT,		/* made on demand. code: which (fault.h); a: its number */
 };
 
 /* A guest's exits; the order of vcpu.h's enum vcpu_exit_reason. */
