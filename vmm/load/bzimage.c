@@ -18,6 +18,7 @@
 #define BOOT_FLAG	    0xaa55U
 #define PROTOCOL_64BIT	    0x020cU /* first version with xloadflags */
 #define SECTOR		    512ULL
+#define PARAGRAPH	    16ULL    /* unit of syssize */
 #define SETUP_SECTS_DEFAULT 4	     /* what 0 means */
 #define ENTRY_64	    0x200ULL /* offset of startup_64 */
 #define LOADER_UNDEFINED    0xff     /* type_of_loader */
@@ -107,7 +108,8 @@ int bzimage_load(const struct memory *m, const struct image *img, const struct l
 	if (ret)
 		return ret;
 	payload = ((h.setup_sects ? h.setup_sects : SETUP_SECTS_DEFAULT) + 1ULL) * SECTOR;
-	if (img->size <= payload + ENTRY_64)
+	/* More may follow the code: a signature for Secure Boot. */
+	if (img->size <= payload + ENTRY_64 || img->size - payload < h.syssize * PARAGRAPH)
 		return refuse(img, "cut off");
 	len = img->size - payload;
 	ret = place(img, m, &h, len, &start, &end);
