@@ -208,7 +208,11 @@ static uint32_t walk_flags(const struct vcpu *v, uint64_t flags)
 	return how;
 }
 
-/* Success of the call says nothing about the translation: result_code does. */
+/*
+ * Success of the call says nothing about the translation: result_code does. What
+ * lies at the final address does not matter: RAM not yet populated, a ROM or a
+ * device are what a VMM emulates accesses to.
+ */
 enum hv_status hvcall_translate_virtual_address(struct hvcall *c)
 {
 	const struct hv_input_translate_virtual_address *in = c->in;
@@ -222,20 +226,6 @@ enum hv_status hvcall_translate_virtual_address(struct hvcall *c)
 	if (status != HV_STATUS_SUCCESS)
 		return status;
 	r = walk(vp, in->gva_page << PAGE_SHIFT, walk_flags(&vp->cpu, in->control_flags), &gpa);
-	if (r == HV_TRANSLATE_SUCCESS) {
-		/* RAM not yet populated is fine: the VMM has its own mapping. */
-		switch (gpa_probe(vp->partition, gpa, walk_flags(&vp->cpu, in->control_flags) &
-				  WALK_WRITE, false)) {
-		case GPA_UNMAPPED:
-			r = HV_TRANSLATE_GPA_UNMAPPED;
-			break;
-		case GPA_RESTRICTED:
-			r = HV_TRANSLATE_GPA_NO_WRITE;
-			break;
-		default:
-			break;
-		}
-	}
 	out->result_code = r;
 	out->cache_type = 6;		/* write-back */
 	out->gpa_page = gpa >> PAGE_SHIFT;
