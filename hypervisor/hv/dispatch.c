@@ -164,9 +164,7 @@ static enum next exit_memory(struct vp *vp, const struct vcpu_exit *e)
 				return unhandled(vp, "nested fault without a reason", gpa);
 			return AGAIN;
 		case GPA_NO_ACCESS:
-			/* The root populates the page; it needs no instruction. */
-			intercept_memory(vp, HV_MESSAGE_GPA_INTERCEPT, e, &bytes);
-			return RETURN_INTERCEPT;
+			/* The root populates the page, or it is a ROM's. */
 		case GPA_RESTRICTED:
 			type = HV_MESSAGE_GPA_INTERCEPT;
 			break;

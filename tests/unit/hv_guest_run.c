@@ -120,6 +120,14 @@ static void test_memory_messages(void **state)
 	assert_int_equal(vp->message->header.type, HV_MESSAGE_GPA_INTERCEPT);
 	assert_int_equal(m->header.access, HV_ACCESS_READ);
 
+	/* But if it is a ROM's page: a store to it goes to the VMM, which emulates. */
+	e.memory.write = true;
+	script(e);
+	EXPECT_RESULT(rig_dispatch(vp, CLEAR), READY, INTERCEPT);
+	assert_int_equal(vp->message->header.type, HV_MESSAGE_GPA_INTERCEPT);
+	assert_int_equal(m->insn_byte_count, 16);
+	assert_memory_equal(m->insn_bytes, insn, 2);
+
 	/* ROM. */
 	rig_map(partition, 101, 1, HV_MAP_GPA_READABLE);
 	e.memory.gpa = 101 << 12;
