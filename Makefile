@@ -17,11 +17,15 @@
 ## make clean           remove out/ (downloads stay in the cache)
 ##
 ## V=1 shows every command   O=dir builds elsewhere   ACCEL=kvm with nested SVM
+## MEM=2G CPUS=2   the machine in QEMU      CMDLINE=string   the root kernel's
 ## KERNEL_TARBALL=, BUSYBOX_TARBALL=path   sources by hand (tools/sources.lock)
 
 .DEFAULT_GOAL := help
 
 include mk/common.mk
+ifneq ($(words $(CURDIR) $(O)),2)
+$(error make knows no names with spaces in them: "$(CURDIR)", O="$(O)")
+endif
 include $(sort $(filter-out mk/common.mk,$(wildcard mk/*.mk)))
 
 .PHONY: help doctor clean
@@ -50,6 +54,7 @@ needs_format := lint
 front := image size run debug bench repro check fuzz lint format
 .PHONY: $(front)
 $(front):
+	$(Q)O=$(O) tools/check-args.sh $@
 	$(Q)O=$(O) tools/deps.sh ensure $(needs_$@)
 	$(Q)$(MAKE) --no-print-directory -j$(JOBS) $(if $(filter run debug,$@),do-image,do-$@)
 	$(if $(filter run debug,$@),$(Q)$(MAKE) --no-print-directory do-$@)

@@ -38,10 +38,14 @@ die()
 	exit 1
 }
 
+# Elsewhere only for tests.
+kvm=${KVM_DEVICE:-/dev/kvm}
+
 # KVM can only hold our hypervisor if it offers AMD's nested virtualization.
 kvm_usable()
 {
-	[ -w /dev/kvm ] || { echo "/dev/kvm is not writable" >&2; return 1; }
+	[ -e "$kvm" ] || { echo "there is no $kvm" >&2; return 1; }
+	[ -w "$kvm" ] || { echo "$kvm is not writable" >&2; return 1; }
 	case $(cat /sys/module/kvm_amd/parameters/nested 2>/dev/null) in
 	1 | Y) ;;
 	*) echo "kvm_amd is not loaded with nested=1" >&2; return 1 ;;
