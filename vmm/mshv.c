@@ -15,6 +15,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "abi/hv/guest.h"
 #include "vmm/log.h"
 
 struct mshv_partition {
@@ -27,6 +28,20 @@ struct mshv_vp {
 	uint32_t index;
 	struct hv_register_page *page;
 };
+
+/*
+ * What guests get of the synthetic interface: all that spares exits and tells
+ * time. The hypervisor offers what it has of it.
+ */
+#define SYNTHETIC_FEATURES                                                       \
+	(BIT64(HV_SYNTHETIC_PRESENT) | BIT64(HV_SYNTHETIC_HV1) |                 \
+	 BIT64(HV_SYNTHETIC_REFERENCE_COUNTER) | BIT64(HV_SYNTHETIC_SYNIC) |     \
+	 BIT64(HV_SYNTHETIC_TIMERS) | BIT64(HV_SYNTHETIC_INTERRUPT_CONTROL) |    \
+	 BIT64(HV_SYNTHETIC_HYPERCALL) | BIT64(HV_SYNTHETIC_VP_INDEX) |          \
+	 BIT64(HV_SYNTHETIC_REFERENCE_TSC) | BIT64(HV_SYNTHETIC_GUEST_IDLE) |    \
+	 BIT64(HV_SYNTHETIC_FREQUENCY) | BIT64(HV_SYNTHETIC_DIRECT_TIMERS) |     \
+	 BIT64(HV_SYNTHETIC_PROCESSOR_MASKS) | BIT64(HV_SYNTHETIC_TLB_FLUSH) |   \
+	 BIT64(HV_SYNTHETIC_CLUSTER_IPI) | BIT64(HV_SYNTHETIC_LONG_SPIN_WAIT))
 
 /* In one call; the kernel's limit is one page of input. */
 #define REGISTERS_PER_CALL 64
@@ -104,6 +119,9 @@ struct mshv_partition *mshv_create(const char *device, int *error)
 		ret = -errno;
 		goto close_device;
 	}
+	ret = mshv_property_set(p, HV_PROPERTY_SYNTHETIC_PROC_FEATURES, SYNTHETIC_FEATURES);
+	if (ret)
+		goto close_partition;
 	if (ioctl(p->fd, MSHV_INITIALIZE_PARTITION)) {
 		ret = -errno;
 		goto close_partition;

@@ -51,6 +51,7 @@ enum hv_status {
 	HV_STATUS_INSUFFICIENT_BUFFERS		= 0x13,
 	HV_STATUS_NOT_ACKNOWLEDGED		= 0x14,
 	HV_STATUS_INVALID_VP_STATE		= 0x15,
+	HV_STATUS_INVALID_SYNIC_STATE		= 0x18,
 	HV_STATUS_NO_RESOURCES			= 0x1d,
 	HV_STATUS_PROCESSOR_FEATURE_NOT_SUPPORTED = 0x20,
 	HV_STATUS_INVALID_LP_INDEX		= 0x41,
@@ -587,5 +588,6 @@ HV_ABI_SIZE(hv_input_create_port, 56);
 HV_ABI_SIZE(hv_input_connect_port, 72);
 HV_ABI_SIZE(hv_input_translate_virtual_address, 32);
 HV_ABI_SIZE(hv_output_translate_virtual_address, 16);
+HV_ABI_SIZE(hv_stimer_state, 40);
 
 #endif

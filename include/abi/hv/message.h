@@ -42,6 +42,13 @@ struct hv_message {
 	uint8_t payload[HV_MESSAGE_PAYLOAD_BYTES] __attribute__((aligned(8)));
 };
 
+struct hv_timer_message {			/* payload of TIMER_EXPIRED */
+	uint32_t timer_index;
+	uint32_t reserved;
+	uint64_t expiration;			/* reference time */
+	uint64_t delivery;
+};
+
 enum hv_access { HV_ACCESS_READ = 0, HV_ACCESS_WRITE = 1, HV_ACCESS_EXECUTE = 2 };
 
 /* hv_x64_intercept_header.execution_state */

@@ -122,6 +122,7 @@ enum hv_register_name {
 /* INTERNAL_ACTIVITY_STATE */
 #define HV_ACTIVITY_STARTUP_SUSPEND	(1ULL << 0)
 #define HV_ACTIVITY_HALT		(1ULL << 1)
+#define HV_ACTIVITY_IDLE		(1ULL << 2)	/* GUEST_IDLE was read */
 
 /* Segment attributes: type 3:0, S 4, DPL 6:5, P 7, AVL 12, L 13, D/B 14, G 15. */
 struct hv_segment_register {
