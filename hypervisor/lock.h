@@ -26,6 +26,11 @@ static inline void lock_take(struct lock *l)
 			cpu_relax();
 }
 
+static inline bool lock_try(struct lock *l)
+{
+	return !__atomic_exchange_n(&l->held, 1, __ATOMIC_ACQUIRE);
+}
+
 static inline void lock_drop(struct lock *l)
 {
 	__atomic_store_n(&l->held, 0, __ATOMIC_RELEASE);

@@ -55,6 +55,10 @@ enum hv_status hvcall_dispatch_vp(struct hvcall *c);
 enum hv_status hvcall_assert_virtual_interrupt(struct hvcall *c);
 enum hv_status hvcall_clear_virtual_interrupt(struct hvcall *c);
 
+/* guestsynic.c */
+enum hv_status hvcall_post_message_direct(struct hvcall *c);
+enum hv_status hvcall_signal_event_direct(struct hvcall *c);
+
 /* walk.c */
 enum hv_status hvcall_translate_virtual_address(struct hvcall *c);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Every hypercall there is: code, shape, handler. */
+#include "abi/hv/guest.h"
 #include "abi/hv/register.h"
 #include "abi/hv/trace.h"
 #include "hypervisor/hv/calls.h"
@@ -89,6 +90,10 @@ const struct hvcall_desc hvcall_table[] = {
 	       hvcall_register_intercept_result),
 	SIMPLE(HVCALL_ASSERT_VIRTUAL_INTERRUPT, sizeof(struct hv_input_assert_virtual_interrupt),
 	       0, hvcall_assert_virtual_interrupt),
+	SIMPLE(HVCALL_POST_MESSAGE_DIRECT, sizeof(struct hv_input_post_message_direct), 0,
+	       hvcall_post_message_direct),
+	SIMPLE(HVCALL_SIGNAL_EVENT_DIRECT, sizeof(struct hv_input_signal_event_direct),
+	       sizeof(uint64_t), hvcall_signal_event_direct),
 	SIMPLE(HVCALL_CREATE_PORT, sizeof(struct hv_input_create_port), 0, hvcall_create_port),
 	SIMPLE(HVCALL_CONNECT_PORT, sizeof(struct hv_input_connect_port), 0, hvcall_connect_port),
 	SIMPLE(HVCALL_DISPATCH_VP, sizeof(struct hv_input_dispatch_vp),

@@ -10,6 +10,7 @@
 #include "hypervisor/hv/gpa.h"
 #include "hypervisor/hv/guestcpuid.h"
 #include "hypervisor/hv/guestmsr.h"
+#include "hypervisor/hv/guestsynic.h"
 #include "hypervisor/hv/intercept.h"
 #include "hypervisor/hv/port.h"
 #include "hypervisor/hv/stats.h"
@@ -219,16 +220,6 @@ static enum next exit_cpuid(struct vp *vp, const struct vcpu_exit *e)
 	return AGAIN;
 }
 
-/* The root populates the page at @gpa, then the guest executes the instruction again. */
-static enum next populate(struct vp *vp, uint64_t gpa)
-{
-	const struct vcpu_exit e = { .memory = { .gpa = gpa, .write = true } };
-	const struct insn_bytes bytes = { 0 };
-
-	intercept_memory(vp, HV_MESSAGE_GPA_INTERCEPT, &e, &bytes);
-	return RETURN_INTERCEPT;
-}
-
 static enum next exit_msr(struct vp *vp, const struct vcpu_exit *e)
 {
 	struct vcpu *v = &vp->cpu;
@@ -237,13 +228,8 @@ static enum next exit_msr(struct vp *vp, const struct vcpu_exit *e)
 	bool ok;
 
 	if (e->msr.write) {
-		enum guestmsr_result r;
-
 		val = v->gpr[VCPU_RDX] << 32 | (uint32_t)v->gpr[VCPU_RAX];
-		r = guestmsr_write(vp, msr, val);
-		if (r == GUESTMSR_NO_PAGE)
-			return populate(vp, val & PAGE_MASK);
-		ok = r == GUESTMSR_DONE;
+		ok = guestmsr_write(vp, msr, val);
 	} else {
 		ok = guestmsr_read(vp, msr, &val);
 		if (ok) {
@@ -276,22 +262,41 @@ static enum next exit_xsetbv(struct vp *vp, const struct vcpu_exit *e)
 	return AGAIN;
 }
 
+static uint64_t register_pair(const struct vcpu *v, enum vcpu_gpr high, enum vcpu_gpr low)
+{
+	return v->gpr[high] << 32 | (uint32_t)v->gpr[low];
+}
+
 /* TLFS "Legal Hypercall Environments": not from user mode, not from real mode. */
 static enum next exit_hypercall(struct vp *vp, const struct vcpu_exit *e)
 {
 	struct vcpu *v = &vp->cpu;
+	bool wide = vcpu_long64(v);
 	struct hvcall_regs r = {
-		.control = v->gpr[VCPU_RCX],
-		.input = v->gpr[VCPU_RDX],
-		.output = v->gpr[8],
+		.control = wide ? v->gpr[VCPU_RCX] : register_pair(v, VCPU_RDX, VCPU_RAX),
+		.input = wide ? v->gpr[VCPU_RDX] : register_pair(v, VCPU_RBX, VCPU_RCX),
+		.output = wide ? v->gpr[8] : register_pair(v, VCPU_RDI, VCPU_RSI),
 	};
+	uint64_t result;
 
 	if (vcpu_cpl(v) != 0 || !(v->cr0 & CR0_PE) || !(vp->partition->hypercall_msr & 1)) {
 		inject_ud(vp);
 		return AGAIN;
 	}
-	v->gpr[VCPU_RAX] = hypercall_guest(vp, &r);
+	result = hypercall_guest(vp, &r);
+	if (r.fault) {
+		vcpu_inject(v, r.fault, false, 0);
+		return AGAIN;
+	}
+	if (vp->missing)	/* the same again, when its input is there */
+		return AGAIN;
+	v->gpr[VCPU_RAX] = wide ? result : (uint32_t)result;
+	if (!wide)
+		v->gpr[VCPU_RDX] = result >> 32;
 	vcpu_skip(v, e->insn_len);
+	/* It spins for a processor that perhaps wants this one. */
+	if ((r.control & HV_CONTROL_CODE_MASK) == HVCALL_NOTIFY_LONG_SPIN_WAIT)
+		return RETURN_READY;
 	return AGAIN;
 }
 
@@ -402,6 +407,8 @@ static void prepare_events(struct vp *vp)
 	if (!v->event.valid && open && vector >= 0) {
 		inject_event(vp, VCPU_EVENT_EXTERNAL, (uint8_t)vector);
 		vlapic_take(vp, (uint8_t)vector);
+		if (guestsynic_auto_eoi(vp, (uint8_t)vector))
+			vlapic_eoi(vp);
 	}
 
 	v->nmi_window = a->nmi_pending;
@@ -410,6 +417,7 @@ static void prepare_events(struct vp *vp)
 		v->window = 15;
 	else if (vector >= 0)
 		v->window = (uint8_t)(vector >> 4);
+	guestsynic_assist_arm(vp);
 }
 
 /* Guest's move to CR8 changes the local APIC's TPR. */
@@ -453,6 +461,14 @@ static struct hv_output_dispatch_vp run(struct vp *vp)
 		uint64_t now;
 
 		timer_run();
+		if (!vp->explicit_suspend)
+			guestsynic_work(vp);
+		if (vp->missing && !vp->explicit_suspend) {
+			if (intercept_missing(vp))
+				return result(HV_VP_DISPATCH_STATE_READY,
+					      HV_VP_DISPATCH_EVENT_INTERCEPT);
+			continue;
+		}
 		lock_take(&vp->lock);
 		if (startup_pending(vp)) {
 			lock_drop(&vp->lock);
@@ -460,6 +476,11 @@ static struct hv_output_dispatch_vp run(struct vp *vp)
 			continue;
 		}
 		vlapic_timer_poll(vp, rdtsc());
+		guesttimer_poll(vp, rdtsc());
+		if (vp->todo && !vp->explicit_suspend) {
+			lock_drop(&vp->lock);
+			continue;
+		}
 		if (!vp_runnable(vp)) {
 			bool suspended = vp->explicit_suspend;
 
@@ -471,7 +492,7 @@ static struct hv_output_dispatch_vp run(struct vp *vp)
 				      suspended ? HV_VP_DISPATCH_EVENT_SUSPEND :
 						  HV_VP_DISPATCH_EVENT_NONE);
 		}
-		vp->halted = false;
+		vp->halted = vp->idle = false;
 		vcpu_open(&vp->cpu);
 		prepare_events(vp);
 		lock_drop(&vp->lock);
@@ -484,6 +505,7 @@ static struct hv_output_dispatch_vp run(struct vp *vp)
 		trace(HV_TRACE_GUEST_EXIT, vp->partition->id, vp->index, e.reason,
 		      detail(vp, &e), vp->cpu.rip);
 		sync_tpr(vp);
+		guestsynic_assist_settle(vp);
 		next = handle(vp, &e);
 		now = stats_exit(vp, e.reason);
 		switch (next) {

@@ -70,25 +70,28 @@ uint64_t gpa_table(const struct partition *p)
 	return virt_to_phys(p->nested.root);
 }
 
+static struct vp *chosen(struct partition *p, const uint64_t *vps, unsigned int i)
+{
+	return !vps || (vps[i / 64] & BIT64(i % 64)) ? p->vp[i] : NULL;
+}
+
 /*
- * No processor uses an old translation once this returns. A VP in guest mode
- * is kicked and waited for; it needs no lock to leave (see vcpu_open), so
- * waiting with partition.lock and gpa_lock held is safe. A VP outside drops its
- * translations before it enters again.
+ * A VP in guest mode is kicked and waited for; it needs no lock to leave (see
+ * vcpu_open), so waiting with partition.lock and gpa_lock held is safe. A VP
+ * outside drops its translations before it enters again. partition.lock held.
  */
-static void shoot_down(struct partition *p)
+static void flush(struct partition *p, const uint64_t *vps)
 {
 	p->tlb_flushes++;
 	for (unsigned int i = 0; i < p->vp_limit; i++) {
-		struct vp *vp = p->vp[i];
+		struct vp *vp = chosen(p, vps, i);
 
 		if (vp)
 			__atomic_store_n(&vp->cpu.flush, 1, __ATOMIC_SEQ_CST);
 	}
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	for (unsigned int i = 0; i < p->vp_limit; i++) {
-		struct vp *vp = p->vp[i];
-
+		struct vp *vp = chosen(p, vps, i);
 		uint32_t exits;
 
 		if (!vp)
@@ -100,6 +103,19 @@ static void shoot_down(struct partition *p)
 		while (vp->cpu.in_guest && vp->cpu.exits == exits)
 			cpu_relax();
 	}
+}
+
+void gpa_flush(struct partition *p, const uint64_t *vps)
+{
+	lock_take(&p->lock);
+	flush(p, vps);
+	lock_drop(&p->lock);
+}
+
+/* No processor uses an old translation or table once this returns. */
+static void shoot_down(struct partition *p)
+{
+	flush(p, NULL);
 	release_limbo(p);
 }
 
@@ -195,17 +211,35 @@ enum gpa_result gpa_write(struct partition *p, uint64_t gpa, const void *buf, ui
 	return copy(p, gpa, (uint8_t *)(uintptr_t)buf, size, true);
 }
 
-enum gpa_result gpa_or(struct partition *p, uint64_t gpa, uint64_t bits)
+enum gpa_result gpa_or(struct partition *p, uint64_t gpa, uint64_t bits, uint64_t *old)
 {
 	enum gpa_result r;
+	uint64_t was = 0;
 	uint8_t *at;
 
 	lock_take(&p->gpa_lock);
 	r = resolve(p, gpa & ~7ULL, true, &at);
 	if (r == GPA_OK)
-		__atomic_fetch_or((uint64_t *)(void *)at, bits, __ATOMIC_SEQ_CST);
+		was = __atomic_fetch_or((uint64_t *)(void *)at, bits, __ATOMIC_SEQ_CST);
 	lock_drop(&p->gpa_lock);
+	if (old)
+		*old = was;
 	return r;
+}
+
+int64_t gpa_exchange(struct partition *p, uint64_t gpa, uint32_t val, bool wait)
+{
+	int64_t old = -1;
+	uint8_t *at;
+
+	if (wait)
+		lock_take(&p->gpa_lock);
+	else if (!lock_try(&p->gpa_lock))
+		return -1;
+	if (resolve(p, gpa & ~3ULL, true, &at) == GPA_OK)
+		old = __atomic_exchange_n((uint32_t *)(void *)at, val, __ATOMIC_SEQ_CST);
+	lock_drop(&p->gpa_lock);
+	return old;
 }
 
 /* Map flags to entry bits; false: a combination that has no meaning. */

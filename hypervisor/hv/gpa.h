@@ -37,7 +37,18 @@ enum gpa_result gpa_probe(struct partition *p, uint64_t gpa, bool write, bool ex
 /* Copy; stops at the first page that refuses. No vp.lock held. */
 enum gpa_result gpa_read(struct partition *p, uint64_t gpa, void *buf, uint32_t size);
 enum gpa_result gpa_write(struct partition *p, uint64_t gpa, const void *buf, uint32_t size);
-/* Set @bits in the 64-bit little-endian word at @gpa (page table A/D bits). */
-enum gpa_result gpa_or(struct partition *p, uint64_t gpa, uint64_t bits);
+/* Set @bits in the 64-bit word at @gpa; @old, if not NULL: what was there. */
+enum gpa_result gpa_or(struct partition *p, uint64_t gpa, uint64_t bits, uint64_t *old);
+/*
+ * Exchange the 32-bit word at @gpa; -1 if it cannot be written, or, without
+ * @wait, if another processor holds gpa_lock (vcpu_open forbids to wait).
+ */
+int64_t gpa_exchange(struct partition *p, uint64_t gpa, uint32_t val, bool wait);
+
+/*
+ * No VP whose bit is in @vps (PARTITION_VPS_MAX bits) uses an old translation
+ * once this returns. No lock held.
+ */
+void gpa_flush(struct partition *p, const uint64_t *vps);
 
 #endif

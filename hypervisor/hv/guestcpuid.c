@@ -21,7 +21,7 @@ enum { EAX, EBX, ECX, EDX };
 			 BIT32(25) | BIT32(26) /* XSAVE */ | BIT32(28) /* AVX */ | \
 			 BIT32(29) | BIT32(30))
 #define LEAF1_ECX_OURS	(BIT32(21) /* x2APIC */ | BIT32(24) /* TSC deadline */ | \
-			 BIT32(31) /* hypervisor */)
+			 BIT32(31) /* hypervisor, if the VMM wants it known */)
 #define LEAF1_ECX_OSXSAVE BIT32(27)
 /*
  * All but DS, ACPI thermal, SS, HTT, TM, PBE; MTRRs are storage; the machine
@@ -47,10 +47,6 @@ enum { EAX, EBX, ECX, EDX };
 			 BIT32(20) | BIT32(22) | BIT32(25) | BIT32(26) | BIT32(27) | BIT32(29))
 
 #define INVARIANT_TSC	BIT32(8)
-
-#define FEATURES_EAX	(HV_FEATURE_TIME_REF_COUNT | HV_FEATURE_HYPERCALL | \
-			 HV_FEATURE_VP_INDEX | HV_FEATURE_REFERENCE_TSC | \
-			 HV_FEATURE_FREQUENCY_MSRS | HV_FEATURE_TSC_INVARIANT)
 
 /* --- registered results --- */
 
@@ -151,9 +147,43 @@ enum hv_status hvcall_register_intercept_result(struct hvcall *c)
 
 /* --- what the hypervisor itself offers --- */
 
-static void synthetic(uint32_t leaf, uint32_t out[4])
+static uint32_t flag(const struct partition *p, enum hv_synthetic_feature f, uint32_t bits)
+{
+	return partition_has(p, f) ? bits : 0;
+}
+
+/* Leaf 0x40000003: what the guest may use. */
+static void features(const struct partition *p, uint32_t out[4])
+{
+	/* Features 2 … 8 are privileges 0 … 6, and 9 … 11 have the same numbers. */
+	uint64_t f = p->synthetic_features & PARTITION_FEATURES;
+
+	out[EAX] = (uint32_t)((f >> 2 & 0x7f) | (f & 0xe00)) |
+		   flag(p, HV_SYNTHETIC_REFERENCE_TSC, HV_FEATURE_TSC_INVARIANT);
+	out[EBX] = (uint32_t)(p->privileges >> 32) &
+		   (HV_PRIVILEGE_POST_MESSAGES | HV_PRIVILEGE_SIGNAL_EVENTS);
+	out[EDX] = flag(p, HV_SYNTHETIC_FREQUENCY, HV_FEATURE_FREQUENCY_REGS) |
+		   flag(p, HV_SYNTHETIC_DIRECT_TIMERS, HV_FEATURE_STIMER_DIRECT);
+}
+
+/* Leaf 0x40000004: what it had better use. */
+static void hints(const struct partition *p, uint32_t out[4])
+{
+	out[EAX] = HV_HINT_RELAXED_TIMING |
+		   flag(p, HV_SYNTHETIC_TLB_FLUSH, HV_HINT_REMOTE_TLB_FLUSH) |
+		   flag(p, HV_SYNTHETIC_INTERRUPT_CONTROL, HV_HINT_APIC_ACCESS) |
+		   flag(p, HV_SYNTHETIC_SYNIC, HV_HINT_DEPRECATE_AEOI) |
+		   flag(p, HV_SYNTHETIC_CLUSTER_IPI, HV_HINT_CLUSTER_IPI) |
+		   flag(p, HV_SYNTHETIC_PROCESSOR_MASKS, HV_HINT_EX_PROCESSOR_MASKS);
+	/* Spins before it should tell us; all ones: never. */
+	out[EBX] = partition_has(p, HV_SYNTHETIC_LONG_SPIN_WAIT) ? 4095 : 0xffffffff;
+}
+
+static void synthetic(const struct partition *p, uint32_t leaf, uint32_t out[4])
 {
 	memset(out, 0, 4 * sizeof(*out));
+	if (!partition_has(p, HV_SYNTHETIC_HV1))
+		return;
 	switch (leaf) {
 	case HV_CPUID_VENDOR:
 		out[EAX] = HV_CPUID_HW_FEATURES;
@@ -169,12 +199,10 @@ static void synthetic(uint32_t leaf, uint32_t out[4])
 		out[EBX] = 10 << 16;
 		break;
 	case HV_CPUID_FEATURES:
-		out[EAX] = FEATURES_EAX;
-		out[EDX] = HV_FEATURE_FREQUENCY_REGS;
+		features(p, out);
 		break;
 	case HV_CPUID_HINTS:
-		out[EAX] = HV_HINT_RELAXED_TIMING;
-		out[EBX] = 0xffffffff;		/* never report long spins */
+		hints(p, out);
 		break;
 	case HV_CPUID_LIMITS:
 		out[EAX] = PARTITION_VPS_MAX;
@@ -225,7 +253,7 @@ static void xsave_leaf(uint32_t subleaf, uint64_t xcr0, uint32_t out[4])
 static void filtered(struct vp *vp, uint32_t leaf, uint32_t subleaf, uint32_t out[4])
 {
 	if (leaf >= 0x40000000 && leaf <= 0x400000ff) {
-		synthetic(leaf, out);
+		synthetic(vp->partition, leaf, out);
 		return;
 	}
 	/* Beyond the last leaf AMD processors answer zeros. */
@@ -243,6 +271,8 @@ static void filtered(struct vp *vp, uint32_t leaf, uint32_t subleaf, uint32_t ou
 		out[EBX] = (out[EBX] & 0x0000ffff) | (uint32_t)vp->apic_id << 24 |
 			   1u << 16;
 		out[ECX] = (out[ECX] & LEAF1_ECX) | LEAF1_ECX_OURS;
+		if (!partition_has(vp->partition, HV_SYNTHETIC_PRESENT))
+			out[ECX] &= ~BIT32(31);
 		out[EDX] = (out[EDX] & LEAF1_EDX) | LEAF1_EDX_OURS;
 		if (!vcpu_xcr0_mask())
 			out[ECX] &= ~(BIT32(26) | BIT32(28) | BIT32(12) | BIT32(29));

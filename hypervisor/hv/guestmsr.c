@@ -4,6 +4,8 @@
 #include "abi/hv/msr.h"
 #include "hypervisor/hv/gpa.h"
 #include "hypervisor/hv/guestcpuid.h"
+#include "hypervisor/hv/guestsynic.h"
+#include "hypervisor/hv/guesttime.h"
 #include "hypervisor/hv/vp.h"
 #include "hypervisor/hw/clock.h"
 #include "hypervisor/log.h"
@@ -47,97 +49,75 @@ enum {
 	MSR_AMD_LAST		= 0xc001ffff,
 };
 
-/* --- time: TLFS "Partition Reference Time" --- */
-
-/* (tsc * scale) >> 64 with the clock's own scale. */
-static uint64_t tsc_to_reference(uint64_t tsc)
-{
-	uint64_t scale;
-	int64_t offset;
-
-	clock_tsc_page(&scale, &offset);
-	return (uint64_t)((unsigned __int128)tsc * scale >> 64);
-}
-
-static uint64_t running_reference(const struct partition *p)
-{
-	return tsc_to_reference(rdtsc() - p->tsc_base) + (uint64_t)p->time_adjust;
-}
-
-uint64_t guesttime_reference(const struct partition *p)
-{
-	return p->time_frozen ? p->time_frozen_at : running_reference(p);
-}
-
-struct tsc_page {
-	uint32_t sequence;		/* 0: invalid, use the MSR */
-	uint32_t reserved;
-	uint64_t scale;
-	int64_t offset;
-};
-
-/*
- * A guest's TSC starts at 0 with the partition, so its reference time is
- * tsc * scale plus whatever adjustment the VMM made.
- */
-static enum gpa_result tsc_page_update(struct partition *p)
-{
-	static uint32_t sequence;
-	uint64_t gpa = p->reference_tsc_msr & PAGE_MASK;
-	struct tsc_page page = { 0 };
-	int64_t unused;
-
-	if (!(p->reference_tsc_msr & HV_MSR_PAGE_ENABLE))
-		return GPA_OK;
-	clock_tsc_page(&page.scale, &unused);
-	page.offset = p->time_adjust;
-	if (!p->time_frozen)
-		page.sequence = ++sequence ? sequence : ++sequence;
-	return gpa_write(p, gpa, &page, sizeof(page));
-}
-
-void guesttime_set(struct partition *p, uint64_t reference)
-{
-	p->time_adjust += (int64_t)(reference - guesttime_reference(p));
-	if (p->time_frozen)
-		p->time_frozen_at = reference;
-	tsc_page_update(p);
-}
-
-void guesttime_freeze(struct partition *p, bool frozen)
-{
-	if (frozen == p->time_frozen)
-		return;
-	if (frozen) {
-		p->time_frozen_at = running_reference(p);
-		p->time_frozen = true;
-	} else {
-		p->time_adjust += (int64_t)(p->time_frozen_at - running_reference(p));
-		p->time_frozen = false;
-	}
-	tsc_page_update(p);
-}
-
 /* --- synthetic MSRs: TLFS "Synthetic MSRs" --- */
 
-#define HYPERCALL_LOCKED BIT64(1)
-
-/* "vmmcall; ret" at the start of the page the guest chose, the rest INT3. */
-static enum gpa_result hypercall_page_write(struct partition *p, uint64_t val)
+/* May the guest have its page at this MSR value's address? Not outside of RAM. */
+static bool page_ok(struct partition *p, uint64_t val)
 {
-	static const uint8_t code[] = { 0x0f, 0x01, 0xd9, 0xc3 };
-	enum gpa_result r = GPA_OK;
+	enum gpa_result r;
 
+	if (!(val & HV_MSR_PAGE_ENABLE))
+		return true;
+	r = gpa_probe(p, val & PAGE_MASK, true, false);
+	return r == GPA_OK || r == GPA_NO_ACCESS;
+}
+
+static void hypercall_page_write(struct partition *p, uint64_t val)
+{
 	/* Locked, or no identity yet: the write is ignored. */
-	if (p->hypercall_msr & HYPERCALL_LOCKED)
-		return GPA_OK;
+	if (p->hypercall_msr & BIT64(1))
+		return;
 	if (!p->guest_os_id)
 		val &= ~HV_MSR_PAGE_ENABLE;
-	if (val & HV_MSR_PAGE_ENABLE)
-		r = gpa_write(p, val & PAGE_MASK, code, sizeof(code));
-	/* Not locked yet if it is to be written again. */
-	p->hypercall_msr = r == GPA_NO_ACCESS ? val & ~HYPERCALL_LOCKED : val;
-	return r;
+	p->hypercall_msr = val;
+	guesttime_stale(p, GUEST_PAGE_HYPERCALL);
+}
+
+/* The local APIC by MSR, in either of its modes; no lock held. */
+static bool apic_write(struct vp *vp, unsigned int reg, uint64_t val)
+{
+	enum vlapic_todo todo;
+	uint64_t icr;
+
+	lock_take(&vp->lock);
+	if (reg == 0x300)
+		vp->apic.icr = val & ~0xffffffffULL;
+	todo = vlapic_write(vp, reg, (uint32_t)val);
+	icr = vp->apic.icr;
+	lock_drop(&vp->lock);
+	if (todo == VLAPIC_SEND_IPI)
+		vlapic_ipi(vp, icr);
+	return todo != VLAPIC_BAD;
+}
+
+/* The synthetic feature that lets a guest touch @msr; PRESENT: none in particular. */
+static enum hv_synthetic_feature feature_of(uint32_t msr)
+{
+	switch (msr) {
+	case HV_MSR_GUEST_OS_ID:
+	case HV_MSR_HYPERCALL:
+		return HV_SYNTHETIC_HYPERCALL;
+	case HV_MSR_VP_INDEX:
+		return HV_SYNTHETIC_VP_INDEX;
+	case HV_MSR_TIME_REF_COUNT:
+		return HV_SYNTHETIC_REFERENCE_COUNTER;
+	case HV_MSR_REFERENCE_TSC:
+	case HV_MSR_TSC_INVARIANT_CONTROL:
+		return HV_SYNTHETIC_REFERENCE_TSC;
+	case HV_MSR_TSC_FREQUENCY:
+	case HV_MSR_APIC_FREQUENCY:
+		return HV_SYNTHETIC_FREQUENCY;
+	case HV_MSR_EOI ... HV_MSR_VP_ASSIST_PAGE:
+		return HV_SYNTHETIC_INTERRUPT_CONTROL;
+	case HV_MSR_SCONTROL ... HV_MSR_SINT0 + HV_SINT_COUNT - 1:
+		return HV_SYNTHETIC_SYNIC;
+	case HV_MSR_STIMER0_CONFIG ... HV_MSR_STIMER3_COUNT:
+		return HV_SYNTHETIC_TIMERS;
+	case HV_MSR_GUEST_IDLE:
+		return HV_SYNTHETIC_GUEST_IDLE;
+	default:
+		return HV_SYNTHETIC_PRESENT;
+	}
 }
 
 static bool synthetic_read(struct vp *vp, uint32_t msr, uint64_t *val)
@@ -164,18 +144,26 @@ static bool synthetic_read(struct vp *vp, uint32_t msr, uint64_t *val)
 	case HV_MSR_APIC_FREQUENCY:	/* vlapic.c counts at the TSC's rate */
 		*val = clock_tsc_hz();
 		return true;
-	case HV_MSR_VP_ASSIST_PAGE:
-		*val = vp->vp_assist;
+	case HV_MSR_ICR:
+		*val = vp->apic.icr;
+		return true;
+	case HV_MSR_TPR:
+		*val = vp->apic.tpr;
+		return true;
+	case HV_MSR_GUEST_IDLE:
+		lock_take(&vp->lock);
+		vp->halted = vp->idle = true;
+		lock_drop(&vp->lock);
 		return true;
 	case HV_MSR_TSC_INVARIANT_CONTROL:
 		*val = p->tsc_invariant_control;
 		return true;
 	default:
-		return false;
+		return guestsynic_msr_read(vp, msr, val);
 	}
 }
 
-static bool synthetic_write(struct vp *vp, uint32_t msr, uint64_t val)
+bool guestmsr_synthetic_write(struct vp *vp, uint32_t msr, uint64_t val)
 {
 	struct partition *p = vp->partition;
 
@@ -185,17 +173,32 @@ static bool synthetic_write(struct vp *vp, uint32_t msr, uint64_t val)
 		if (!val)
 			p->hypercall_msr &= ~HV_MSR_PAGE_ENABLE;
 		return true;
-	case HV_MSR_VP_ASSIST_PAGE:
-		vp->vp_assist = val;
+	case HV_MSR_HYPERCALL:
+		hypercall_page_write(p, val);
 		return true;
+	case HV_MSR_REFERENCE_TSC:
+		p->reference_tsc_msr = val;
+		guesttime_stale(p, GUEST_PAGE_TSC);
+		return true;
+	case HV_MSR_EOI:
+		return apic_write(vp, 0xb0, 0);
+	case HV_MSR_ICR:
+		return apic_write(vp, 0x300, val);
+	case HV_MSR_TPR:
+		return apic_write(vp, 0x80, val);
 	case HV_MSR_TSC_INVARIANT_CONTROL:
 		if (val & ~1ULL)
 			return false;
 		p->tsc_invariant_control = val;
 		return true;
 	default:
-		return false;
+		return guestsynic_msr_write(vp, msr, val);
 	}
+}
+
+static bool synthetic_known(uint32_t msr)
+{
+	return feature_of(msr) != HV_SYNTHETIC_PRESENT;
 }
 
 /* --- MTRRs: kept for the guest, without effect (nested paging decides) --- */
@@ -296,8 +299,9 @@ bool guestmsr_read(struct vp *vp, uint32_t msr, uint64_t *val)
 		lock_drop(&vp->lock);
 		return ok;
 	}
-	if (msr >> 16 == 0x4000)
-		return synthetic_read(vp, msr, val) || unknown(vp, "read", msr);
+	if (msr >> 16 == 0x4000 && synthetic_known(msr))
+		return partition_has(vp->partition, feature_of(msr)) &&
+		       synthetic_read(vp, msr, val);
 	if (reads_as_zero(msr))
 		return true;
 
@@ -397,7 +401,7 @@ static bool x2apic_write(struct vp *vp, uint32_t msr, uint64_t val)
 	return todo != VLAPIC_BAD;
 }
 
-static bool write_plain(struct vp *vp, uint32_t msr, uint64_t val)
+bool guestmsr_write(struct vp *vp, uint32_t msr, uint64_t val)
 {
 	uint64_t *stored = storage(vp, msr);
 	bool ok;
@@ -410,8 +414,11 @@ static bool write_plain(struct vp *vp, uint32_t msr, uint64_t val)
 	}
 	if (msr >= MSR_X2APIC_FIRST && msr <= MSR_X2APIC_LAST)
 		return x2apic_write(vp, msr, val);
-	if (msr >> 16 == 0x4000)
-		return synthetic_write(vp, msr, val) || unknown(vp, "write", msr);
+	if (msr >> 16 == 0x4000 && synthetic_known(msr))
+		return partition_has(vp->partition, feature_of(msr)) &&
+		       ((msr != HV_MSR_HYPERCALL && msr != HV_MSR_REFERENCE_TSC) ||
+			page_ok(vp->partition, val)) &&
+		       guestmsr_synthetic_write(vp, msr, val);
 	if (reads_as_zero(msr))
 		return true;
 
@@ -453,23 +460,4 @@ static bool write_plain(struct vp *vp, uint32_t msr, uint64_t val)
 	default:
 		return unknown(vp, "write", msr);
 	}
-}
-
-enum guestmsr_result guestmsr_write(struct vp *vp, uint32_t msr, uint64_t val)
-{
-	struct partition *p = vp->partition;
-	enum gpa_result r;
-
-	switch (msr) {
-	case HV_MSR_HYPERCALL:
-		r = hypercall_page_write(p, val);
-		break;
-	case HV_MSR_REFERENCE_TSC:
-		p->reference_tsc_msr = val;
-		r = tsc_page_update(p);
-		break;
-	default:
-		return write_plain(vp, msr, val) ? GUESTMSR_DONE : GUESTMSR_FAULT;
-	}
-	return r == GPA_NO_ACCESS ? GUESTMSR_NO_PAGE : GUESTMSR_DONE;
 }

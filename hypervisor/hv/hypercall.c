@@ -5,6 +5,8 @@
 #include "hypervisor/cpu.h"
 #include "hypervisor/fault.h"
 #include "hypervisor/hv/stats.h"
+#include "hypervisor/hv/gpa.h"
+#include "hypervisor/hv/vp.h"
 #include "hypervisor/log.h"
 #include "hypervisor/mem/pages.h"
 #include "hypervisor/trace.h"
@@ -31,11 +33,14 @@ static struct control control_decode(uint64_t word)
 	};
 }
 
-static const struct hvcall_desc *find(uint16_t code)
+static const struct hvcall_desc *find(const struct vp *vp, uint16_t code)
 {
-	for (unsigned int i = 0; i < hvcall_table_size; i++) {
-		if (hvcall_table[i].code == code)
-			return &hvcall_table[i];
+	const struct hvcall_desc *d = vp ? hvcall_guest_table : hvcall_table;
+	unsigned int n = vp ? hvcall_guest_table_size : hvcall_table_size;
+
+	for (; n; n--, d++) {
+		if (d->code == code)
+			return d;
 	}
 	return NULL;
 }
@@ -51,9 +56,13 @@ static bool shape_ok(const struct hvcall_desc *d, const struct control *c, uint6
 		return false;
 	if (!d->is_rep && (c->rep_count || c->rep_start))
 		return false;
-	if (c->fast && (d->is_rep || c->varhead || d->out_fixed || d->in_fixed > FAST_SIZE))
-		return false;
 	return true;
+}
+
+/* Two registers: the forms that use XMM registers are not advertised. */
+static bool fast_ok(const struct hvcall_desc *d, const struct control *c)
+{
+	return !d->is_rep && !c->varhead && !d->out_fixed && d->in_fixed <= FAST_SIZE;
 }
 
 /* "8-byte aligned, must not cross a page." */
@@ -79,20 +88,45 @@ static uint64_t result(enum hv_status status, uint32_t reps_done)
 	return (uint64_t)status | (uint64_t)reps_done << HV_RESULT_REPS_SHIFT;
 }
 
-uint64_t hypercall_execute(struct partition *caller, struct hvcall_regs *r, void *in, void *out)
+/* The caller's input; false: r->fault or vp->missing says why. */
+static bool fetch(struct vp *vp, struct hvcall_regs *r, void *in, uint32_t size)
+{
+	if (vp) {
+		if (gpa_read(vp->partition, r->input, in, size) == GPA_OK)
+			return true;
+		/* TLFS "Alignment Requirements": a memory intercept. */
+		vp_missing(vp, r->input, false);
+		return false;
+	}
+	if (size && !phys_is_root_ram(r->input, size)) {
+		r->fault = VECTOR_GP;
+		return false;
+	}
+	copy(in, phys_to_virt(r->input), size);
+	return true;
+}
+
+uint64_t hypercall_execute(struct vp *vp, struct hvcall_regs *r, void *in, void *out)
 {
 	struct control ctl = control_decode(r->control);
-	const struct hvcall_desc *d = find(ctl.code);
+	const struct hvcall_desc *d = find(vp, ctl.code);
 	uint64_t fast[2] = { r->input, r->output };
 	struct hvcall call;
 	uint32_t in_size, out_size, out_start = 0;
 	enum hv_status status;
 
-	r->fault = false;
+	r->fault = 0;
 	if (!d)
 		return result(HV_STATUS_INVALID_HYPERCALL_CODE, 0);
+	if (vp && !partition_has(vp->partition, (enum hv_synthetic_feature)d->feature))
+		return result(HV_STATUS_ACCESS_DENIED, 0);
 	if (!shape_ok(d, &ctl, r->control))
 		return result(HV_STATUS_INVALID_HYPERCALL_INPUT, 0);
+	if (ctl.fast && !fast_ok(d, &ctl)) {
+		/* TLFS "XMM Fast Hypercall Input": #UD; Linux as root asks for none. */
+		r->fault = vp ? VECTOR_UD : 0;
+		return result(HV_STATUS_INVALID_HYPERCALL_INPUT, 0);
+	}
 
 	in_size = d->in_fixed + ctl.varhead * 8 + ctl.rep_count * d->in_rep;
 	out_size = d->out_fixed + ctl.rep_count * d->out_rep;
@@ -102,17 +136,18 @@ uint64_t hypercall_execute(struct partition *caller, struct hvcall_regs *r, void
 		if ((in_size && !placed_ok(r->input, in_size)) ||
 		    (out_size && !placed_ok(r->output, out_size)))
 			return result(HV_STATUS_INVALID_ALIGNMENT, 0);
-		if ((in_size && !phys_is_root_ram(r->input, in_size)) ||
-		    (out_size && !phys_is_root_ram(r->output, out_size))) {
-			r->fault = true;
+		/* No guest's call has output. */
+		if (out_size && !phys_is_root_ram(r->output, out_size)) {
+			r->fault = VECTOR_GP;
 			return 0;
 		}
-		copy(in, phys_to_virt(r->input), in_size);
+		if (!fetch(vp, r, in, in_size))
+			return 0;
 	}
 	memset(out, 0, out_size);
 
 	call = (struct hvcall){
-		.caller = caller,
+		.vp = vp,
 		.code = ctl.code,
 		.in = in,
 		.in_size = in_size,
@@ -123,7 +158,7 @@ uint64_t hypercall_execute(struct partition *caller, struct hvcall_regs *r, void
 		.rep_count = ctl.rep_count,
 		.reps_done = ctl.rep_start,
 	};
-	status = caller ? HV_STATUS_SUCCESS : fault_refuse(ctl.code);
+	status = vp ? HV_STATUS_SUCCESS : fault_refuse(ctl.code);
 	if (status == HV_STATUS_SUCCESS)
 		status = d->fn(&call);
 
@@ -158,12 +193,8 @@ uint64_t hypercall_root(struct hvcall_regs *r)
 	return answer;
 }
 
-/*
- * Guests see HYPERCALL in their privileges only because Linux insists on it;
- * no call is open to them.
- */
-uint64_t hypercall_guest(struct vp *vp __maybe_unused, struct hvcall_regs *r)
+/* The root's DISPATCH_VP is done with its input buffer by now. */
+uint64_t hypercall_guest(struct vp *vp, struct hvcall_regs *r)
 {
-	r->fault = false;
-	return result(HV_STATUS_INVALID_HYPERCALL_CODE, 0);
+	return hypercall_execute(vp, r, cpu_this()->hvcall_in, NULL);
 }

@@ -4,8 +4,8 @@
  * rep accounting. Handlers see a copied input and a private output buffer and
  * never touch the caller's memory, so no caller can change what was checked.
  *
- * The table in calltable.c lists every call: code, shape, handler. A handler
- * file knows no register and no VMCB.
+ * Two tables list every call, code, shape and handler: calltable.c what the root
+ * may call, guestcalls.c what guests may. A handler knows no register and no VMCB.
  */
 #ifndef HYPERVISOR_HV_HYPERCALL_H
 #define HYPERVISOR_HV_HYPERCALL_H
@@ -13,10 +13,10 @@
 #include "abi/hv/hypercall.h"
 #include "base/base.h"
 
-struct partition;
+struct vp;
 
 struct hvcall {
-	struct partition *caller;	/* NULL: the root */
+	struct vp *vp;			/* calling guest, NULL: the root */
 	uint16_t code;
 	const void *in;			/* header, then variable header, then rep elements */
 	uint32_t in_size;		/* bytes valid at @in */
@@ -44,12 +44,13 @@ struct hvcall_desc {
 	uint16_t out_rep;
 	uint8_t is_rep : 1;
 	uint8_t has_varhead : 1;
+	uint8_t feature;		/* enum hv_synthetic_feature that grants it to guests */
 	hvcall_fn fn;
 };
 
-/* calltable.c; sorted by nothing, searched by code. */
-extern const struct hvcall_desc hvcall_table[];
-extern const unsigned int hvcall_table_size;
+/* calltable.c and guestcalls.c; sorted by nothing, searched by code. */
+extern const struct hvcall_desc hvcall_table[], hvcall_guest_table[];
+extern const unsigned int hvcall_table_size, hvcall_guest_table_size;
 
 /*
  * One hypercall by the root at CPL 0, registers as the ABI names them;
@@ -60,13 +61,15 @@ struct hvcall_regs {
 	uint64_t control;		/* rcx */
 	uint64_t input;			/* rdx */
 	uint64_t output;		/* r8 */
-	bool fault;			/* OUT: parameters not in the caller's memory: inject #GP */
+	uint8_t fault;			/* OUT: exception to inject instead, 0: none */
 };
-/* The ABI itself, with page-sized buffers of the calling CPU. */
-uint64_t hypercall_execute(struct partition *caller, struct hvcall_regs *r, void *in, void *out);
+/* The ABI itself, with page-sized buffers of the calling CPU; @vp NULL: by the root. */
+uint64_t hypercall_execute(struct vp *vp, struct hvcall_regs *r, void *in, void *out);
 uint64_t hypercall_root(struct hvcall_regs *r);
-/* The same for a guest VP (few calls allowed). */
-struct vp;
+/*
+ * The same for a guest VP. With vp->missing set afterwards the input is not
+ * populated: nothing was done, and the guest shall execute the call again.
+ */
 uint64_t hypercall_guest(struct vp *vp, struct hvcall_regs *r);
 
 /* Partition ids: SELF or 1 is the root. NULL if unknown. */

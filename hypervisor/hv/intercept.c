@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "hypervisor/hv/intercept.h"
 
+#include "hypervisor/hv/gpa.h"
 #include "hypervisor/hv/vp.h"
 #include "hypervisor/trace.h"
 #include "lib/mem.h"
@@ -117,4 +118,21 @@ void intercept_apic_eoi(struct vp *vp, uint8_t vector)
 	struct hv_x64_apic_eoi m = { .vp_index = vp->index, .vector = vector };
 
 	deliver(vp, HV_MESSAGE_X64_APIC_EOI, &m, sizeof(m));
+}
+
+bool intercept_missing(struct vp *vp)
+{
+	const struct insn_bytes none = { 0 };
+	const struct vcpu_exit e = {
+		.memory.gpa = vp->missing & PAGE_MASK,
+		.memory.write = vp->missing & VP_MISSING_WRITE,
+	};
+	enum gpa_result r = gpa_probe(vp->partition, e.memory.gpa, e.memory.write, false);
+
+	vp->missing = 0;
+	if (r == GPA_OK)
+		return false;
+	intercept_memory(vp, r == GPA_UNMAPPED ? HV_MESSAGE_UNMAPPED_GPA :
+						 HV_MESSAGE_GPA_INTERCEPT, &e, &none);
+	return true;
 }

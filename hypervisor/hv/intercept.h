@@ -29,4 +29,10 @@ void intercept_unrecoverable(struct vp *vp);
 /* The guest ended a level-triggered interrupt. */
 void intercept_apic_eoi(struct vp *vp, uint8_t vector);
 
+/*
+ * The page of vp->missing: as if the guest had touched it. False: it is there by
+ * now, nothing was sent.
+ */
+bool intercept_missing(struct vp *vp);
+
 #endif

@@ -14,7 +14,7 @@
 #ifndef HYPERVISOR_HV_PARTITION_H
 #define HYPERVISOR_HV_PARTITION_H
 
-#include "abi/hv/hypercall.h"
+#include "abi/hv/guest.h"
 #include "base/base.h"
 #include "hypervisor/hv/pool.h"
 #include "hypervisor/lock.h"
@@ -69,6 +69,7 @@ struct partition {
 	uint64_t hypercall_msr;
 	uint64_t reference_tsc_msr;
 	uint64_t tsc_invariant_control;
+	uint32_t stale_pages;		/* to be written before an entry (guestmsr.c) */
 
 	struct port_page *ports;	/* doorbells, NULL: none */
 	struct lock stats_lock;
@@ -82,6 +83,23 @@ struct partition {
 };
 
 _Static_assert(sizeof(struct partition) <= PAGE_SIZE, "one deposited page");
+
+/* The synthetic features there are; a VMM may ask for more. */
+#define PARTITION_FEATURES \
+	(BIT64(HV_SYNTHETIC_PRESENT) | BIT64(HV_SYNTHETIC_HV1) | \
+	 BIT64(HV_SYNTHETIC_REFERENCE_COUNTER) | BIT64(HV_SYNTHETIC_SYNIC) | \
+	 BIT64(HV_SYNTHETIC_TIMERS) | BIT64(HV_SYNTHETIC_INTERRUPT_CONTROL) | \
+	 BIT64(HV_SYNTHETIC_HYPERCALL) | BIT64(HV_SYNTHETIC_VP_INDEX) | \
+	 BIT64(HV_SYNTHETIC_REFERENCE_TSC) | BIT64(HV_SYNTHETIC_GUEST_IDLE) | \
+	 BIT64(HV_SYNTHETIC_FREQUENCY) | BIT64(HV_SYNTHETIC_DIRECT_TIMERS) | \
+	 BIT64(HV_SYNTHETIC_PROCESSOR_MASKS) | BIT64(HV_SYNTHETIC_TLB_FLUSH) | \
+	 BIT64(HV_SYNTHETIC_CLUSTER_IPI) | BIT64(HV_SYNTHETIC_LONG_SPIN_WAIT))
+
+/* May the guest use @feature? */
+static inline bool partition_has(const struct partition *p, enum hv_synthetic_feature feature)
+{
+	return (p->synthetic_features & PARTITION_FEATURES) >> feature & 1;
+}
 
 /* main.c, once, before the root runs. */
 void partition_init(void);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "abi/hv/msr.h"
 #include "hypervisor/hv/calls.h"
-#include "hypervisor/hv/guestmsr.h"
+#include "hypervisor/hv/guesttime.h"
 #include "hypervisor/hv/partition.h"
 #include "hypervisor/hw/clock.h"
 #include "hypervisor/trace.h"
@@ -233,6 +233,7 @@ enum hv_status hvcall_get_partition_property_ex(struct hvcall *c)
 		break;
 	case HV_PROPERTY_ASSIGNABLE_SYNTHETIC_PROC_FEATURES:
 		out->count = 1;
+		out->bank[0] = PARTITION_FEATURES;
 		break;
 	case HV_PROPERTY_TRACE:
 		c->out_size = sizeof(struct hv_trace_page);

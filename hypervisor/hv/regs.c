@@ -8,6 +8,7 @@
 #include "hypervisor/hv/fpu.h"
 #include "hypervisor/hv/guestcpuid.h"
 #include "hypervisor/hv/guestmsr.h"
+#include "hypervisor/hv/guesttime.h"
 #include "hypervisor/hv/vp.h"
 #include "hypervisor/hw/clock.h"
 #include "lib/mem.h"
@@ -51,7 +52,6 @@ static const struct range plain[] = {
 	ONE(HV_REGISTER_SCONTROL, scontrol),
 	ONE(HV_REGISTER_SIEFP, siefp),
 	ONE(HV_REGISTER_SIMP, simp),
-	MANY(HV_REGISTER_STIMER0_CONFIG, 8, stimer),
 };
 
 static uint64_t *plain_register(struct vp *vp, uint32_t name)
@@ -137,7 +137,7 @@ static enum hv_status set_pending_interruption(struct vcpu *v, uint64_t val)
 static uint64_t activity_state(const struct vp *vp)
 {
 	return (vp->wait_sipi ? HV_ACTIVITY_STARTUP_SUSPEND : 0) |
-	       (vp->halted ? HV_ACTIVITY_HALT : 0);
+	       (!vp->halted ? 0 : vp->idle ? HV_ACTIVITY_IDLE : HV_ACTIVITY_HALT);
 }
 
 static uint32_t apic_version(struct vp *vp)
@@ -291,6 +291,9 @@ enum hv_status regs_get(struct vp *vp, uint32_t name, union hv_register_value *v
 	case HV_REGISTER_SVERSION:
 		v->reg64 = 1;
 		break;
+	case HV_REGISTER_STIMER0_CONFIG ... HV_REGISTER_STIMER3_COUNT:
+		v->reg64 = guesttimer_read(vp, name - HV_REGISTER_STIMER0_CONFIG);
+		break;
 	default:
 		return HV_STATUS_INVALID_PARAMETER;
 	}
@@ -312,16 +315,16 @@ static enum hv_status set_control(struct vcpu *v, uint64_t *reg, uint64_t val,
 
 static enum hv_status set_synthetic_msr(struct vp *vp, uint32_t msr, uint64_t val)
 {
-	/* A page that is not populated is filled by whoever moves the guest's memory. */
-	return guestmsr_write(vp, msr, val) == GUESTMSR_FAULT ? HV_STATUS_INVALID_REGISTER_VALUE :
-								HV_STATUS_SUCCESS;
+	return guestmsr_synthetic_write(vp, msr, val) ? HV_STATUS_SUCCESS
+					    : HV_STATUS_INVALID_REGISTER_VALUE;
 }
 
 static void set_activity_state(struct vp *vp, uint64_t val)
 {
 	lock_take(&vp->lock);
 	vp->wait_sipi = val & HV_ACTIVITY_STARTUP_SUSPEND;
-	vp->halted = val & HV_ACTIVITY_HALT;
+	vp->halted = val & (HV_ACTIVITY_HALT | HV_ACTIVITY_IDLE);
+	vp->idle = val & HV_ACTIVITY_IDLE;
 	lock_drop(&vp->lock);
 }
 
@@ -460,6 +463,11 @@ enum hv_status regs_set(struct vp *vp, uint32_t name, const union hv_register_va
 		return set_synthetic_msr(vp, 0x40000000, v->reg64);
 	case HV_REGISTER_REFERENCE_TSC:
 		return set_synthetic_msr(vp, 0x40000021, v->reg64);
+	case HV_REGISTER_STIMER0_CONFIG ... HV_REGISTER_STIMER3_COUNT:
+		lock_take(&vp->lock);
+		guesttimer_set(vp, name - HV_REGISTER_STIMER0_CONFIG, v->reg64);
+		lock_drop(&vp->lock);
+		break;
 	default:
 		return HV_STATUS_INVALID_PARAMETER;
 	}

@@ -20,11 +20,11 @@ bool vp_runnable(struct vp *vp)
 		return false;
 	if (vp->wait_sipi)
 		return a->sipi_pending;
-	if (!vp->halted || vp->cpu.event.valid || a->init_pending)
+	if (!vp->halted || vp->cpu.event.valid || a->init_pending || vp->todo || vp->missing)
 		return true;
 	if (a->nmi_pending && !vp->cpu.nmi_masked)
 		return true;
-	return (vp->cpu.rflags & RFLAGS_IF) &&
+	return ((vp->cpu.rflags & RFLAGS_IF) || vp->idle) &&
 	       (a->extint_pending || vlapic_deliverable(vp) >= 0);
 }
 
@@ -44,4 +44,12 @@ void vp_wake(struct vp *vp)
 	vp->signal_count++;
 	trace(HV_TRACE_SIGNAL, vp->partition->id, vp->index, 0, vp->cpu.host->index, 0);
 	synic_signal_vp(vp->cpu.host, &vp->signal);
+}
+
+void vp_missing(struct vp *vp, uint64_t gpa, bool write)
+{
+	lock_take(&vp->lock);
+	vp->missing = (gpa & PAGE_MASK) | VP_MISSING_VALID | (write ? VP_MISSING_WRITE : 0);
+	vp_wake(vp);
+	lock_drop(&vp->lock);
 }

@@ -148,6 +148,14 @@ void vlapic_eoi(struct vp *vp)
 		a->eoi_vector = vector;
 }
 
+bool vlapic_eoi_is_plain(struct vp *vp)
+{
+	const struct vlapic *a = &vp->apic;
+	int vector = highest(a->isr);
+
+	return vector >= 0 && highest(a->irr) < 0 && !test_bit(a->tmr, (uint8_t)vector);
+}
+
 /* --- timer: counts at the TSC's rate --- */
 
 static unsigned int timer_mode(const struct vlapic *a)

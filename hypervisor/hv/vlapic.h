@@ -102,6 +102,9 @@ void vlapic_accept(struct vp *vp, uint8_t vector, bool level);
 /* End of interrupt; a level-triggered one is left in eoi_vector. (L) */
 void vlapic_eoi(struct vp *vp);
 
+/* Would an EOI now do no more than end the interrupt in service? (L) */
+bool vlapic_eoi_is_plain(struct vp *vp);
+
 /* Highest vector that could be delivered now (above PPR), or -1. (L) */
 int vlapic_deliverable(struct vp *vp);
 /* Highest requested vector, or -1. (L) */

@@ -6,6 +6,7 @@
 #include "hypervisor/hv/fpu.h"
 #include "hypervisor/hv/gpa.h"
 #include "hypervisor/hv/guestcpuid.h"
+#include "hypervisor/hv/guestsynic.h"
 #include "hypervisor/hv/stats.h"
 #include "hypervisor/hw/clock.h"
 #include "hypervisor/hw/lapic.h"
@@ -105,8 +106,10 @@ void vp_close(struct vp *vp, bool changed)
 
 void vp_sync_timer(struct vp *vp)
 {
-	uint64_t deadline = vp->apic.deadline;
+	uint64_t deadline = vp->apic.deadline, other = vp->stimer_deadline;
 
+	if (other && (!deadline || other < deadline))
+		deadline = other;
 	if (!deadline || deadline == vp->timer_armed)
 		return;
 	vp->timer_armed = deadline;
@@ -170,6 +173,7 @@ void vp_reset(struct vp *vp)
 	vp->misc_enable = 1;
 	fpu_reset(v);
 	vlapic_reset(vp);
+	guestsynic_reset(vp);
 	vp->halted = false;
 	vp->wait_sipi = vp->index != 0;
 }
@@ -201,11 +205,17 @@ void vp_start(struct vp *vp, uint8_t sipi_vector)
 static void timer_fired(struct timer *t)
 {
 	struct vp *vp = container_of(t, struct vp, timer);
+	bool came;
 
 	lock_take(&vp->lock);
 	vp->timer_armed = 0;
-	if (vlapic_timer_poll(vp, rdtsc()))
+	came = vlapic_timer_poll(vp, rdtsc());
+	came |= guesttimer_poll(vp, rdtsc());
+	if (came) {
+		/* Its dispatch arms the next one. */
+		vp->todo |= VP_TODO_TIMER;
 		vp_wake(vp);
+	}
 	lock_drop(&vp->lock);
 }
 

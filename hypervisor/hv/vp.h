@@ -16,6 +16,7 @@
 #include "abi/hv/register.h"
 #include "base/base.h"
 #include "hypervisor/counters.h"
+#include "hypervisor/hv/guesttimer.h"
 #include "hypervisor/hv/partition.h"
 #include "hypervisor/hv/synic.h"
 #include "hypervisor/hv/vlapic.h"
@@ -47,9 +48,9 @@ struct vp {
 	uint64_t mtrr_def_type;
 	uint64_t mtrr_fixed[11];
 	uint64_t mtrr_base[MTRR_VARIABLE], mtrr_mask[MTRR_VARIABLE];
-	/* Kept for the VMM's state transfer; guests have no SynIC. */
-	uint64_t sint[16], scontrol, siefp, simp;
-	uint64_t stimer[8];
+	uint64_t siefp, simp;		/* MSRs, as vp_assist */
+	bool assist_armed;		/* the assist page says "no EOI required" */
+	uint64_t missing;		/* vp_missing; 0: nothing */
 	struct cpuid_page *cpuid;	/* registered results, NULL: none */
 	struct hv_register_page *reg_page;
 	struct hv_message *message;
@@ -61,10 +62,16 @@ struct vp {
 	bool explicit_suspend;
 	bool dispatch_suspend;
 	bool halted;
+	bool idle;			/* halted until any interrupt, RFLAGS.IF or not */
 	bool wait_sipi;
 	bool blocked;			/* BLOCKED was reported, no signal since */
 	uint64_t signal_count;
 	struct synic_signal signal;	/* cpu, next: the SynIC's */
+	uint64_t sint[HV_SINT_COUNT], scontrol;
+	struct guesttimer stimer[HV_STIMER_COUNT];
+	uint64_t stimer_deadline;	/* host TSC of the first, 0: none */
+	uint8_t undelivered;		/* timers whose message is owed */
+	uint8_t todo;			/* VP_TODO_*: a reason to run */
 
 	struct timer timer;		/* armed by the holder of run_lock */
 	uint64_t timer_armed;		/* its deadline, 0: not armed */
@@ -118,6 +125,22 @@ static inline void vp_set_blocked(struct vp *vp, bool blocked)
 	if (vp->stats)
 		WRITE_ONCE(vp->stats->value[VP_COUNTER_THREAD_BLOCKED], blocked);
 }
+
+/* What a dispatch has to see to before the guest goes on. */
+#define VP_TODO_TIMER	BIT32(0)	/* the hardware timer is to be armed */
+#define VP_TODO_MESSAGE	BIT32(1)	/* a timer owes a message */
+#define VP_TODO_ASSIST	BIT32(2)	/* pages to be cleared */
+#define VP_TODO_SIEFP	BIT32(3)
+#define VP_TODO_SIMP	BIT32(4)
+
+/*
+ * The hypervisor could not reach guest memory at @gpa: before the VP goes on
+ * its dispatch sends the message that makes the root populate it. run_lock
+ * held, no other.
+ */
+void vp_missing(struct vp *vp, uint64_t gpa, bool write);
+#define VP_MISSING_VALID	BIT64(0)
+#define VP_MISSING_WRITE	BIT64(1)
 
 /* --- signal.c --- */
 

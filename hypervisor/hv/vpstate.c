@@ -6,6 +6,7 @@
  */
 #include "hypervisor/hv/calls.h"
 #include "hypervisor/hv/fpu.h"
+#include "hypervisor/hv/guestsynic.h"
 #include "hypervisor/hv/vp.h"
 #include "hypervisor/mem/pages.h"
 #include "lib/mem.h"
@@ -52,14 +53,13 @@ static enum hv_status get(struct vp *vp, const struct hvcall *c, uint32_t type,
 		return HV_STATUS_SUCCESS;
 	case HV_VP_STATE_SIMP:
 	case HV_VP_STATE_SIEFP:
-		/* Guests have no SynIC: their pages are empty. */
-		memset(page, 0, PAGE_SIZE);
+		guestsynic_get_page(vp, type == HV_VP_STATE_SIEFP, page);
 		return HV_STATUS_SUCCESS;
 	case HV_VP_STATE_SYNTHETIC_TIMERS:
-		for (unsigned int i = 0; i < 4; i++) {
-			timer[i].config = vp->stimer[2 * i];
-			timer[i].count = vp->stimer[2 * i + 1];
-		}
+		lock_take(&vp->lock);
+		for (unsigned int i = 0; i < HV_STIMER_COUNT; i++)
+			guesttimer_get_state(vp, i, &timer[i]);
+		lock_drop(&vp->lock);
 		return HV_STATUS_SUCCESS;
 	default:
 		return HV_STATUS_INVALID_PARAMETER;
@@ -92,14 +92,15 @@ static enum hv_status set(struct vp *vp, const struct hvcall *c, uint32_t type,
 		break;
 	case HV_VP_STATE_SIMP:
 	case HV_VP_STATE_SIEFP:
+		guestsynic_set_page(vp, type == HV_VP_STATE_SIEFP, copy);
 		break;
 	case HV_VP_STATE_SYNTHETIC_TIMERS:
 		if (c->varhead * 8 < HV_STIMER_STATE_BYTES)
 			return HV_STATUS_INVALID_PARAMETER;
-		for (unsigned int i = 0; i < 4; i++) {
-			vp->stimer[2 * i] = timer[i].config;
-			vp->stimer[2 * i + 1] = timer[i].count;
-		}
+		lock_take(&vp->lock);
+		for (unsigned int i = 0; i < HV_STIMER_COUNT; i++)
+			guesttimer_set_state(vp, i, &timer[i]);
+		lock_drop(&vp->lock);
 		break;
 	default:
 		return HV_STATUS_INVALID_PARAMETER;

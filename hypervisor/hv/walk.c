@@ -141,7 +141,7 @@ enum hv_translate_result walk(struct vp *vp, uint64_t gva, uint32_t how, uint64_
 			if (l == level && (how & WALK_WRITE))
 				bits |= PTE_DIRTY;
 			/* gpa_or works on aligned quadwords. */
-			gpa_or(vp->partition, at[l], bits << (at[l] & 4 ? 32 : 0));
+			gpa_or(vp->partition, at[l], bits << (at[l] & 4 ? 32 : 0), NULL);
 		}
 	}
 

@@ -67,6 +67,11 @@ static uint8_t take_byte(void)
 	return b;
 }
 
+static struct vp *vp_of(struct vcpu *v)
+{
+	return container_of(v, struct vp, cpu);
+}
+
 /* Each entry of the guest ends as the input says; at most 50 per dispatch. */
 static void any_exit(struct vcpu *v, struct vcpu_exit *e)
 {
@@ -97,6 +102,15 @@ static void any_exit(struct vcpu *v, struct vcpu_exit *e)
 		v->gpr[VCPU_RCX] |= what & 0x20 ? 0xc0000000 : what & 0x40 ? 0x40000000 : 0;
 		take(&v->gpr[VCPU_RAX], 8);
 		take(&v->gpr[VCPU_RDX], 4);
+		break;
+	case VCPU_EXIT_HYPERCALL:
+		/* Mostly calls that exist, with input in a page that may. */
+		take(&v->gpr[VCPU_RCX], 8);
+		v->gpr[VCPU_RCX] &= what & 0x10 ? ~0ULL : 0x0000000f0002001fULL;
+		take(&v->gpr[VCPU_RDX], 2);
+		take(&v->gpr[8], 8);
+		v->cr0 |= CR0_PE;
+		vp_of(v)->partition->hypercall_msr |= 1;
 		break;
 	case VCPU_EXIT_CPUID:
 	case VCPU_EXIT_XSETBV:

@@ -46,6 +46,9 @@ enum hv_status rig_deposit(uint64_t partition, unsigned int count);
 /* Withdraw everything as Linux does; number of pages that came back. */
 unsigned int rig_withdraw(uint64_t partition);
 
+/* PRIVILEGE_FLAGS and SYNTHETIC_PROC_FEATURES of partitions to come. */
+extern uint64_t rig_early[2];
+
 /* Created, initialized, with pages to spare; or all the way gone. */
 uint64_t rig_partition(void);
 void rig_partition_end(uint64_t id);
@@ -73,9 +76,9 @@ extern struct timer *rig_timer;			/* last armed */
 
 /* The suites. */
 extern const struct CMUnitTest memory_tests[], lapic_tests[], run_tests[], event_tests[],
-	state_tests[], observe_tests[];
+	state_tests[], observe_tests[], synic_tests[], timer_tests[], call_tests[];
 extern const size_t memory_test_count, lapic_test_count, run_test_count, event_test_count,
-	state_test_count, observe_test_count;
+	state_test_count, observe_test_count, synic_test_count, timer_test_count, call_test_count;
 
 #define RIG_TEST(fn)	cmocka_unit_test_setup_teardown(fn, rig_reset, rig_check)
 

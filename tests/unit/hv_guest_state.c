@@ -196,9 +196,15 @@ static void test_cpuid(void **state)
 	guestcpuid_get(vp, 0x40000000, 0, r);
 	assert_int_equal(r[0], 0x40000006);
 	guestcpuid_get(vp, 0x40000003, 0, r);
-	assert_int_equal(r[0], 0x8a62);
+	assert_int_equal(r[0], 0x8e7e);
 	assert_int_equal(r[1], 0);
-	assert_int_equal(r[3], 0x100);
+	assert_int_equal(r[3], 0x80100);
+	guestcpuid_get(vp, 0x40000004, 0, r);
+	assert_int_equal(r[0], 0xe2c);
+	assert_int_equal(r[1], 4095);
+	/* The TLFS's "no nested features": the maximum leaf is below it. */
+	guestcpuid_get(vp, 0x4000000a, 0, r);
+	assert_int_equal(r[0] | r[1] | r[2] | r[3], 0);
 }
 
 static void test_cpuid_override(void **state)

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Hypercalls a guest may make; each is granted by a synthetic feature of its
+ * partition. None has output, and the fast form is the plain one of two
+ * registers. Called from the caller's own dispatch, run_lock held, no other.
+ */
+#include "abi/hv/guest.h"
+#include "abi/hv/msr.h"
+#include "hypervisor/hv/gpa.h"
+#include "hypervisor/hv/hypercall.h"
+#include "hypervisor/hv/vp.h"
+#include "lib/mem.h"
+
+#define BANKS	     (PARTITION_VPS_MAX / 64)
+#define FIRST_VECTOR 16u
+#define VTL_MASK     0xfu
+
+/* TLFS "HV_VP_SET"; VPs that do not exist are nobody. */
+static enum hv_status vp_set(const struct hvcall *c, const struct hv_vp_set *set,
+			     uint64_t vps[BANKS])
+{
+	const uint64_t *bank = (const uint64_t *)(set + 1);
+	unsigned int given = 0;
+
+	if (set->format == HV_VP_SET_ALL) {
+		memset(vps, 0xff, BANKS * sizeof(*vps));
+		return HV_STATUS_SUCCESS;
+	}
+	if (set->format != HV_VP_SET_SPARSE_4K)
+		return HV_STATUS_INVALID_PARAMETER;
+	for (unsigned int i = 0; i < 64; i++) {
+		if (!(set->valid_banks & BIT64(i)))
+			continue;
+		if (given == c->varhead)
+			return HV_STATUS_INVALID_HYPERCALL_INPUT;
+		if (i < BANKS)
+			vps[i] = bank[given];
+		given++;
+	}
+	return given == c->varhead ? HV_STATUS_SUCCESS : HV_STATUS_INVALID_HYPERCALL_INPUT;
+}
+
+/* --- translations: whatever is asked for, the VP's all go --- */
+
+static enum hv_status flush(struct hvcall *c, uint64_t flags, uint64_t vps[BANKS])
+{
+	if (flags & ~HV_FLUSH_FLAGS)
+		return HV_STATUS_INVALID_PARAMETER;
+	if (flags & HV_FLUSH_ALL_PROCESSORS)
+		memset(vps, 0xff, BANKS * sizeof(*vps));
+	gpa_flush(c->vp->partition, vps);
+	c->reps_done = c->rep_count;
+	return HV_STATUS_SUCCESS;
+}
+
+static enum hv_status call_flush(struct hvcall *c)
+{
+	const struct hv_input_flush *in = c->in;
+	uint64_t vps[BANKS] = { in->processor_mask };
+
+	return flush(c, in->flags, vps);
+}
+
+static enum hv_status call_flush_ex(struct hvcall *c)
+{
+	const struct hv_input_flush_ex *in = c->in;
+	uint64_t vps[BANKS] = { 0 };
+	enum hv_status status = vp_set(c, &in->set, vps);
+
+	return status == HV_STATUS_SUCCESS ? flush(c, in->flags, vps) : status;
+}
+
+/* --- interrupts --- */
+
+static enum hv_status send(struct partition *p, uint32_t vector, uint8_t vtl,
+			   const uint64_t vps[BANKS])
+{
+	if (vector < FIRST_VECTOR || vector > 255 || (vtl & VTL_MASK))
+		return HV_STATUS_INVALID_PARAMETER;
+	lock_take(&p->lock);
+	for (unsigned int i = 0; i < p->vp_limit; i++) {
+		struct vp *vp = p->vp[i];
+
+		if (!vp || !(vps[i / 64] & BIT64(i % 64)))
+			continue;
+		lock_take(&vp->lock);
+		vlapic_accept(vp, (uint8_t)vector, false);
+		vp_wake(vp);
+		lock_drop(&vp->lock);
+	}
+	lock_drop(&p->lock);
+	return HV_STATUS_SUCCESS;
+}
+
+static enum hv_status call_send_ipi(struct hvcall *c)
+{
+	const struct hv_input_send_ipi *in = c->in;
+	uint64_t vps[BANKS] = { in->processor_mask };
+
+	return send(c->vp->partition, in->vector, in->target_vtl, vps);
+}
+
+static enum hv_status call_send_ipi_ex(struct hvcall *c)
+{
+	const struct hv_input_send_ipi_ex *in = c->in;
+	uint64_t vps[BANKS] = { 0 };
+	enum hv_status status = vp_set(c, &in->set, vps);
+
+	return status == HV_STATUS_SUCCESS ?
+		       send(c->vp->partition, in->vector, in->target_vtl, vps) :
+		       status;
+}
+
+/* --- the rest --- */
+
+/* The dispatch gives the processor up. */
+static enum hv_status call_long_spin_wait(struct hvcall *c __maybe_unused)
+{
+	return HV_STATUS_SUCCESS;
+}
+
+/* There are no ports for guests, so no connection leads anywhere. */
+static enum hv_status call_connection(struct hvcall *c)
+{
+	uint64_t privilege = c->code == HVCALL_POST_MESSAGE ? HV_PRIVILEGE_POST_MESSAGES :
+							      HV_PRIVILEGE_SIGNAL_EVENTS;
+
+	return c->vp->partition->privileges & privilege << 32 ? HV_STATUS_INVALID_CONNECTION_ID :
+								HV_STATUS_ACCESS_DENIED;
+}
+
+#define CALL(code_, in_, feature_, fn_) \
+	.code = (code_), .in_fixed = sizeof(struct in_), .feature = (feature_), .fn = (fn_)
+
+const struct hvcall_desc hvcall_guest_table[] = {
+	{ CALL(HVCALL_FLUSH_VIRTUAL_ADDRESS_SPACE, hv_input_flush, HV_SYNTHETIC_TLB_FLUSH,
+	       call_flush) },
+	{ CALL(HVCALL_FLUSH_VIRTUAL_ADDRESS_LIST, hv_input_flush, HV_SYNTHETIC_TLB_FLUSH,
+	       call_flush),
+	  .is_rep = 1, .in_rep = 8 },
+	{ CALL(HVCALL_FLUSH_VIRTUAL_ADDRESS_SPACE_EX, hv_input_flush_ex,
+	       HV_SYNTHETIC_PROCESSOR_MASKS, call_flush_ex),
+	  .has_varhead = 1 },
+	{ CALL(HVCALL_FLUSH_VIRTUAL_ADDRESS_LIST_EX, hv_input_flush_ex,
+	       HV_SYNTHETIC_PROCESSOR_MASKS, call_flush_ex),
+	  .has_varhead = 1, .is_rep = 1, .in_rep = 8 },
+	{ CALL(HVCALL_SEND_IPI, hv_input_send_ipi, HV_SYNTHETIC_CLUSTER_IPI, call_send_ipi) },
+	{ CALL(HVCALL_SEND_IPI_EX, hv_input_send_ipi_ex, HV_SYNTHETIC_PROCESSOR_MASKS,
+	       call_send_ipi_ex),
+	  .has_varhead = 1 },
+	{ .code = HVCALL_NOTIFY_LONG_SPIN_WAIT,
+	  .in_fixed = 8,
+	  .feature = HV_SYNTHETIC_LONG_SPIN_WAIT,
+	  .fn = call_long_spin_wait },
+	{ CALL(HVCALL_POST_MESSAGE, hv_input_post_message, HV_SYNTHETIC_PRESENT, call_connection) },
+	{ CALL(HVCALL_SIGNAL_EVENT, hv_input_signal_event, HV_SYNTHETIC_PRESENT, call_connection) },
+};
+
+const unsigned int hvcall_guest_table_size = ARRAY_SIZE(hvcall_guest_table);

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+#include "hypervisor/hv/guesttime.h"
+
+#include "abi/hv/msr.h"
+#include "hypervisor/hv/gpa.h"
+#include "hypervisor/hv/vp.h"
+#include "hypervisor/hw/clock.h"
+
+/* (tsc * scale) >> 64 with the clock's own scale. */
+static uint64_t tsc_to_reference(uint64_t tsc)
+{
+	uint64_t scale;
+	int64_t offset;
+
+	clock_tsc_page(&scale, &offset);
+	return (uint64_t)((unsigned __int128)tsc * scale >> 64);
+}
+
+static uint64_t running_reference(const struct partition *p)
+{
+	return tsc_to_reference(rdtsc() - p->tsc_base) + (uint64_t)p->time_adjust;
+}
+
+uint64_t guesttime_reference(const struct partition *p)
+{
+	return p->time_frozen ? p->time_frozen_at : running_reference(p);
+}
+
+#define REFERENCE_HZ 10000000u
+
+uint64_t guesttime_host_tsc(const struct partition *p, uint64_t reference)
+{
+	uint64_t now = running_reference(p), hz = clock_tsc_hz();
+	/* Rounded up, and "never" must not overflow. */
+	uint64_t left = reference > now ? MIN(reference - now, BIT64(50)) + 1 : 0;
+
+	if (p->time_frozen)
+		return 0;
+	return rdtsc() + left / REFERENCE_HZ * hz + left % REFERENCE_HZ * hz / REFERENCE_HZ;
+}
+
+struct tsc_page {
+	uint32_t sequence; /* 0: invalid, use the MSR */
+	uint32_t reserved;
+	uint64_t scale;
+	int64_t offset;
+};
+
+/*
+ * A guest's TSC starts at 0 with the partition, so its reference time is
+ * tsc * scale plus whatever adjustment the VMM made.
+ */
+static enum gpa_result write_tsc_page(struct partition *p)
+{
+	static uint32_t sequence;
+	struct tsc_page page = { 0 };
+	int64_t unused;
+
+	clock_tsc_page(&page.scale, &unused);
+	page.offset = p->time_adjust;
+	if (!p->time_frozen)
+		page.sequence = ++sequence ? sequence : ++sequence;
+	return gpa_write(p, p->reference_tsc_msr & PAGE_MASK, &page, sizeof(page));
+}
+
+/* "vmmcall; ret" at the start of the page the guest chose. */
+static enum gpa_result write_hypercall_page(struct partition *p)
+{
+	static const uint8_t code[] = { 0x0f, 0x01, 0xd9, 0xc3 };
+
+	return gpa_write(p, p->hypercall_msr & PAGE_MASK, code, sizeof(code));
+}
+
+void guesttime_stale(struct partition *p, uint32_t pages)
+{
+	__atomic_fetch_or(&p->stale_pages, pages, __ATOMIC_SEQ_CST);
+}
+
+void guesttime_pages(struct vp *vp)
+{
+	struct partition *p = vp->partition;
+	uint32_t pages;
+
+	if (!READ_ONCE(p->stale_pages))
+		return;
+	pages = __atomic_exchange_n(&p->stale_pages, 0, __ATOMIC_SEQ_CST);
+	if ((pages & GUEST_PAGE_HYPERCALL) && (p->hypercall_msr & HV_MSR_PAGE_ENABLE) &&
+	    write_hypercall_page(p) == GPA_NO_ACCESS) {
+		guesttime_stale(p, GUEST_PAGE_HYPERCALL);
+		vp_missing(vp, p->hypercall_msr, true);
+	}
+	if ((pages & GUEST_PAGE_TSC) && (p->reference_tsc_msr & HV_MSR_PAGE_ENABLE) &&
+	    write_tsc_page(p) == GPA_NO_ACCESS) {
+		guesttime_stale(p, GUEST_PAGE_TSC);
+		vp_missing(vp, p->reference_tsc_msr, true);
+	}
+}
+
+/* Reference time jumped: tell the guest, and whoever waits for a time. */
+static void time_changed(struct partition *p)
+{
+	guesttime_stale(p, GUEST_PAGE_TSC);
+	for (unsigned int i = 0; i < p->vp_limit; i++) {
+		struct vp *vp = p->vp[i];
+
+		if (!vp)
+			continue;
+		lock_take(&vp->lock);
+		guesttimer_resync(vp);
+		vp->todo |= VP_TODO_TIMER;
+		vp_wake(vp);
+		lock_drop(&vp->lock);
+	}
+}
+
+void guesttime_set(struct partition *p, uint64_t reference)
+{
+	p->time_adjust += (int64_t)(reference - guesttime_reference(p));
+	if (p->time_frozen)
+		p->time_frozen_at = reference;
+	time_changed(p);
+}
+
+void guesttime_freeze(struct partition *p, bool frozen)
+{
+	if (frozen == p->time_frozen)
+		return;
+	if (frozen) {
+		p->time_frozen_at = running_reference(p);
+		p->time_frozen = true;
+	} else {
+		p->time_adjust += (int64_t)(p->time_frozen_at - running_reference(p));
+		p->time_frozen = false;
+	}
+	time_changed(p);
+}
