@@ -256,16 +256,24 @@ payload_list()
 	grep -v '^dir ' "$work/payload.all" || true
 }
 
-# The same place twice, or a place that the image itself uses.
-check_twice()
+# Every place once: not two files there, nor a file and a directory, whether they
+# are added or the image's own.  All directories are in the lists by name, those
+# above an added file as well.
+check_places()
 {
-	{
-		grep -v '^dir ' "$work/base.list"
-		grep -v '^dir ' "$work/payload.list" || true
-	} | cut -d ' ' -f 2 | sort | uniq -d >"$work/twice"
-	if [ -s "$work/twice" ]; then
-		wrong "--add: $(head -n 1 "$work/twice") is in the image already"
-	fi
+	cat "$work/base.list" "$work/payload.list" >"$work/all.list"
+	awk '$1 != "dir" { print $2 }' "$work/all.list" | sort >"$work/files"
+	awk '$1 == "dir" { print $2 }' "$work/all.list" | sort -u >"$work/dirs"
+	twice=$(uniq -d "$work/files" | head -n 1)
+	[ -z "$twice" ] || wrong "--add: $twice is in the image already"
+	both=$(comm -12 "$work/files" "$work/dirs" | head -n 1)
+	[ -z "$both" ] || wrong "--add: $both cannot be both a file and a directory"
+	# Linux runs one of these as PID 1 when /init cannot be run: kernel_init().
+	for place in /sbin/init /etc/init /bin/init /bin/sh; do
+		if grep -qx "$place\(/.*\)\{0,1\}" "$work/files"; then
+			wrong "--add: $place: the kernel would start it if /init failed"
+		fi
+	done
 }
 
 # init's own parser, on a tree that looks like the image.
@@ -310,7 +318,7 @@ pack_payload()
 base_list >"$work/base.list"
 : >"$work/payload"
 payload_list >"$work/payload.list"
-check_twice
+check_places
 check_manifest
 if [ -n "$adds" ]; then pack_payload; fi
 "$here/mkcpio.sh" -o "$work/base.cpio.zst" "$work/base.list"

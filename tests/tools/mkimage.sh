@@ -80,6 +80,18 @@ f="--format efi -o $out"
 	refuse 2 '--add :/a: no source' $m $f --add :/a
 	refuse 2 '--add: /a is in the image already' $m $f --add "$work/kernel:/a" --add "$work/zeroes:/a"
 	refuse 2 '--add: /init is in the image already' $m $f --add "$work/kernel:/init"
+	# Places that exclude each other: ours and added, added and added, both ways.
+	refuse 2 '--add: /init cannot be both a file and a directory' $m $f --add "$work/kernel:/init/x"
+	refuse 2 '--add: /init cannot be both a file and a directory' $m $f --add "$work/dir:/init"
+	refuse 2 '--add: /bin/busybox cannot be both a file and a directory' $m $f --add "$work/kernel:/bin/busybox/x"
+	refuse 2 '--add: /etc cannot be both a file and a directory' $m $f --add "$work/kernel:/etc"
+	refuse 2 '--add: /etc/rootstock cannot be both a file and a directory' $m $f --add "$work/kernel:/etc/rootstock"
+	refuse 2 '--add: /a cannot be both a file and a directory' $m $f --add "$work/kernel:/a" --add "$work/zeroes:/a/b"
+	refuse 2 '--add: /data/link cannot be both a file and a directory' $m $f --add "$work/dir:/data" --add "$work/zeroes:/data/link/b"
+	refuse 2 '--add: /etc/rootstock/manifest.yaml is in the image already' $m $f --add "$work/kernel:/etc/rootstock/manifest.yaml"
+	for place in /bin/sh /sbin/init /bin/init /etc/init; do
+		refuse 2 "--add: $place: the kernel would start it if /init failed" $m $f --add "$work/kernel:$place"
+	done
 	refuse 2 '--cmdline: only printable ASCII characters' $m $f --cmdline "$(printf 'a\033b')"
 	refuse 2 '--cmdline: longer than 2047 characters' $m $f --cmdline "$(printf '%2048s' x)"
 	refuse 1 "$work/bad.yaml: see above" --manifest "$work/bad.yaml" $f
