@@ -26,18 +26,25 @@ image_manifest := guests/demo.yaml
 image_add      := $(DEMO_ADD) $(ADD)
 endif
 
+# Any text: make does not expand it, and the shell sees it as a variable only.
+override CMDLINE := $(value CMDLINE)
+export CMDLINE
+
 # "src:dest" -> "src".
 add_sources = $(foreach a,$(1),$(firstword $(subst :, ,$(a))))
 mkimage     = O=$(O) tools/mkimage.sh --manifest $(image_manifest) \
-	$(image_add:%=--add %) $(if $(CMDLINE),--cmdline "$(CMDLINE)")
+	$(image_add:%=--add %) $(if $(CMDLINE),--cmdline "$$CMDLINE")
 
-# What the image is made of by word, so that another ADD= or CMDLINE= rebuilds.
+# What the image is made of by word, so that another ADD= or CMDLINE= rebuilds,
+# and what is in the directories of ADD=, down to the last change of each file.
+image_dirs := $(patsubst %/.,%,$(wildcard $(addsuffix /.,$(call add_sources,$(ADD)))))
 $(IMAGE_DIR)/image.args: FORCE
-	$(Q)$(call if_changed,echo '$(image_manifest) $(image_add) $(CMDLINE)'; \
-		git describe --always --dirty --abbrev=12 2>/dev/null)
+	$(Q)$(call if_changed,echo '$(image_manifest) $(image_add)'; printenv CMDLINE; \
+		git describe --always --dirty --abbrev=12 2>/dev/null \
+		$(if $(image_dirs),; find -H $(image_dirs) -printf '%p %y %m %s %T@ %l\n' | sort))
 
 image_deps := $(IMAGE_DEPS) $(IMAGE_DIR)/image.args $(image_manifest) \
-	$(call add_sources,$(image_add))
+	$(filter-out $(image_dirs),$(call add_sources,$(image_add)))
 
 $(IMAGE_DIR)/rootstock.efi: $(image_deps)
 	$(call say,IMAGE,$@)$(mkimage) --format efi -o $@
