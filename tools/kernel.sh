@@ -238,6 +238,21 @@ headers()
 	cp -r "$result/include" "$out/include"
 }
 
+# kconfig NAME FRAGMENT...: into $build. debug.config is not for the product, so it
+# may set what the product's list forbids.
+kconfig()
+{
+	mkdir -p "$build"
+	cp kernel-config/required.list "$build/required.list"
+	case " $* " in
+	*/debug.config\ *)
+		sed -n 's/^\(CONFIG_[A-Z0-9_]*\)=.*/\1/p' kernel-config/debug.config |
+			grep -wvFf - kernel-config/required.list >"$build/required.list"
+		;;
+	esac
+	tools/kconfig.sh -s "$src" -b "$build" -r "$build/required.list" -k "$@"
+}
+
 kernel()
 {
 	key=$({
@@ -255,8 +270,9 @@ kernel()
 	fi
 	if [ ! -d "$result" ]; then
 		build=$cache/build-$what
-		tools/kconfig.sh -s "$src" -b "$build" \
-			-r kernel-config/required.list -k "$what" "$@"
+		# A directory of its own: the product's next build would begin anew.
+		case " $* " in */debug.config\ *) build=$build-debug ;; esac
+		kconfig "$what" "$@"
 		# How many steps make prints; for the percentage only.
 		case $what in
 		root) steps=2170 ;;
@@ -279,8 +295,7 @@ configure()
 {
 	use_source
 	build=$cache/configure-$1
-	tools/kconfig.sh -s "$src" -b "$build" \
-		-r kernel-config/required.list -k "$@"
+	kconfig "$@"
 	say "$1: $(grep -c '=y$' "$build/.config") options, as the fragments say"
 	rm -rf "$build"
 }
