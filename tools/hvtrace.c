@@ -15,6 +15,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "include/abi/hv/guest.h"
 #include "include/abi/hv/hypercall.h"
 #include "include/abi/hv/message.h"
 #include "include/abi/hv/trace.h"
@@ -90,6 +91,17 @@ static const struct name calls[] = {
 	CALL(SET_VP_STATE),
 	CALL(GET_VP_CPUID_VALUES),
 	CALL(GET_PARTITION_PROPERTY_EX),
+	CALL(FLUSH_VIRTUAL_ADDRESS_SPACE),
+	CALL(FLUSH_VIRTUAL_ADDRESS_LIST),
+	CALL(FLUSH_VIRTUAL_ADDRESS_SPACE_EX),
+	CALL(FLUSH_VIRTUAL_ADDRESS_LIST_EX),
+	CALL(SEND_IPI),
+	CALL(SEND_IPI_EX),
+	CALL(NOTIFY_LONG_SPIN_WAIT),
+	CALL(POST_MESSAGE),
+	CALL(SIGNAL_EVENT),
+	CALL(POST_MESSAGE_DIRECT),
+	CALL(SIGNAL_EVENT_DIRECT),
 };
 
 /* AMD64 APM vol. 2, appendix C. */

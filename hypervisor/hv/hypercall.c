@@ -182,19 +182,27 @@ uint64_t hypercall_execute(struct vp *vp, struct hvcall_regs *r, void *in, void 
 	return result(status, call.reps_done);
 }
 
+static uint64_t counted(struct counters *stats, uint64_t partition, uint32_t vp,
+			const struct hvcall_regs *r, uint64_t answer)
+{
+	uint16_t code = (uint16_t)(r->control & HV_CONTROL_CODE_MASK);
+
+	count(stats, stats_hypercall_kind(code));
+	trace(HV_TRACE_HYPERCALL, partition, vp, code, r->control, answer);
+	return answer;
+}
+
 uint64_t hypercall_root(struct hvcall_regs *r)
 {
 	struct cpu *cpu = cpu_this();
-	uint16_t code = (uint16_t)(r->control & HV_CONTROL_CODE_MASK);
-	uint64_t answer = hypercall_execute(NULL, r, cpu->hvcall_in, cpu->hvcall_out);
 
-	count(cpu->vp_stats, stats_hypercall_kind(code));
-	trace(HV_TRACE_HYPERCALL, ROOT_PARTITION_ID, cpu->index, code, r->control, answer);
-	return answer;
+	return counted(cpu->vp_stats, ROOT_PARTITION_ID, cpu->index, r,
+		       hypercall_execute(NULL, r, cpu->hvcall_in, cpu->hvcall_out));
 }
 
 /* The root's DISPATCH_VP is done with its input buffer by now. */
 uint64_t hypercall_guest(struct vp *vp, struct hvcall_regs *r)
 {
-	return hypercall_execute(vp, r, cpu_this()->hvcall_in, NULL);
+	return counted(vp->stats, vp->partition->id, vp->index, r,
+		       hypercall_execute(vp, r, cpu_this()->hvcall_in, NULL));
 }

@@ -3,6 +3,7 @@
 #include "hypervisor/hv/calls.h"
 #include "hypervisor/hv/guesttime.h"
 #include "hypervisor/hv/partition.h"
+#include "hypervisor/hv/stats.h"
 #include "hypervisor/hw/clock.h"
 #include "hypervisor/trace.h"
 #include "hypervisor/vcpu.h"
@@ -234,6 +235,11 @@ enum hv_status hvcall_get_partition_property_ex(struct hvcall *c)
 	case HV_PROPERTY_ASSIGNABLE_SYNTHETIC_PROC_FEATURES:
 		out->count = 1;
 		out->bank[0] = PARTITION_FEATURES;
+		break;
+	case HV_PROPERTY_COUNTERS:
+		c->out_size = HV_COUNTERS_MAX * sizeof(uint64_t);
+		status = p == partition_root() ? stats_read(in->arg, c->out) :
+						 HV_STATUS_INVALID_PARAMETER;
 		break;
 	case HV_PROPERTY_TRACE:
 		c->out_size = sizeof(struct hv_trace_page);

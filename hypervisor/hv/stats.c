@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "hypervisor/hv/stats.h"
 
+#include "abi/hv/guest.h"
 #include "hypervisor/counters.h"
 #include "hypervisor/cpu.h"
 #include "hypervisor/hv/calls.h"
@@ -10,6 +11,7 @@
 #include "hypervisor/mem/pages.h"
 #include "hypervisor/mem/rootmem.h"
 #include "hypervisor/trace.h"
+#include "lib/mem.h"
 
 #define AREAS 2u /* SELF, PARENT */
 
@@ -137,15 +139,27 @@ unsigned int stats_hypercall_kind(uint16_t code)
 		return VP_COUNTER_GPA_HYPERCALLS;
 	case HVCALL_GET_LOGICAL_PROCESSOR_RUN_TIME:
 		return VP_COUNTER_LP_HYPERCALLS;
+	case HVCALL_POST_MESSAGE:
+	case HVCALL_SIGNAL_EVENT:
+	case HVCALL_POST_MESSAGE_DIRECT:
+	case HVCALL_SIGNAL_EVENT_DIRECT:
 	case HVCALL_NOTIFY_PORT_RING_EMPTY:
 	case HVCALL_CREATE_PORT:
 	case HVCALL_CONNECT_PORT:
 		return VP_COUNTER_SYNIC_HYPERCALLS;
 	case HVCALL_ASSERT_VIRTUAL_INTERRUPT:
 	case HVCALL_CLEAR_VIRTUAL_INTERRUPT:
+	case HVCALL_SEND_IPI:
+	case HVCALL_SEND_IPI_EX:
 		return VP_COUNTER_INTERRUPT_HYPERCALLS;
 	case HVCALL_TRANSLATE_VIRTUAL_ADDRESS:
+	case HVCALL_FLUSH_VIRTUAL_ADDRESS_SPACE:
+	case HVCALL_FLUSH_VIRTUAL_ADDRESS_LIST:
+	case HVCALL_FLUSH_VIRTUAL_ADDRESS_SPACE_EX:
+	case HVCALL_FLUSH_VIRTUAL_ADDRESS_LIST_EX:
 		return VP_COUNTER_MMU_HYPERCALLS;
+	case HVCALL_NOTIFY_LONG_SPIN_WAIT:
+		return VP_COUNTER_LONG_SPIN_WAIT_HYPERCALLS;
 	case HVCALL_CREATE_VP:
 	case HVCALL_DELETE_VP:
 	case HVCALL_DISPATCH_VP:
@@ -239,6 +253,26 @@ static enum hv_status object_page(const struct hv_input_stats_page *in, uint64_t
 	default:
 		return HV_STATUS_INVALID_PARAMETER;
 	}
+}
+
+enum hv_status stats_read(uint64_t arg, uint64_t out[HV_COUNTERS_MAX])
+{
+	static const uint32_t type[] = {
+		[1] = HV_STATS_OBJECT_HYPERVISOR, [2] = HV_STATS_OBJECT_LOGICAL_PROCESSOR,
+		[3] = HV_STATS_OBJECT_PARTITION,  [4] = HV_STATS_OBJECT_VP,
+	};
+	struct hv_input_stats_page in = {
+		.partition_id = (uint32_t)arg, .vp_index = arg >> 32 & 0xffff,
+	};
+	enum hv_status status;
+	uint64_t pfn;
+
+	in.type = arg >> 56 < ARRAY_SIZE(type) ? type[arg >> 56] : 0;
+	status = object_page(&in, &pfn);
+	/* Should it go now, this reads a page that is the root's anyway. */
+	if (status == HV_STATUS_SUCCESS)
+		memcpy(out, phys_to_virt(pfn << PAGE_SHIFT), HV_COUNTERS_MAX * sizeof(*out));
+	return status;
 }
 
 enum hv_status hvcall_map_stats_page(struct hvcall *c)

@@ -9,6 +9,8 @@
 #ifndef HYPERVISOR_HV_STATS_H
 #define HYPERVISOR_HV_STATS_H
 
+#include "abi/hv/hypercall.h"
+#include "abi/hv/stats.h"
 #include "base/base.h"
 #include "hypervisor/vcpu.h"
 
@@ -33,6 +35,9 @@ void stats_partition(struct partition *p);
 uint64_t stats_exit(struct vp *vp, enum vcpu_exit_reason reason);
 /* Its turn on @cpu is over; it began at TSC @start, when vcpu.ran was @ran. */
 void stats_turn(struct vp *vp, struct cpu *cpu, uint64_t start, uint64_t ran);
+
+/* Answer HV_PROPERTY_COUNTERS. */
+enum hv_status stats_read(uint64_t arg, uint64_t out[HV_COUNTERS_MAX]);
 
 /* The kind of a hypercall, as an index of a VP's counters. */
 unsigned int stats_hypercall_kind(uint16_t code);

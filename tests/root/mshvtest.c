@@ -30,6 +30,7 @@
 #include "include/abi/hv/message.h"
 #include "include/abi/hv/register.h"
 #include "include/base/base.h"
+#include "tests/root/lib/counters.h"
 #include "tests/root/lib/guest.h"
 #include "tests/root/lib/memory.h"
 
@@ -471,12 +472,13 @@ static void case_trace(void)
 	char line[256];
 	struct guest g;
 	FILE *trace;
-	int ret;
+	int ret, status;
+	pid_t pid;
 
 	ret = guest_create(&g, io_code, sizeof(io_code));
 	EXPECT(ret == 0, "errno %d", -ret);
 	EXPECT(guest_run(&g) == HV_MESSAGE_X64_IO_PORT_INTERCEPT, "no OUT");
-	trace = popen("/test/hvtrace", "r");
+	trace = program_output("/test/hvtrace", &pid);
 	EXPECT(trace, "errno %d", errno);
 	while (fgets(line, sizeof(line), trace)) {
 		last = time;
@@ -487,8 +489,44 @@ static void case_trace(void)
 			seen++;
 	}
 	EXPECT(feof(trace), "after %u lines: %s", lines, line);
-	EXPECT(pclose(trace) == 0, "hvtrace failed");
+	fclose(trace);
+	EXPECT(waitpid(pid, &status, 0) == pid && status == 0, "hvtrace failed");
 	EXPECT(seen == ARRAY_SIZE(expected), "in %u lines not: %s", lines, expected[seen]);
+	guest_destroy(&g);
+}
+
+/* As the hypervisor has them, and, in kernels with debugfs, as Linux shows them. */
+static void case_counters(void)
+{
+	uint64_t pt = 1000, partition[HV_COUNTERS_MAX], vp[HV_COUNTERS_MAX], lp[HV_COUNTERS_MAX];
+	struct guest g;
+	char path[64];
+	int ret;
+
+	ret = guest_create(&g, io_code, sizeof(io_code));
+	EXPECT(ret == 0, "errno %d", -ret);
+	EXPECT(guest_run(&g) == HV_MESSAGE_X64_IO_PORT_INTERCEPT, "no OUT");
+	/* The only one, with the youngest id. */
+	while (pt > 1 && counters_read(HV_COUNTERS_ARG(4, pt, 0), vp) != 0)
+		pt--;
+	EXPECT(pt > 1 && counters_read(HV_COUNTERS_ARG(3, pt, 0), partition) == 0, "no counters");
+	EXPECT(counters_read(HV_COUNTERS_ARG(2, 0, 0), lp) == 0, "no counters");
+	EXPECT(vp[VP_COUNTER_IO] == 1 && vp[VP_COUNTER_IO_MESSAGES] == 1, "exits");
+	EXPECT(vp[VP_COUNTER_TOTAL_RUN_TIME] > vp[VP_COUNTER_HYPERVISOR_RUN_TIME], "run time");
+	EXPECT(vp[VP_COUNTER_NESTED_FAULTS] > 0, "faults");
+	EXPECT(partition[PT_COUNTER_GPA_PAGES] > 0, "pages");
+	EXPECT(partition[PT_COUNTER_DEPOSITED_PAGES] > 4, "deposits");
+	EXPECT(lp[LP_COUNTER_TOTAL_RUN_TIME] > lp[LP_COUNTER_HYPERVISOR_RUN_TIME], "time of LP 0");
+	EXPECT(lp[LP_COUNTER_CONTEXT_SWITCHES] > 0 && lp[LP_COUNTER_TIMER_INTERRUPTS] > 0, "LP 0");
+	printf("mshvtest: guest ran %u us, the hypervisor for it %u us; LP 0 %u, %u us\n",
+	       (unsigned int)vp[VP_COUNTER_TOTAL_RUN_TIME] / 10,
+	       (unsigned int)vp[VP_COUNTER_HYPERVISOR_RUN_TIME] / 10,
+	       (unsigned int)lp[LP_COUNTER_TOTAL_RUN_TIME] / 10,
+	       (unsigned int)lp[LP_COUNTER_HYPERVISOR_RUN_TIME] / 10);
+	snprintf(path, sizeof(path), "partition/%u/vp/0/stats", (unsigned int)pt);
+	if (debugfs_open())
+		EXPECT(debugfs_counter(path, "VpIoInstructionsCount") == 1 &&
+		       debugfs_counter("lp/0/stats", "LpTotalRunTime") > 0, "%s", path);
 	guest_destroy(&g);
 }
 
@@ -534,6 +572,7 @@ int main(void)
 		run_case("doorbell", case_doorbell);
 		run_case("irqfd", case_irqfd);
 		run_case("trace", case_trace);
+		run_case("counters", case_counters);
 		run_case("cycles", case_cycles);
 		run_case("kill", case_kill);
 	}

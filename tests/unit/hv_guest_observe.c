@@ -141,6 +141,10 @@ static void cpuid_then_out_then_halt(struct vcpu *v, struct vcpu_exit *e)
 static void test_vp_counters(void **state)
 {
 	const uint64_t *c = map_stats(HV_STATS_OBJECT_VP, partition, 0, 0);
+	struct hv_input_get_partition_property_ex get = {
+		.partition_id = HV_PARTITION_ID_SELF, .property_code = HV_PROPERTY_COUNTERS,
+	};
+	uint64_t copy[HV_COUNTERS_MAX];
 
 	(void)state;
 	rig_guest = cpuid_then_out_then_halt;
@@ -155,6 +159,16 @@ static void test_vp_counters(void **state)
 	assert_true(c[VP_COUNTER_TOTAL_RUN_TIME] >= c[VP_COUNTER_HYPERVISOR_RUN_TIME]);
 	assert_true(c[VP_COUNTER_HYPERVISOR_RUN_TIME] >=
 		    c[VP_COUNTER_CPUID + 1] + c[VP_COUNTER_IO + 1]);
+
+	get.arg = HV_COUNTERS_ARG(4, partition, 0);
+	assert_int_equal(rig_call(hvcall_get_partition_property_ex, &get, sizeof(get), copy,
+				  sizeof(copy)),
+			 HV_STATUS_SUCCESS);
+	assert_memory_equal(copy, c, sizeof(copy));
+	get.arg = HV_COUNTERS_ARG(5, partition, 0);
+	assert_int_equal(rig_call(hvcall_get_partition_property_ex, &get, sizeof(get), copy,
+				  sizeof(copy)),
+			 HV_STATUS_INVALID_PARAMETER);
 
 	rig_dispatch(vp, HV_DISPATCH_CLEAR_INTERCEPT_SUSPEND);
 	assert_int_equal(c[VP_COUNTER_HLT], 1);

@@ -61,6 +61,7 @@ enum hv_vp_counter {
 	VP_COUNTER_IPIS_SENT		= 60,
 	VP_COUNTER_GPA_HYPERCALLS	= 62,
 	VP_COUNTER_LP_HYPERCALLS	= 63,
+	VP_COUNTER_LONG_SPIN_WAIT_HYPERCALLS = 64,
 	VP_COUNTER_OTHER_HYPERCALLS	= 65,
 	VP_COUNTER_SYNIC_HYPERCALLS	= 66,
 	VP_COUNTER_INTERRUPT_HYPERCALLS	= 67,
@@ -75,5 +76,15 @@ enum hv_vp_counter {
 
 /* All indices are below this. */
 #define HV_COUNTERS_MAX	256
+
+/*
+ * Not Microsoft's but ours, for kernels without debugfs: GET_PARTITION_PROPERTY_EX of
+ * the root partition (SELF) with this property copies one page's counters, u64
+ * [HV_COUNTERS_MAX]. @type_: 1 hypervisor, 2 LP, 3 partition, 4 VP; @id_: partition,
+ * or LP; @vp_: VP.
+ */
+#define HV_PROPERTY_COUNTERS	0x52530002u
+#define HV_COUNTERS_ARG(type_, id_, vp_) \
+	((uint64_t)(type_) << 56 | (uint64_t)(vp_) << 32 | (uint32_t)(id_))
 
 #endif
