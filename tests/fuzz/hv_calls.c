@@ -154,12 +154,14 @@ static void one_call(uint64_t partition, uint64_t pfn)
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 {
+	static _Alignas(4096) uint8_t hvcall_in[4096];
 	static struct cpu cpu;
 	uint64_t partition, pfn;
 	void *state = NULL;
 
 	if (!cpu.self) {
 		cpu.self = &cpu;
+		cpu.hvcall_in = hvcall_in;
 		syscall(SYS_arch_prctl, ARCH_SET_GS, &cpu);
 		partition_init();
 	}
