@@ -2,14 +2,13 @@
 #include "vmm/config.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "lib/conf.h"
 
-enum {
-	OPT_KERNEL = 1,
+enum option {
+	OPT_KERNEL,
 	OPT_INITRD,
 	OPT_CMDLINE,
 	OPT_MEMORY,
@@ -20,21 +19,14 @@ enum {
 	OPT_GRACE,
 	OPT_LOG,
 	OPT_HELP,
+	OPT_UNKNOWN,
 };
 
-static const struct option options[] = {
-	{ "kernel", required_argument, NULL, OPT_KERNEL },
-	{ "initrd", required_argument, NULL, OPT_INITRD },
-	{ "cmdline", required_argument, NULL, OPT_CMDLINE },
-	{ "memory", required_argument, NULL, OPT_MEMORY },
-	{ "cpus", required_argument, NULL, OPT_CPUS },
-	{ "disk", required_argument, NULL, OPT_DISK },
-	{ "name", required_argument, NULL, OPT_NAME },
-	{ "mshv", required_argument, NULL, OPT_MSHV },
-	{ "grace", required_argument, NULL, OPT_GRACE },
-	{ "log", required_argument, NULL, OPT_LOG },
-	{ "help", no_argument, NULL, OPT_HELP },
-	{ NULL, 0, NULL, 0 },
+static const char *const option_names[OPT_UNKNOWN] = {
+	[OPT_KERNEL] = "--kernel",   [OPT_INITRD] = "--initrd", [OPT_CMDLINE] = "--cmdline",
+	[OPT_MEMORY] = "--memory",   [OPT_CPUS] = "--cpus",	[OPT_DISK] = "--disk",
+	[OPT_NAME] = "--name",	     [OPT_MSHV] = "--mshv",	[OPT_GRACE] = "--grace",
+	[OPT_LOG] = "--log",	     [OPT_HELP] = "--help",
 };
 
 #define GRACE_MAX_S 86400
@@ -75,8 +67,10 @@ static bool parse_count(const char *text, unsigned int max, unsigned int *out)
 	return true;
 }
 
+/* How it is meant, then what is wrong. */
 static bool wrong(const char *what, const char *value)
 {
+	config_usage(stderr);
 	log_error("wrong option (%s: \"%s\")", what, value);
 	return false;
 }
@@ -87,8 +81,18 @@ static bool parse_switch(const char *text, bool *out)
 	return *out || strcmp(text, "off") == 0;
 }
 
-static bool parse_disk_item(struct disk_config *d, const char *key, const char *value)
+/* given: the keys so far, one bit each. */
+static bool parse_disk_item(struct disk_config *d, const char *key, const char *value,
+			    unsigned int *given)
 {
+	static const char *const keys[] = { "path", "readonly", "serial" };
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(keys); i++) {
+		if (strcmp(key, keys[i]) == 0 && *given & 1U << i)
+			return wrong("--disk, given twice", key);
+		if (strcmp(key, keys[i]) == 0)
+			*given |= 1U << i;
+	}
 	if (strcmp(key, "path") == 0) {
 		d->path = value;
 		return *value || wrong("--disk path", value);
@@ -108,6 +112,7 @@ static bool parse_disk_item(struct disk_config *d, const char *key, const char *
 static bool parse_disk(struct vm_config *c, char *text)
 {
 	struct disk_config *d;
+	unsigned int given = 0;
 	char *item, *value;
 
 	if (c->disk_count == VMMCTL_DISKS_MAX)
@@ -118,13 +123,13 @@ static bool parse_disk(struct vm_config *c, char *text)
 		if (!value)
 			return wrong("--disk, not key=value", item);
 		*value++ = '\0';
-		if (!parse_disk_item(d, item, value))
+		if (!parse_disk_item(d, item, value, &given))
 			return false;
 	}
 	return d->path || wrong("--disk, path is missing", "");
 }
 
-static bool parse_option(struct vm_config *c, int opt, char *arg)
+static bool parse_value(struct vm_config *c, enum option opt, char *arg)
 {
 	switch (opt) {
 	case OPT_KERNEL:
@@ -150,8 +155,8 @@ static bool parse_option(struct vm_config *c, int opt, char *arg)
 	case OPT_DISK:
 		return parse_disk(c, arg);
 	case OPT_NAME:
-		if (!*arg || strlen(arg) > VMMCTL_NAME_MAX)
-			return wrong("--name, 1 to 31 bytes", arg);
+		if (!conf_is_name(arg, VMMCTL_NAME_MAX))
+			return wrong("--name, 1 to 31 of a-z, 0-9 and -", arg);
 		c->name = arg;
 		return true;
 	case OPT_MSHV:
@@ -165,14 +170,40 @@ static bool parse_option(struct vm_config *c, int opt, char *arg)
 		if (log_parse_level(arg, &c->log_level))
 			return wrong("--log, error, warn, info or debug", arg);
 		return true;
+	case OPT_HELP:
+	case OPT_UNKNOWN:
 	default:
 		return false;
 	}
 }
 
+/* Can it stand in a message? */
+static bool is_one_line(const char *text)
+{
+	for (; *text; text++) {
+		if ((unsigned char)*text < 0x20 || *text == 0x7f)
+			return false;
+	}
+	return true;
+}
+
+/* The option that the first length bytes of arg are; whole names only. */
+static enum option find_option(const char *arg, size_t length)
+{
+	enum option opt;
+
+	for (opt = 0; opt < OPT_UNKNOWN; opt++) {
+		if (strlen(option_names[opt]) == length &&
+		    memcmp(option_names[opt], arg, length) == 0)
+			break;
+	}
+	return opt;
+}
+
+/* "--option value" or "--option=value", each once, but for --disk. */
 enum config_result config_parse(struct vm_config *c, int argc, char **argv)
 {
-	int opt;
+	unsigned int given = 0;
 
 	*c = (struct vm_config){
 		.name = "guest",
@@ -183,27 +214,38 @@ enum config_result config_parse(struct vm_config *c, int argc, char **argv)
 		.grace_s = VMMCTL_GRACE_S,
 		.log_level = LOG_INFO,
 	};
-	optind = 1;
-	opterr = 0;
-	while ((opt = getopt_long(argc, argv, ":", options, NULL)) != -1) {
-		if (opt == OPT_HELP)
-			return CONFIG_HELP;
-		if (opt == ':') {
-			wrong("value is missing", argv[optind - 1]);
+	for (int i = 1; i < argc; i++) {
+		if (!is_one_line(argv[i])) {
+			config_usage(stderr);
+			log_error("wrong option (control character in argument %d)", i);
 			return CONFIG_WRONG;
 		}
-		if (opt == '?') {
-			wrong("unknown", argv[optind - 1]);
-			return CONFIG_WRONG;
-		}
-		if (!parse_option(c, opt, optarg))
-			return CONFIG_WRONG;
 	}
-	if (optind < argc) {
-		wrong("not an option", argv[optind]);
-		return CONFIG_WRONG;
+	for (int i = 1; i < argc; i++) {
+		size_t length = strcspn(argv[i], "=");
+		enum option opt = find_option(argv[i], length);
+		char *value = argv[i][length] ? argv[i] + length + 1 : NULL;
+		bool good;
+
+		if (opt == OPT_UNKNOWN)
+			good = wrong(strncmp(argv[i], "--", 2) ? "not an option" : "unknown",
+				     argv[i]);
+		else if (opt == OPT_HELP && !value)
+			return CONFIG_HELP;
+		else if (opt == OPT_HELP)
+			good = wrong("takes no value", argv[i]);
+		else if (given & 1U << opt && opt != OPT_DISK)
+			good = wrong("given twice", option_names[opt]);
+		else if (!value && !(value = argv[++i]))
+			good = wrong("value is missing", option_names[opt]);
+		else
+			good = parse_value(c, opt, value);
+		if (!good)
+			return CONFIG_WRONG;
+		given |= 1U << opt;
 	}
 	if (!c->kernel) {
+		config_usage(stderr);
 		log_error("wrong option (--kernel is missing)");
 		return CONFIG_WRONG;
 	}

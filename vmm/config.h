@@ -37,8 +37,9 @@ struct vm_config {
 enum config_result { CONFIG_RUN, CONFIG_HELP, CONFIG_WRONG };
 
 /*
- * Read the command line into @c. CONFIG_WRONG: one line that says what is
- * wrong was printed. Modifies the strings of --disk.
+ * Read the command line into @c: whole option names, each once (but --disk),
+ * no control characters. CONFIG_WRONG: the usage and, below it, one line that
+ * says what is wrong were printed to standard error. Modifies the strings of --disk.
  */
 enum config_result config_parse(struct vm_config *c, int argc, char **argv);
 
@@ -48,7 +49,6 @@ enum config_result config_parse(struct vm_config *c, int argc, char **argv);
  */
 bool config_is_at_fault(int error);
 
-/* --help goes to standard output, the rest to standard error. */
 void config_usage(FILE *to);
 
 #endif

@@ -36,7 +36,6 @@ int main(int argc, char **argv)
 		config_usage(stdout);
 		return VMMCTL_POWERED_OFF;
 	case CONFIG_WRONG:
-		config_usage(stderr);
 		return VMMCTL_USAGE;
 	case CONFIG_RUN:
 		break;

@@ -71,6 +71,15 @@ if ! cmp -s "$work/1.gz" "$work/2.gz"; then
 	failed=1
 fi
 
+# The vmm: the reason comes last, below the usage, and is one line.
+expect 2 '^vmm.*: wrong option \(unknown: "--kern"\)$' "$O/vmm/vmm" --kern k
+expect 2 '^vmm.*: wrong option \(--disk, given twice: "path"\)$' \
+	"$O/vmm/vmm" --kernel k --disk path=a,path=b
+expect 2 '^vmm.*: wrong option \(control character in argument 4\)$' \
+	"$O/vmm/vmm" --kernel k --name 'a
+b'
+expect 2 '^vmm.*: wrong option \(--kernel is missing\)$' "$O/vmm/vmm"
+
 # Packages.
 expect 2 'only lists what is missing' tools/deps.sh
 expect 0 '' tools/deps.sh ensure build run check

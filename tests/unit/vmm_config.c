@@ -61,6 +61,10 @@ static void test_good(void **state)
 	assert_int_equal(parse("--kernel|k|--memory|1t"), CONFIG_RUN);
 	assert_int_equal(config.memory, UINT64_C(1) << 40);
 	assert_int_equal(parse("--help"), CONFIG_HELP);
+	assert_int_equal(parse("--kernel=/k|--cmdline=a=b|--name=x"), CONFIG_RUN);
+	assert_string_equal(config.cmdline, "a=b");
+	assert_int_equal(parse("--kernel|--name"), CONFIG_RUN);
+	assert_string_equal(config.kernel, "--name");
 }
 
 static void test_wrong(void **state)
@@ -94,6 +98,24 @@ static void test_wrong(void **state)
 		"--kernel|k|--disk|path=a,serial=123456789012345678901",
 		"--kernel|k|--grace|86401",
 		"--kernel|k|--log|loud",
+		/* Names are not guessed, and nothing is said twice. */
+		"--kern|k",
+		"--kernel|k|--mem|64M",
+		"-kernel|k",
+		"--kernel|k|--",
+		"--kernel|k|--help=x",
+		"--kernel|k|--kernel|l",
+		"--kernel|k|--memory|64M|--memory=64M",
+		"--kernel|k|--disk|path=a,path=b",
+		"--kernel|k|--disk|path=a,readonly=on,readonly=off",
+		"--kernel|k|--disk|path=a,serial=x,serial=x",
+		/* What would break a line of the log. */
+		"--kernel|k\nl",
+		"--kernel|k|--name|a\nb",
+		"--kernel|k|--name|A b",
+		"--kernel|k|--disk|path=a\nb",
+		"--kernel|k|--cmdline|a\033b",
+		"--kernel|k|--no\nsuch",
 	};
 
 	(void)state;
