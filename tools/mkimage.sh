@@ -141,6 +141,8 @@ efi | disk) ;;
 esac
 [ -n "$out" ] || wrong "-o is missing"
 [ -d "$out" ] && wrong "-o $out: is a directory"
+# A device, say, which mv would replace by a file.
+if [ -e "$out" ] && [ ! -f "$out" ]; then wrong "-o $out: is not a regular file"; fi
 [ -d "$(dirname -- "$out")" ] || wrong "-o $out: no directory $(dirname -- "$out")"
 case $cmdline in
 *[![:print:]]*) wrong "--cmdline: only printable ASCII characters" ;;

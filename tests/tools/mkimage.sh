@@ -70,6 +70,10 @@ f="--format efi -o $out"
 	refuse 2 "--manifest $work/none.yaml: no such file" --manifest "$work/none.yaml" $f
 	refuse 2 "--manifest $work/dir: no such file" --manifest "$work/dir" $f
 	refuse 2 "-o $work/dir: is a directory" $m --format efi -o "$work/dir"
+	mkfifo "$work/fifo"
+	refuse 2 "-o $work/fifo: is not a regular file" $m --format efi -o "$work/fifo"
+	ln -s /dev/null "$work/null"
+	refuse 2 "-o $work/null: is not a regular file" $m --format disk -o "$work/null"
 	refuse 2 "-o $work/none/image: no directory $work/none" $m --format efi -o "$work/none/image"
 	refuse 2 "--add $work/none:/a: $work/none does not exist" $m $f --add "$work/none:/a"
 	refuse 2 "--add $work/kernel:a: a is not an absolute path" $m $f --add "$work/kernel:a"
