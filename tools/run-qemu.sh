@@ -106,6 +106,9 @@ done
 command -v qemu-system-x86_64 >/dev/null || die "qemu-system-x86_64 not found (package qemu-system-x86)"
 find_firmware
 mkdir -p "$dir"
+# QEMU inherits the lock: two machines shall not write one log and one vars.fd.
+exec 9>"$dir/lock"
+flock -n 9 || die "$dir: another machine is running there (--dir, or O= for make)"
 # Firmware variables start fresh each time: no run depends on the one before.
 cp "$vars" "$dir/vars.fd"
 chmod u+w "$dir/vars.fd"

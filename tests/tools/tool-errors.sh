@@ -52,6 +52,23 @@ expect 2 'environment: ACCEL' tools/run-qemu.sh dance
 expect 1 'run-qemu: ACCEL=magic: tcg or kvm' \
 	env ACCEL=magic tools/run-qemu.sh direct Makefile --dir "$work/run"
 
+# Two machines in one directory; the lock goes with the first, whoever it was.
+mkdir "$work/bin"
+printf '#!/bin/sh\n: >"%s/started"\nexec sleep 60\n' "$work" >"$work/bin/qemu-system-x86_64"
+chmod +x "$work/bin/qemu-system-x86_64"
+PATH=$work/bin:$PATH ACCEL=tcg tools/run-qemu.sh direct Makefile --dir "$work/run2" >"$work/first" 2>&1 &
+first=$!
+for _ in 1 2 3 4 5 6 7 8 9 10; do
+	[ -e "$work/started" ] && break
+	sleep 0.5
+done
+expect 1 "run-qemu: $work/run2: another machine is running there" \
+	env PATH="$work/bin:$PATH" tools/run-qemu.sh direct Makefile --dir "$work/run2"
+kill "$first"
+wait "$first" || :
+printf '#!/bin/sh\nexit 0\n' >"$work/bin/qemu-system-x86_64"
+expect 0 '' env PATH="$work/bin:$PATH" tools/run-qemu.sh direct Makefile --dir "$work/run2"
+
 # Archives: wrong lists, and the same bytes twice.
 list()
 {
