@@ -312,6 +312,8 @@ static bool walk_text(struct schema_reader *r, const char *text, size_t size,
 
 	if (!yaml_parser_initialize(&yaml))
 		return schema_problem(r, &schema_begin, "out of memory while reading");
+	/* Not what a byte order mark says: UTF-16 would be YAML, too. */
+	yaml_parser_set_encoding(&yaml, YAML_UTF8_ENCODING);
 	yaml_parser_set_input_string(&yaml, (const unsigned char *)text, size);
 	good = walk(r, &yaml);
 	yaml_parser_delete(&yaml);

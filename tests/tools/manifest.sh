@@ -115,6 +115,11 @@ E
 expect not-yaml '[0-9]+:[0-9]+: not YAML.*' <<'E'
 guests: [
 E
+# All that is not UTF-8, whatever else it may be.
+printf '\377\376g\0u\0e\0s\0t\0s\0:\0 \0[\0]\0\n\0' | expect utf-16le '1:1: not text in UTF-8: .*'
+printf '\376\377\0g\0u\0e\0s\0t\0s\0:\0 \0[\0]\0\n' | expect utf-16be '1:1: not text in UTF-8: .*'
+printf 'g\0u\0e\0s\0t\0s\0:\0 \0[\0]\0\n\0' | expect utf-16-bare '1:[12]: not text in UTF-8: .*'
+printf 'host: {name: \351}\nguests: []\n' | expect latin-1 '[0-9]+:[0-9]+: not text in UTF-8: .*'
 expect empty '1:1: the file is empty.*' </dev/null
 expect no-guests '1:1: .*guests.*' <<'E'
 host: {name: x}
@@ -134,6 +139,13 @@ guests:
 E
 if ! (cd "$work" && "$check" --root root good.yaml) >"$work/out" 2>&1 || [ -s "$work/out" ]; then
 	echo "good: refused or not silent:"
+	cat "$work/out"
+	failed=1
+fi
+# A byte order mark of UTF-8 is harmless.
+printf '\357\273\277guests: []\n' >"$work/bom.yaml"
+if ! (cd "$work" && "$check" --root root bom.yaml) >"$work/out" 2>&1 || [ -s "$work/out" ]; then
+	echo "bom: refused or not silent:"
 	cat "$work/out"
 	failed=1
 fi
