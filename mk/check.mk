@@ -131,6 +131,6 @@ do-check: $(if $(unknown),,$(chosen_deps))
 endif
 
 # make fuzz F=name TIME=seconds
-do-fuzz: $(if $(F),$(TEST)/bin/$(F))
-	@$(if $(filter $(F),$(fuzz_targets)),,echo 'fuzz: F= is one of: $(fuzz_targets)' >&2; exit 1)
+do-fuzz: $(patsubst %,$(TEST)/bin/%,$(filter $(F),$(fuzz_targets)))
+	@$(if $(filter $(fuzz_targets),$(F)),,echo 'fuzz: F= is one of: $(fuzz_targets)' >&2; exit 1)
 	@O=$(O) TEST_DIR=$(TEST)/$(F) tests/fuzz.sh $(F) $(or $(TIME),60)

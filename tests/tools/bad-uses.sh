@@ -39,6 +39,8 @@ refuse 'make run: ADD=nosuchfile: no such file' make run ADD=nosuchfile:/x
 refuse 'make run: ADD=nosuchfile: no such file' make run ADD='Makefile:/x nosuchfile:/y'
 refuse 'check: no test "nosuch" (make check T=list)' make check T=nosuch
 refuse 'check: no test "nosuch" (make check T=list)' make check T='tree nosuch'
+targets=$(cat tests/fuzz/*.mk tests/unit/*.mk | sed -n 's/^fuzz_targets *+= *//p' | tr '\n' ' ')
+refuse "fuzz: F= is one of: ${targets% }" make fuzz F=nosuch
 refuse 'make image: KERNEL_TARBALL=missing: cannot be read' env KERNEL_TARBALL=missing make image
 refuse 'make image: BUSYBOX_TARBALL=missing: cannot be read' make image BUSYBOX_TARBALL=missing
 refuse 'make run: ACCEL=kvm cannot work here: there is no /dev/nothing' \
