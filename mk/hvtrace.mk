@@ -7,6 +7,6 @@
 HVTRACE := $(O)/tools/hvtrace
 
 $(HVTRACE): tools/hvtrace.c include/abi/hv/trace.h include/abi/hv/hypercall.h \
-		include/abi/hv/message.h | $(KERNEL_HEADERS_STAMP) $(TP_LIBS)
+		include/abi/hv/message.h include/abi/hv/guest.h | $(KERNEL_HEADERS_STAMP) $(TP_LIBS)
 	$(call say,CC,$@)mkdir -p $(@D) && \
 	$(CC_MUSL) $(CFLAGS_MUSL) $(LDFLAGS_MUSL) -o $@ tools/hvtrace.c
