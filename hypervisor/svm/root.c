@@ -324,6 +324,13 @@ static void exit_intr(struct root_vp *vp)
 	deliver(vp, (uint8_t)vector);
 }
 
+/* What was overtaken is offered as soon as there is room. */
+static void offer_held(struct root_vp *vp)
+{
+	if (vp->held_count && !(vp->vmcb->int_ctl & SVM_V_IRQ))
+		vp->vmcb->int_ctl = virtual_interrupt(vp->held[--vp->held_count]);
+}
+
 /*
  * Intercepted while interrupts are held: after this one there is room for the
  * next. The IRET itself has to happen first, so the intercept rests until the
@@ -331,8 +338,7 @@ static void exit_intr(struct root_vp *vp)
  */
 static void exit_iret(struct root_vp *vp)
 {
-	if (vp->held_count && !(vp->vmcb->int_ctl & SVM_V_IRQ))
-		vp->vmcb->int_ctl = virtual_interrupt(vp->held[--vp->held_count]);
+	offer_held(vp);
 	vp->vmcb->intercept1 &= ~SVM_INTERCEPT_IRET;
 }
 
@@ -350,6 +356,17 @@ static void exit_vmmcall(struct root_vp *vp)
 	if (v->cpl != 0 || !(v->efer & EFER_LMA) || !(v->cs.attributes & VMCB_SEG_L) ||
 	    !rootmsr_hypercall_enabled()) {
 		root_inject_ud(vp);
+		return;
+	}
+	/*
+	 * The handler that overtook an interrupt may have switched tasks, without an
+	 * IRET so far. What it overtook is in service: a guest dispatched now could be
+	 * interrupted by nothing of its class or below, no kick and no timer. So it is
+	 * taken first, and the call comes again.
+	 */
+	offer_held(vp);
+	if ((v->int_ctl & SVM_V_IRQ) && (v->rflags & RFLAGS_IF)) {
+		v->int_state &= ~SVM_INTERRUPT_SHADOW;
 		return;
 	}
 	result = hypercall_root(&r);

@@ -25,3 +25,6 @@ hv_timer_src := tests/unit/hv_timer.c hypervisor/hw/timer.c hypervisor/hv/stimer
 unit_tests += hv_svm
 hv_svm_src := tests/unit/hv_svm.c hypervisor/svm/guest.c hypervisor/svm/xstate.c \
 	hypervisor/svm/root_msr.c
+
+unit_tests += hv_root
+hv_root_src := tests/unit/hv_root.c hypervisor/svm/root.c hypervisor/svm/insn.c
