@@ -274,7 +274,7 @@ enum hv_status hvcall_map_gpa_pages(struct hvcall *c)
 	bool large = in->flags & HV_MAP_GPA_LARGE_PAGE;
 	uint64_t step = large ? LARGE_PFNS : 1;
 	enum nested_level level = large ? NESTED_2M : NESTED_4K;
-	enum hv_status status;
+	enum hv_status status = HV_STATUS_SUCCESS;
 	struct partition *p;
 	bool stale = false;
 	uint64_t bits;
@@ -290,10 +290,15 @@ enum hv_status hvcall_map_gpa_pages(struct hvcall *c)
 
 	lock_take(&p->lock);
 	lock_take(&p->gpa_lock);
-	status = p->state == PARTITION_FINALIZED ? HV_STATUS_INVALID_PARTITION_STATE
-						 : gpa_prepare(p);
+	if (p->state != PARTITION_FINALIZED)
+		status = gpa_prepare(p);
+	else if (bits != NESTED_RESERVED)
+		status = HV_STATUS_INVALID_PARTITION_STATE;
 
 	c->reps_done = c->rep_start;
+	/* Finalized: no access is left that the root could take back. */
+	if (status == HV_STATUS_SUCCESS && !p->nested.root)
+		c->reps_done = c->rep_count;
 	while (status == HV_STATUS_SUCCESS && c->reps_done < c->rep_count) {
 		uint64_t gpa = (in->gpa_pfn + c->reps_done * step) << PAGE_SHIFT;
 		uint64_t frame = pfn[c->reps_done];

@@ -339,6 +339,34 @@ static void test_large_pages(void **state)
 			 HV_STATUS_INVALID_PARTITION_ID);
 }
 
+/*
+ * Linux forgets a partition's memory only after FINALIZE, and takes pages back
+ * until then: there is no access left to take, which is no failure.
+ */
+static void test_map_finalized(void **state)
+{
+	struct {
+		struct hv_input_map_gpa_pages h;
+		uint64_t pfn;
+	} in = { .h = { .flags = HV_MAP_GPA_NO_ACCESS } };
+	uint64_t id = rig_partition();
+	struct hv_input_partition p = { id };
+	uint32_t done;
+
+	(void)state;
+	in.h.partition_id = id;
+	rig_map(id, 0, 1, HV_MAP_GPA_READABLE);
+	assert_int_equal(rig_call(hvcall_finalize_partition, &p, sizeof(p), NULL, 0), 0);
+	assert_int_equal(rig_rep(hvcall_map_gpa_pages, &in, sizeof(in), NULL, 0, 0, 1, &done), 0);
+	assert_int_equal(done, 1);
+	in.h.flags = HV_MAP_GPA_READABLE;
+	in.pfn = rig_pfn();
+	assert_int_equal(rig_rep(hvcall_map_gpa_pages, &in, sizeof(in), NULL, 0, 0, 1, &done),
+			 HV_STATUS_INVALID_PARTITION_STATE);
+	rig_withdraw(id);
+	assert_int_equal(rig_call(hvcall_delete_partition, &p, sizeof(p), NULL, 0), 0);
+}
+
 static void test_access_states(void **state)
 {
 	struct hv_input_gpa_access_states in = { .flags = HV_ACCESS_STATE_CLEAR_DIRTY };
@@ -412,6 +440,7 @@ const struct CMUnitTest memory_tests[] = {
 	RIG_TEST(test_map_restarts),
 	RIG_TEST(test_shoot_down),
 	RIG_TEST(test_large_pages),
+	RIG_TEST(test_map_finalized),
 	RIG_TEST(test_access_states),
 	RIG_TEST(test_ports),
 };
