@@ -8,6 +8,7 @@
 #define VERSION			0x50014		/* 6 LVT entries, integrated */
 #define LVT_MASKED		BIT32(16)
 #define LVT_TIMER_MODE(v)	(((v) >> 17) & 3u)
+#define TIMER_ONE_SHOT		0
 #define TIMER_PERIODIC		1
 #define TIMER_DEADLINE		2
 #define ESR_SEND_ILLEGAL	BIT32(5)
@@ -168,7 +169,14 @@ static uint64_t timer_period(const struct vlapic *a)
 	unsigned int code = (a->divide & 3) | (a->divide >> 1 & 4);
 	unsigned int shift = (code + 1) & 7;	/* 0 → 2, …, 6 → 128, 7 → 1 */
 
-	return (uint64_t)a->initial_count << shift;
+	return a->expired ? 0 : (uint64_t)a->initial_count << shift;
+}
+
+/* Before the mode or the divider changes: a count that has run out stays so. */
+static void timer_settle(struct vlapic *a, uint64_t now)
+{
+	if (timer_mode(a) == TIMER_ONE_SHOT && a->initial_count)
+		a->expired = now - a->count_start >= timer_period(a);
 }
 
 static uint32_t timer_count(const struct vlapic *a, uint64_t now)
@@ -343,6 +351,8 @@ static void lvt_write(struct vp *vp, enum vlapic_lvt n, uint32_t val)
 	struct vlapic *a = &vp->apic;
 	uint32_t old = a->lvt[n];
 
+	if (n == VLAPIC_LVT_TIMER)
+		timer_settle(a, rdtsc());
 	val &= lvt_mask[n];
 	if (!(a->svr & VLAPIC_SVR_ENABLE))
 		val |= LVT_MASKED;
@@ -417,10 +427,12 @@ enum vlapic_todo vlapic_write(struct vp *vp, unsigned int reg, uint32_t val)
 		if (timer_mode(a) == TIMER_DEADLINE)
 			break;
 		a->initial_count = val;
+		a->expired = false;
 		a->count_start = now;
 		timer_rearm(vp, now);
 		break;
 	case 0x3e0:
+		timer_settle(a, now);
 		left = timer_count(a, now);
 		a->divide = val & 0xb;
 		timer_resume(a, left, now);
@@ -573,7 +585,9 @@ bool vlapic_set_state(struct vp *vp, const struct hv_local_apic_state *s)
 	a->irr[0] &= 0xffff0000;
 	a->divide = s->divide & 0xb;
 	a->initial_count = s->initial_count;
+	a->expired = false;
 	timer_resume(a, MIN(s->counter, s->initial_count), now);
+	timer_settle(a, now);
 	timer_rearm(vp, now);
 	return true;
 }

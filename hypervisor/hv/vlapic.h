@@ -43,6 +43,7 @@ struct vlapic {
 	uint32_t divide;		/* register value */
 	uint32_t initial_count;
 	uint64_t count_start;		/* host TSC of the current period's start */
+	bool expired;			/* one-shot: only a new count begins again */
 	uint64_t deadline_msr;		/* TSC_DEADLINE, guest TSC, 0: disarmed */
 	uint64_t deadline;		/* host TSC of the next expiry, 0: none */
 
