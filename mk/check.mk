@@ -47,6 +47,10 @@ $(foreach t,$(fuzz_targets),$(eval $(call host_test,$(t),fuzz,-fsanitize=fuzzer,
 
 tool_tests    := $(sort $(patsubst tests/tools/%.sh,%,$(wildcard tests/tools/*.sh)))
 machine_tests := $(shell tests/machine.sh names)
+# Minutes each: with LONG=1, or by name.
+ifneq ($(LONG)$(T),)
+machine_tests += $(shell tests/machine.sh names-long)
+endif
 
 # Guest kernels and root programs that only tests use.
 STUB := $(TEST)/guest/stub
@@ -82,11 +86,11 @@ $(TEST)/hv/%: tests/hv/%.c tests/hv/lib/bare.h tests/guest/stub.lds hypervisor/s
 		--no-warn-rwx-segments --build-id=none -o $@ $@.o
 
 # All of it into each: the linker drops what a program does not use.
-root_lib := $(wildcard tests/root/lib/*.[ch])
+root_lib := $(wildcard tests/root/lib/*.[chS])
 
 $(TEST)/root/%: tests/root/%.c $(root_lib) | $(KERNEL_HEADERS_STAMP) $(TP_LIBS)
 	$(call say,CC,$@)mkdir -p $(@D) && \
-	$(CC_MUSL) $(CFLAGS_MUSL) $(LDFLAGS_MUSL) -o $@ $(filter %.c,$^)
+	$(CC_MUSL) $(CFLAGS_MUSL) $(LDFLAGS_MUSL) -o $@ $(filter %.c %.S,$^)
 
 # One image per machine test.
 machine_payload := $(O)/guest/bzImage $(O)/guest/initramfs.cpio.gz $(O)/guest/disk.img \

@@ -9,6 +9,7 @@ usage()
 {
 	cat >&2 <<EOF
 usage: tests/machine.sh names            the tests in the matrix
+       tests/machine.sh names-long       those that only LONG=1 or T=name run
        tests/machine.sh limit NAME       its time limit in seconds
        tests/machine.sh image NAME FILE  build what it boots
        tests/machine.sh run NAME FILE DIR   boot that, judge, logs in DIR
@@ -36,6 +37,16 @@ values()
 		inside && $1 == key && $2 == "=" {
 			sub(/^[^=]*= */, ""); gsub(/\$O\//, O "/"); print
 		}' "$matrix"
+}
+
+# names LONG: the sections that say "long = yes", or the others.
+names()
+{
+	awk -v long="$1" '
+		function flush() { if (name && (is_long ? "yes" : "no") == long) print name }
+		/^\[/ { flush(); name = substr($1, 2, length($1) - 2); is_long = 0 }
+		$1 == "long" && $2 == "=" && $3 == "yes" { is_long = 1 }
+		END { flush() }' "$matrix"
 }
 
 # value NAME KEY DEFAULT
@@ -212,7 +223,8 @@ run_machine()
 
 [ $# -ge 1 ] || usage
 case $1,$# in
-names,1) sed -n 's/^\[\(.*\)\]$/\1/p' "$matrix" ;;
+names,1) names no ;;
+names-long,1) names yes ;;
 limit,2) known "$2"; value "$2" limit 60 ;;
 image,3) known "$2"; build_image "$2" "$3" ;;
 run,4) known "$2"; run_machine "$2" "$3" "$4" ;;

@@ -9,7 +9,7 @@
 #include "tests/guest/lib/guest.h"
 
 #define CPUS	    8U
-#define PATIENCE_MS 4000
+#define PATIENCE_MS 20000
 
 /* Vectors, a priority class each; VECTOR_WORK is above them. */
 #define V_LOW	    0x31
@@ -283,7 +283,7 @@ static volatile bool level_tmr, level_remote, level_cleared;
 
 static void level(struct guest_frame *f)
 {
-	unsigned int n = ++hits[cpu_this()][f->vector];
+	unsigned int cpu = cpu_this(), n = hits[cpu][f->vector] + 1;
 
 	level_tmr = apic_bit(APIC_TMR, V_LEVEL);
 	level_remote = ioapic_state(PLATFORM_GSI_COM1) & RTE_REMOTE;
@@ -292,6 +292,7 @@ static void level(struct guest_frame *f)
 		line_down();
 	apic_eoi();
 	level_cleared = !(ioapic_state(PLATFORM_GSI_COM1) & RTE_REMOTE);
+	hits[cpu][f->vector] = n;
 }
 
 static void test_level(uint8_t cpu)

@@ -58,7 +58,29 @@ int get_register(struct guest *g, uint32_t name, union hv_register_value *value)
 			   sizeof(*value), NULL);
 }
 
+#define ALIGNMENT (2UL << 20)
+
+/* Aligned, so that the kernel can make large pages of it. */
+static uint8_t *ram_map(size_t bytes)
+{
+	uint8_t *all = mmap(NULL, bytes + ALIGNMENT, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint8_t *ram = all + (-(uintptr_t)all & (ALIGNMENT - 1));
+
+	if (all == MAP_FAILED)
+		return all;
+	if (ram != all)
+		munmap(all, (size_t)(ram - all));
+	munmap(ram + bytes, ALIGNMENT - (size_t)(ram - all));
+	return ram;
+}
+
 int guest_create(struct guest *g, const uint8_t *code, size_t size)
+{
+	return guest_create_sized(g, code, size, RAM_BYTES);
+}
+
+int guest_create_sized(struct guest *g, const uint8_t *code, size_t size, size_t ram_bytes)
 {
 	struct mshv_create_partition create = {
 		.pt_flags = 1ULL << MSHV_PT_BIT_LAPIC | 1ULL << MSHV_PT_BIT_X2APIC |
@@ -72,12 +94,13 @@ int guest_create(struct guest *g, const uint8_t *code, size_t size)
 	g->pt = ioctl(dev, MSHV_CREATE_PARTITION, &create);
 	if (g->pt < 0 || ioctl(g->pt, MSHV_INITIALIZE_PARTITION))
 		return -errno;
-	g->ram = mmap(NULL, RAM_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	g->ram = ram_map(ram_bytes);
+	g->ram_bytes = ram_bytes;
 	if (g->ram == MAP_FAILED)
 		return -errno;
 	memcpy(g->ram + CODE_AT, code, size);
 	mem = (struct mshv_user_mem_region){
-		.size = RAM_BYTES,
+		.size = ram_bytes,
 		.guest_pfn = 0,
 		.userspace_addr = (uintptr_t)g->ram,
 		.flags = 1 << MSHV_SET_MEM_BIT_WRITABLE | 1 << MSHV_SET_MEM_BIT_EXECUTABLE,
@@ -99,6 +122,34 @@ int guest_create(struct guest *g, const uint8_t *code, size_t size)
 	return set_register(g, HV_X64_REGISTER_RIP, v);
 }
 
+int guest_set_flat(struct guest *g)
+{
+	static const uint32_t data[] = { HV_X64_REGISTER_DS, HV_X64_REGISTER_ES,
+					 HV_X64_REGISTER_SS };
+	union hv_register_value v = { .reg64 = 0x11 }; /* PE, ET */
+	int ret = set_register(g, HV_X64_REGISTER_CR0, v);
+
+	v.segment = (struct hv_segment_register){ .limit = 0xffffffff, .attributes = 0xc09b };
+	ret = ret ? ret : set_register(g, HV_X64_REGISTER_CS, v);
+	v.segment.attributes = 0xc093;
+	for (unsigned int i = 0; i < sizeof(data) / sizeof(data[0]); i++)
+		ret = ret ? ret : set_register(g, data[i], v);
+	return ret;
+}
+
+int guest_irqfd(struct guest *g, int fd, uint32_t data)
+{
+	struct {
+		struct mshv_user_irq_table h;
+		struct mshv_user_irq_entry e[1];
+	} table = { .h.nr = 1, .e = { { .gsi = 5, .address_lo = 0xfee00000, .data = data } } };
+	struct mshv_user_irqfd irq = { .fd = fd, .gsi = 5, .resamplefd = -1 };
+
+	if (ioctl(g->pt, MSHV_SET_MSI_ROUTING, &table) || ioctl(g->pt, MSHV_IRQFD, &irq))
+		return -errno;
+	return 0;
+}
+
 void guest_destroy(struct guest *g)
 {
 	if (g->page && g->page != MAP_FAILED)
@@ -108,7 +159,7 @@ void guest_destroy(struct guest *g)
 	if (g->pt > 0)
 		close(g->pt);
 	if (g->ram && g->ram != MAP_FAILED)
-		munmap(g->ram, RAM_BYTES);
+		munmap(g->ram, g->ram_bytes);
 }
 
 int64_t guest_run(struct guest *g)

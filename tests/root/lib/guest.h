@@ -12,13 +12,14 @@
 
 #include "include/abi/hv/message.h"
 #include "include/abi/hv/register.h"
+#include "tests/root/lib/code.h"
 
 #define RAM_BYTES (1 << 20)
-#define CODE_AT	  0x1000
 
 struct guest {
 	int pt, vp;
 	uint8_t *ram;
+	size_t ram_bytes;
 	struct hv_register_page *page;
 	struct hv_message msg;
 };
@@ -28,11 +29,18 @@ int guest_device(void);
 
 /* RAM from address 0, code at CODE_AT, about to run it in real mode; 0 or -errno. */
 int guest_create(struct guest *g, const uint8_t *code, size_t size);
+/* The same with other memory than RAM_BYTES, at a multiple of 2 MiB. */
+int guest_create_sized(struct guest *g, const uint8_t *code, size_t size, size_t ram_bytes);
+/* It starts in 32-bit mode, flat, instead; 0 or -errno. */
+int guest_set_flat(struct guest *g);
 void guest_destroy(struct guest *g);
 /* Run to the next message: its type, or -errno. */
 int64_t guest_run(struct guest *g);
 /* Continue behind the instruction of the message, through the register page. */
 void guest_skip(struct guest *g, unsigned int len);
+
+/* @fd's signals become MSI @data of the first processor; call once. 0 or -errno. */
+int guest_irqfd(struct guest *g, int fd, uint32_t data);
 
 /* A hypercall through @fd; 0 or -errno. *status, if asked for: HV_STATUS_... */
 long hvcall(int fd, uint16_t code, uint16_t reps, void *in, uint16_t in_size, void *out,
