@@ -74,19 +74,17 @@ void trace_panic(void)
 	/* enum hv_trace_kind */
 	static const char kind[][10] = { "",	    "root exit", "exit",   "call", "intercept",
 					 "message", "signal",	 "inject", "fault" };
-	uint64_t now = rdtsc();
 
 	for (unsigned int i = 0; trace_on && i < cpu_count; i++) {
 		uint64_t next = cpus[i]->trace_next;
 		uint64_t n = next < PANIC_EVENTS ? 0 : next - PANIC_EVENTS;
 
-		log_panic_line("--- last events of processor %u ---", i);
+		log_panic_line("--- last events of processor %u (TSC) ---", i);
 		for (; n < next; n++) {
 			const struct hv_trace_event *e = &cpus[i]->trace[n % TRACE_EVENTS];
 
-			log_panic_line("-%llu %u.%u %s %#x %#llx %#llx", LLU(now - e->tsc),
-				       e->partition, e->vp, kind[e->kind], e->code, LLU(e->a),
-				       LLU(e->b));
+			log_panic_line("%llu %u.%u %s %#x %#llx %#llx", LLU(e->tsc), e->partition,
+				       e->vp, kind[e->kind], e->code, LLU(e->a), LLU(e->b));
 		}
 	}
 }
