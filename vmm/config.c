@@ -23,10 +23,10 @@ enum option {
 };
 
 static const char *const option_names[OPT_UNKNOWN] = {
-	[OPT_KERNEL] = "--kernel",   [OPT_INITRD] = "--initrd", [OPT_CMDLINE] = "--cmdline",
-	[OPT_MEMORY] = "--memory",   [OPT_CPUS] = "--cpus",	[OPT_DISK] = "--disk",
-	[OPT_NAME] = "--name",	     [OPT_MSHV] = "--mshv",	[OPT_GRACE] = "--grace",
-	[OPT_LOG] = "--log",	     [OPT_HELP] = "--help",
+	[OPT_KERNEL] = "--kernel", [OPT_INITRD] = "--initrd", [OPT_CMDLINE] = "--cmdline",
+	[OPT_MEMORY] = "--memory", [OPT_CPUS] = "--cpus",     [OPT_DISK] = "--disk",
+	[OPT_NAME] = "--name",	   [OPT_MSHV] = "--mshv",     [OPT_GRACE] = "--grace",
+	[OPT_LOG] = "--log",	   [OPT_HELP] = "--help",
 };
 
 #define GRACE_MAX_S 86400
