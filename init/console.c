@@ -127,11 +127,68 @@ static void take(struct console *console, struct console_source *source, char by
 	source->line[source->length++] = byte;
 }
 
+/*
+ * Can a terminal do nothing with byte but show it where the cursor is?  Follows
+ * escape sequences to their end: ESC, or ESC [ and up to a final letter; of other
+ * strings only the beginning goes, and the rest is text.
+ */
+static bool is_text(struct console_source *source, unsigned char byte)
+{
+	unsigned char last = source->last;
+	enum console_escape escape = source->escape;
+
+	source->last = byte;
+	source->escape = byte == '\x1b' ? CONSOLE_ESC : CONSOLE_TEXT;
+	if ((byte < 0x20 && byte != '\t') || byte == 0x7f)
+		return false;
+	if (escape == CONSOLE_ESC && byte == '[')
+		source->escape = CONSOLE_CSI;
+	/* Intermediate bytes, and parameters of a control sequence: more follows. */
+	else if (escape != CONSOLE_TEXT && byte >= 0x20 &&
+		 byte < (escape == CONSOLE_CSI ? 0x40 : 0x30))
+		source->escape = escape;
+	if (escape != CONSOLE_TEXT)
+		return false;
+	/* U+0080 to U+009F, in UTF-8 or bare, are control characters as well. */
+	return byte < 0x80 || byte > 0x9f || (last >= 0x80 && last != 0xc2);
+}
+
+/*
+ * Who does not have the terminal gets lines and nothing else: whatever could
+ * move the cursor before the prefix is left out, and a carriage return that ends
+ * no line begins a new one.
+ */
+static void feed_lines(struct console *console, struct console_source *source, const char *data,
+		       size_t size, int64_t now_ms)
+{
+	size_t i;
+
+	for (i = 0; i < size; i++) {
+		bool is_shown = is_text(source, (unsigned char)data[i]);
+
+		if (data[i] == '\n') {
+			source->held_cr = false;
+			flush(console, source, true);
+		} else if (data[i] == '\r') {
+			source->held_cr = true;
+		} else if (is_shown) {
+			if (source->held_cr && (source->length || console->open == source))
+				flush(console, source, true);
+			source->held_cr = false;
+			take(console, source, data[i], now_ms);
+		}
+	}
+}
+
 void console_feed(struct console *console, struct console_source *source, const char *data,
 		  size_t size, int64_t now_ms)
 {
 	size_t i;
 
+	if (!source->prompt) {
+		feed_lines(console, source, data, size, now_ms);
+		return;
+	}
 	for (i = 0; i < size; i++) {
 		if (data[i] == '\n') {
 			source->held_cr = false;
@@ -144,7 +201,7 @@ void console_feed(struct console *console, struct console_source *source, const 
 		if (!source->held_cr)
 			take(console, source, data[i], now_ms);
 	}
-	if (source->prompt && source->length)
+	if (source->length)
 		flush(console, source, false);
 }
 

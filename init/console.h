@@ -10,8 +10,12 @@
  * each with its prefix.  An unfinished line (a prompt) is shown after a short
  * while; if another source speaks before it is finished, that one gets a line
  * of its own, and the rest of the prompt follows in a new line with the prefix
- * again.  Bytes are passed on as they are, but for the carriage return of a line
- * end.
+ * again.
+ *
+ * No source but one can write over a prefix or over another's line: of its bytes
+ * only text and tabs are passed on, and every carriage return begins a new line.
+ * The guest with the console (prompt) has the terminal: its bytes are passed on as
+ * they are, but for the carriage return of a line end.
  *
  * Nothing here waits: a console that is too slow fills the queue, then guests
  * lose text (and a line says how much) while init's own lines still find room.
@@ -36,15 +40,21 @@
 /* An unfinished line is shown after this time. */
 #define CONSOLE_PATIENCE_MS 100
 
+/* Where in a terminal's escape sequence a source is. */
+enum console_escape { CONSOLE_TEXT, CONSOLE_ESC, CONSOLE_CSI };
+
 struct console_source {
 	const char *guest;
 	char prefix[VMMCTL_NAME_MAX + 8];
 	/* Left out at the beginning of a line if it is there; or NULL. */
 	const char *skip;
-	/* Show unfinished lines at once: somebody is typing. */
+	/* It has the terminal: unfinished lines are shown at once, bytes as they are. */
 	bool prompt;
 	/* A carriage return came; only what follows says what it meant. */
 	bool held_cr;
+	enum console_escape escape;
+	/* The byte before. */
+	unsigned char last;
 	size_t length;
 	/* When the oldest byte of line[] came. */
 	int64_t since_ms;

@@ -99,17 +99,50 @@ static void line_ends_lose_their_carriage_return(void **state)
 	feed(&tiny, "dos\r");
 	feed(&tiny, "\n");
 	expect("[tiny] dos\n");
-	/* One that ends no line is the guest's own business, as are other bytes. */
-	feed(&tiny, "10%\r20%\r\r\n\x1b[1mx\a\n");
-	expect("[tiny] 10%\r20%\r\n[tiny] \x1b[1mx\a\n");
+	feed(&tiny, "dos\r\r\nempty\r\n\r\n");
+	expect("[tiny] dos\n[tiny] empty\n[tiny] \n");
+	/* One that ends no line is the business of who has the terminal. */
+	feed(&web, "10%\r20%\r\r\n\x1b[1mx\a\n");
+	expect("[web] 10%\r20%\r\n[web] \x1b[1mx\a\n");
 }
 
 static void zero_bytes_are_carried(void **state)
 {
 	(void)state;
-	console_feed(&console, &tiny, "a\0b\n", 4, now_ms);
-	assert_int_equal(console.used, strlen("[tiny] ") + 4);
-	assert_int_equal(console.queue[8], '\0');
+	console_feed(&console, &web, "a\0b\n", 4, now_ms);
+	assert_int_equal(console.used, strlen("[web] ") + 4);
+	assert_int_equal(console.queue[7], '\0');
+}
+
+/* Other guests cannot reach what stands to the left of their text, or above. */
+static void nobody_else_moves_the_cursor(void **state)
+{
+	(void)state;
+	feed(&tiny, "10%\r20%\n\rinit: forged\n");
+	expect("[tiny] 10%\n[tiny] 20%\n[tiny] init: forged\n");
+	/* Also when the line was shown already. */
+	feed(&tiny, "wait");
+	console_tick(&console, &tiny, now_ms + CONSOLE_PATIENCE_MS);
+	feed(&tiny, "\rinit: forged\n");
+	expect("[tiny] wait\n[tiny] init: forged\n");
+	feed(&tiny, "\b\b\b\b\b\b\binit:\a\v\f\x7f forged\tx\n");
+	expect("[tiny] init: forged\tx\n");
+	feed(&tiny, "\x1b[2K\x1b[1Ginit: \x1b[0;31mred\x1b[m\x1b[1;1H\x1b[?25l\n");
+	expect("[tiny] init: red\n");
+	/* Save, restore, reverse line feed, a character set; in pieces, too. */
+	feed(&tiny, "a\x1b" "7b\x1b" "8c\x1bMd\x1b(Be\x1b");
+	feed(&tiny, "[");
+	feed(&tiny, "3");
+	feed(&tiny, "Af\n");
+	expect("[tiny] abcdef\n");
+	/* A sequence that is broken off, and one inside another. */
+	feed(&tiny, "\x1b[1\nx\x1b[\x1b[1Ay\x1b\x1b[Az\n");
+	expect("[tiny] \n[tiny] xyz\n");
+	/* The same control characters with eight bits; letters stay what they are. */
+	feed(&tiny, "a\x9b" "1Gb\xc2\x9b" "1Gc \xe2\x9b\x84 \xc3\x9b\n");
+	expect("[tiny] a1Gb\xc2" "1Gc \xe2\x9b\x84 \xc3\x9b\n");
+	feed(&vmm, "vmm: x\rinit: forged\x1b[1G\n");
+	expect("vmm tiny: x\nvmm tiny: init: forged\n");
 }
 
 static void a_vmm_speaks_under_its_own_name(void **state)
@@ -324,6 +357,7 @@ int main(void)
 		cmocka_unit_test_setup(lines_wait_until_they_are_whole, setup),
 		cmocka_unit_test_setup(line_ends_lose_their_carriage_return, setup),
 		cmocka_unit_test_setup(zero_bytes_are_carried, setup),
+		cmocka_unit_test_setup(nobody_else_moves_the_cursor, setup),
 		cmocka_unit_test_setup(a_vmm_speaks_under_its_own_name, setup),
 		cmocka_unit_test_setup(a_prompt_appears_after_a_while, setup),
 		cmocka_unit_test_setup(the_typing_guest_is_shown_at_once, setup),
