@@ -10,6 +10,7 @@ usage()
 	cat >&2 <<EOF
 usage: tools/run-qemu.sh MODE [OPTION]...
        tools/run-qemu.sh kvm-usable      exit 0 if ACCEL=kvm can work here
+       tools/run-qemu.sh check           exit 0 if ACCEL, CPUS and MEM can be meant
 
 modes:
   disk IMAGE      UEFI firmware boots the disk image
@@ -66,11 +67,29 @@ find_firmware()
 	die "no 4 MB OVMF firmware found (package ovmf)"
 }
 
+accel=${ACCEL:-tcg} cpus=${CPUS:-2} mem=${MEM:-2G}
+check_environment()
+{
+	case $accel in
+	tcg) ;;
+	kvm) why=$(kvm_usable 2>&1) || die "ACCEL=kvm cannot work here: $why" ;;
+	*) die "ACCEL=$accel: tcg or kvm" ;;
+	esac
+	# Four digits are more than QEMU has; it says how many.
+	case $cpus in
+	'' | *[!0-9]* | 0* | ?????*) die "CPUS=$cpus: a number from 1" ;;
+	esac
+	case ${mem%[KMGTkmgt]} in
+	'' | *[!0-9]* | 0*) die "MEM=$mem: a size, such as 2G or 512M" ;;
+	esac
+}
+
 [ $# -ge 1 ] || usage
 mode=$1
 shift
 case $mode in
 kvm-usable) kvm_usable; exit ;;
+check) check_environment; exit ;;
 disk | pxe | direct | kernel) ;;
 *) usage ;;
 esac
@@ -79,7 +98,6 @@ image=$1
 shift
 [ -r "$image" ] || die "$image: cannot read it (make image)"
 
-accel=${ACCEL:-tcg} cpus=${CPUS:-2} mem=${MEM:-2G}
 dir=${O:-out}/run
 serial='' console=0 gdb=0 icount=0 initrd='' append=''
 while [ $# -gt 0 ]; do
@@ -103,6 +121,7 @@ while [ $# -gt 0 ]; do
 	shift
 done
 
+check_environment
 command -v qemu-system-x86_64 >/dev/null || die "qemu-system-x86_64 not found (package qemu-system-x86)"
 find_firmware
 mkdir -p "$dir"
@@ -126,11 +145,7 @@ tcg)
 	# sight, died in 4 of 11 boots with it and in none of 11 without.
 	set -- -accel tcg,thread=single -cpu EPYC,+svm,+npt,-cx16 "$@"
 	;;
-kvm)
-	why=$(kvm_usable 2>&1) || die "ACCEL=kvm cannot work here: $why"
-	set -- -accel kvm -cpu host,+svm "$@"
-	;;
-*) die "ACCEL=$accel: tcg or kvm" ;;
+kvm) set -- -accel kvm -cpu host,+svm "$@" ;;
 esac
 
 if [ "$icount" = 1 ]; then

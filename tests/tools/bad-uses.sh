@@ -43,6 +43,27 @@ targets=$(cat tests/fuzz/*.mk tests/unit/*.mk | sed -n 's/^fuzz_targets *+= *//p
 refuse "fuzz: F= is one of: ${targets% }" make fuzz F=nosuch
 refuse 'make image: KERNEL_TARBALL=missing: cannot be read' env KERNEL_TARBALL=missing make image
 refuse 'make image: BUSYBOX_TARBALL=missing: cannot be read' make image BUSYBOX_TARBALL=missing
+mkdir "$work/dir"
+refuse "make image: MANIFEST=$work/dir: is not a file" make image MANIFEST="$work/dir"
+plain='make knows no such characters in names'
+refuse "make image: MANIFEST=a'b: $plain" make image MANIFEST="a'b"
+refuse "make image: ADD=Makefile:/a\"b: $plain" make image ADD='Makefile:/a"b'
+refuse "make check: T=a'b: $plain" make check T="a'b"
+refuse "make fuzz: F=a;b: $plain" make fuzz F='a;b'
+refuse "make image: KERNEL_TARBALL=$work/dir: is not a file" make image KERNEL_TARBALL="$work/dir"
+refuse "make image: KERNEL_TARBALL=Makefile: is not a tarball" make image KERNEL_TARBALL=Makefile
+refuse "make image: BUSYBOX_TARBALL=Makefile: is not a tarball" \
+	make image BUSYBOX_TARBALL=Makefile UNVERIFIED=1
+size='a size, such as 2G or 512M'
+refuse "make run: MEM=abc: $size" make run MEM=abc
+refuse "make run: MEM=G: $size" make run MEM=G
+refuse "make run: MEM=0: $size" make run MEM=0
+refuse 'make run: CPUS=0: a number from 1' make run CPUS=0
+refuse 'make run: CPUS=two: a number from 1' env CPUS=two make run
+refuse 'make run: ACCEL=foo: tcg or kvm' make run ACCEL=foo
+refuse 'make image: JOBS=abc: a number from 1' make image JOBS=abc
+refuse 'make image: JOBS=0: a number from 1' make image JOBS=0
+refuse 'make fuzz: TIME=soon: a number from 1' make fuzz F=pe TIME=soon
 refuse 'make run: ACCEL=kvm cannot work here: there is no /dev/nothing' \
 	make run ACCEL=kvm KVM_DEVICE=/dev/nothing
 # Where nobody can write, not even root.
