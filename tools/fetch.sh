@@ -58,9 +58,12 @@ sha256_of()
 deliver()
 {
 	mkdir -p "$(dirname "$out")"
-	cp "$1" "$out.part.$$"
+	cp "$1" "$out.part.$$" 2>/dev/null || die "cannot write $out (disk full?)"
 	mv "$out.part.$$" "$out"
 }
+work=''
+trap 'rm -rf "$out.part.$$" ${work:+"$work"}' EXIT
+trap 'exit 130' INT TERM
 
 # 1. Given by hand.
 variable=$(printf '%s_TARBALL' "$name" | tr 'a-z-' 'A-Z_')
@@ -87,8 +90,6 @@ fi
 
 # 3. From the archive.
 work=$(mktemp -d "$cache/fetch.XXXXXX")
-trap 'rm -rf "$work"' EXIT
-trap 'exit 130' INT TERM
 
 apt()
 {

@@ -41,6 +41,17 @@ expect 0 'fetch: busybox: warning: .* is not the pinned busybox' \
 expect 1 'fetch: nothing: not in .*sources.lock' tools/fetch.sh nothing -o "$work/got"
 expect 2 'accept it even if' tools/fetch.sh
 
+# A disk without room: one line, and nothing left behind.
+mkdir "$work/full"
+head -c 100000 /dev/zero >"$work/large"
+expect 1 'fetch: busybox: cannot write .*/full/got \(disk full\?\)' \
+	sh -c 'ulimit -f 1; trap "" XFSZ; exec "$@"' - env UNVERIFIED=1 \
+	BUSYBOX_TARBALL="$work/large" tools/fetch.sh busybox -o "$work/full/got"
+if [ -n "$(ls -A "$work/full")" ]; then
+	echo "fetch left $(ls -A "$work/full")"
+	failed=1
+fi
+
 # A mirror that cannot be reached, with a cache of its own.
 expect 1 '^apt-root: no mirror of this machine serves trixie: ' \
 	env XDG_CACHE_HOME="$work/cache" APT_MIRROR=http://127.0.0.1:9/debian \
