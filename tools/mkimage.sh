@@ -176,6 +176,16 @@ work=$(mktemp -d)
 trap 'rm -rf "$work" "$out.part.$$"' EXIT
 trap 'exit 130' INT TERM HUP
 
+# run COMMAND...: what writes to $work; of what it says when it fails, the end.
+run()
+{
+	if ! said=$("$@" 2>&1 >/dev/null); then
+		said=$(printf '%s\n' "$said" | tail -n 1)
+		die "$(basename -- "$1"): ${said#"$(basename -- "$1"): "}" \
+			"(is ${TMPDIR:-/tmp} full? TMPDIR= names another place)"
+	fi
+}
+
 # --- initramfs ---------------------------------------------------------------
 
 # Programs lose their debug information; everything else stays as it is.
@@ -193,7 +203,7 @@ base_list()
 			case $mode in
 			7*)
 				stripped=$work/bin/$(basename -- "$source")
-				strip -o "$stripped" -- "$source"
+				run strip -o "$stripped" -- "$source"
 				source=$stripped
 				;;
 			esac
@@ -304,8 +314,8 @@ check_manifest()
 # compressed, a disk image often is mostly zeroes.
 pack_payload()
 {
-	"$here/mkcpio.sh" -o "$work/payload.cpio" "$work/payload.list"
-	zstd -q -1 -o "$work/payload.zst" "$work/payload.cpio"
+	run "$here/mkcpio.sh" -o "$work/payload.cpio" "$work/payload.list"
+	run zstd -q -1 -o "$work/payload.zst" "$work/payload.cpio"
 	plain=$(stat -L -c %s "$work/payload.cpio")
 	packed=$(stat -L -c %s "$work/payload.zst")
 	if [ "$packed" -lt $((plain * 3 / 4)) ]; then
@@ -314,7 +324,7 @@ pack_payload()
 		mv "$work/payload.cpio" "$work/payload"
 	fi
 	# The next archive starts at a multiple of four bytes.
-	truncate -s %4 "$work/payload"
+	run truncate -s %4 "$work/payload"
 }
 
 base_list >"$work/base.list"
@@ -323,17 +333,18 @@ payload_list >"$work/payload.list"
 check_places
 check_manifest
 if [ -n "$adds" ]; then pack_payload; fi
-"$here/mkcpio.sh" -o "$work/base.cpio.zst" "$work/base.list"
+run "$here/mkcpio.sh" -o "$work/base.cpio.zst" "$work/base.list"
 # Ours last: of two files at one place the kernel keeps the later.
-cat "$work/payload" "$work/base.cpio.zst" >"$work/initrd"
+# shellcheck disable=SC2016 # for that shell
+run sh -c 'cat "$1/payload" "$1/base.cpio.zst" >"$1/initrd"' sh "$work"
 
 # --- one EFI application -----------------------------------------------------
 
 version=$(git -C "$here" describe --always --dirty --abbrev=12 2>/dev/null || echo unknown)
 printf '%s' "$version" >"$work/version"
 printf '%s' "$cmdline" >"$work/cmdline"
-"$O/boot/join" -o "$work/hypervisor.efi" "$O/hypervisor/hypervisor.efi"
-"$O/boot/join" -o "$work/rootstock.efi" "$O/boot/launcher.efi" \
+run "$O/boot/join" -o "$work/hypervisor.efi" "$O/hypervisor/hypervisor.efi"
+run "$O/boot/join" -o "$work/rootstock.efi" "$O/boot/launcher.efi" \
 	.version="$work/version" .cmdline="$work/cmdline" \
 	.hv="$work/hypervisor.efi" .linux="$O/kernel/bzImage" \
 	.initrd="$work/initrd"
@@ -350,16 +361,16 @@ make_disk()
 	if [ $esp_mib -lt 40 ]; then esp_mib=40; fi
 	if [ $esp_mib -lt 264 ]; then cluster_sectors=1; fi
 
-	truncate -s $((esp_mib + 2))M "$1"
-	sgdisk --clear --disk-guid=$disk_guid --new=1:2048:+${esp_mib}M \
+	run truncate -s $((esp_mib + 2))M "$1"
+	run sgdisk --clear --disk-guid=$disk_guid --new=1:2048:+${esp_mib}M \
 		--typecode=1:ef00 --partition-guid=1:$esp_guid \
-		--change-name=1:ESP "$1" >/dev/null
+		--change-name=1:ESP "$1"
 	esp=$1@@1M
-	mformat -i "$esp" -F -c $cluster_sectors -T $((esp_mib * 2048)) -h 64 \
+	run mformat -i "$esp" -F -c $cluster_sectors -T $((esp_mib * 2048)) -h 64 \
 		-s 32 -H 2048 -N $esp_serial -v ROOTSTOCK ::
 	touch -d "@$SOURCE_DATE_EPOCH" "$work/rootstock.efi"
-	mmd -i "$esp" ::EFI ::EFI/BOOT
-	mcopy -m -i "$esp" "$work/rootstock.efi" ::EFI/BOOT/BOOTX64.EFI
+	run mmd -i "$esp" ::EFI ::EFI/BOOT
+	run mcopy -m -i "$esp" "$work/rootstock.efi" ::EFI/BOOT/BOOTX64.EFI
 }
 
 if [ "$format" = disk ]; then
@@ -367,7 +378,8 @@ if [ "$format" = disk ]; then
 else
 	mv "$work/rootstock.efi" "$work/image"
 fi
-cp --sparse=always -- "$work/image" "$out.part.$$"
+cp --sparse=always -- "$work/image" "$out.part.$$" 2>/dev/null ||
+	die "cannot write $out (disk full?)"
 mv -- "$out.part.$$" "$out"
 
 part_size()

@@ -104,6 +104,23 @@ f="--format efi -o $out"
 	O=$work/none refuse 2 "$work/none/boot/launcher.efi is missing (make $work/none/boot/launcher.efi)" $m $f
 }
 
+# No room, early, later, and for the disk at the end (blocks of 512 bytes).
+for blocks in 8 900 5000 20000; do
+	result=0
+	(
+		ulimit -f "$blocks"
+		trap '' XFSZ
+		# shellcheck disable=SC2086
+		exec tools/mkimage.sh $m --format disk -o "$out"
+	) >"$work/log" 2>&1 || result=$?
+	if [ "$result" != 1 ] || [ "$(grep -c . "$work/log")" != 1 ] ||
+		! grep -q '^mkimage: .*TMPDIR= names another place' "$work/log"; then
+		complain "no room after $blocks blocks: exit $result, and:"
+		sed 's/^/    /' "$work/log"
+	fi
+done
+[ -z "$(ls -A "$work/result")" ] || complain "no room: left $(ls -A "$work/result")"
+
 # An old image stays as it is when the new one cannot be made.
 echo old >"$out"
 tools/mkimage.sh --manifest "$work/bad.yaml" --format efi -o "$out" >/dev/null 2>&1 && complain "bad manifest accepted"
