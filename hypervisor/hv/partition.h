@@ -9,7 +9,8 @@
  *
  * Locks: table (list, reference counts) → partition.lock (state, vp[], ports)
  * → vp.lock; partition.gpa_lock (nested table, its pages, and every access to
- * guest memory) is taken alone or under partition.lock, never under vp.lock.
+ * guest memory) is taken alone or under partition.lock, under vp.lock only tried
+ * for (gpa_exchange).
  */
 #ifndef HYPERVISOR_HV_PARTITION_H
 #define HYPERVISOR_HV_PARTITION_H
