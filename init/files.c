@@ -3,9 +3,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
+#include <linux/openat2.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "include/base/base.h"
@@ -18,6 +19,8 @@ static const char *why(int error)
 	case ENOENT:
 	case ENOTDIR:
 		return "does not exist";
+	case ENAMETOOLONG:
+		return "has too long a path";
 	case EACCES:
 	case EPERM:
 		return "must not be opened (permissions)";
@@ -28,21 +31,35 @@ static const char *why(int error)
 	}
 }
 
+/* As open(), with @root for "/", also where a symbolic link begins with it. */
+static int open_below(const char *root, const char *path, int flags)
+{
+	struct open_how how = { .flags = (unsigned int)flags, .resolve = RESOLVE_IN_ROOT };
+	int dir, fd;
+
+	dir = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
+		return -1;
+	fd = (int)syscall(SYS_openat2, dir, path, &how, sizeof(how));
+	/* Before Linux 5.6: absolute links lead out of the tree then. */
+	if (fd < 0 && errno == ENOSYS)
+		fd = openat(dir, path + 1, flags);
+	close(dir);
+	return fd;
+}
+
 const char *files_check(const char *root, const char *path, enum manifest_file use)
 {
 	int flags = use == MANIFEST_DISK ? O_RDWR : O_RDONLY;
 	const char *verdict = NULL;
-	char full[4096];
 	struct stat st;
-	int n, fd;
+	int fd;
 
 	if (*root && manifest_is_device(path, use))
 		return NULL;
-	n = snprintf(full, sizeof(full), "%s%s", root, path);
-	if (n < 0 || (size_t)n >= sizeof(full))
-		return "has too long a path";
 	/* Not blocking: somebody may have put a FIFO there. */
-	fd = open(full, flags | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	flags |= O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+	fd = *root ? open_below(root, path, flags) : open(path, flags);
 	if (fd < 0)
 		return errno == EISDIR ? "is a directory" : why(errno);
 	if (fstat(fd, &st) != 0)

@@ -27,6 +27,9 @@ head -c 300000 /dev/zero >"$work/zeroes"
 echo script >"$work/dir/sub/run"
 chmod 750 "$work/dir/sub/run"
 ln -s sub/run "$work/dir/link"
+mkdir "$work/links-out" "$work/links-in"
+ln -s /etc/passwd "$work/links-out/kernel"
+ln -s /data/sub/run "$work/links-in/kernel"
 
 complain()
 {
@@ -101,6 +104,8 @@ f="--format efi -o $out"
 	refuse 1 "$work/bad.yaml: see above" --manifest "$work/bad.yaml" $f
 	refuse 1 "$work/one.yaml: see above" --manifest "$work/one.yaml" $f
 	refuse 1 "$work/device-kernel.yaml: see above" --manifest "$work/device-kernel.yaml" $f
+	# Links are the image's, not this machine's.
+	refuse 1 "$work/one.yaml: see above" --manifest "$work/one.yaml" $f --add "$work/links-out:/guests"
 	O=$work/none refuse 2 "$work/none/boot/launcher.efi is missing (make $work/none/boot/launcher.efi)" $m $f
 }
 
@@ -142,6 +147,8 @@ section()
 	cat "$work/section"
 }
 
+tools/mkimage.sh --manifest "$work/one.yaml" --add "$work/dir:/data" --add "$work/links-in:/guests" \
+	--format efi -o "$work/linked.efi" || complain "a link to another added file is refused"
 make_image --format efi -o "$work/a.efi"
 make_image --format disk -o "$work/a.img"
 sleep 2.1 # the steps of FAT's clock

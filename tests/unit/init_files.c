@@ -43,7 +43,8 @@ static int setup(void **state)
 		return -1;
 	make_file("kernel", "x");
 	make_file("empty", "");
-	return mkdir(in_root("directory"), 0755) | mkfifo(in_root("fifo"), 0600);
+	return mkdir(in_root("directory"), 0755) | mkfifo(in_root("fifo"), 0600) |
+	       symlink("/kernel", in_root("link-in")) | symlink("/etc/passwd", in_root("link-out"));
 }
 
 static int teardown(void **state)
@@ -52,6 +53,8 @@ static int teardown(void **state)
 	unlink(in_root("kernel"));
 	unlink(in_root("empty"));
 	unlink(in_root("fifo"));
+	unlink(in_root("link-in"));
+	unlink(in_root("link-out"));
 	rmdir(in_root("directory"));
 	return rmdir(root);
 }
@@ -75,6 +78,9 @@ static void files_are_judged(void **state)
 			    "is neither a file nor a disk");
 	assert_string_equal(files_check("", "/dev/null", MANIFEST_DISK),
 			    "is neither a file nor a disk");
+	/* Absolute links begin at the root that was given. */
+	assert_null(files_check(root, "/link-in", MANIFEST_FILE));
+	assert_string_equal(files_check(root, "/link-out", MANIFEST_FILE), "does not exist");
 	memset(path, 'a', sizeof(path) - 1);
 	path[0] = '/';
 	path[sizeof(path) - 1] = '\0';
@@ -127,8 +133,7 @@ static void late_devices_are_waited_for(void **state)
 	assert_string_equal(files_wait(path, MANIFEST_DISK, &patience), "does not exist");
 	/* Files of the image are there at once or not at all. */
 	patience = 100;
-	assert_string_equal(files_wait("/nonexistent", MANIFEST_DISK, &patience),
-			    "does not exist");
+	assert_string_equal(files_wait("/nonexistent", MANIFEST_DISK, &patience), "does not exist");
 	assert_string_equal(files_wait(path, MANIFEST_FILE, &patience), "does not exist");
 	assert_int_equal(patience, 100);
 }
