@@ -33,7 +33,7 @@
 #define LARGE	   (2UL << 20)
 #define GUEST_RAM  (8 * LARGE)
 #define CHECKED	   LARGE /* from here to the end; code is below */
-#define DEEDS	   84
+#define DEEDS	   42
 #define LONG_DEEDS 20000
 #define ROUNDS_MIN 10 /* of each guest */
 

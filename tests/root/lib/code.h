@@ -20,6 +20,7 @@
 
 #ifndef __ASSEMBLER__
 
+#include <stddef.h>
 #include <stdint.h>
 
 #define CODE(name) code_##name, (size_t)(code_##name##_end - code_##name)
