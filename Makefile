@@ -4,12 +4,13 @@
 ## make run             build everything, start it in QEMU, two guests, console here
 ## make run MANIFEST=file ADD="src:dest ..."    the same with your own guests
 ## make check           every test; the last line counts them
-## make check T=name    one test (make check T=list names them)
+## make check T=name    one test (make check T=list names them); LONG=1: the long ones too
 ## make image           out/rootstock.efi and out/rootstock.img
 ## make debug           like run, but stopped, with gdb's port open
 ## make doctor          what this machine lacks, and why; changes nothing
 ## make size            sizes of the image's parts
 ## make bench           start-up times in virtual time
+## make bench-hv        what guests cost, in instructions and virtual time
 ## make fuzz F=name TIME=seconds    one fuzz target for longer
 ## make repro           build twice, in two places; the images must be equal
 ## make lint            shellcheck, layers, headers
@@ -45,13 +46,14 @@ needs_size   := build
 needs_run    := build run
 needs_debug  := build run debug
 needs_bench  := build run
+needs_bench-hv := build run
 needs_repro  := build
 needs_check  := build run check
 needs_fuzz   := build check
 needs_lint   := build lint
 needs_format := lint
 
-front := image size run debug bench repro check fuzz lint format
+front := image size run debug bench bench-hv repro check fuzz lint format
 .PHONY: $(front)
 $(front):
 	$(Q)O=$(O) tools/check-args.sh $@

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 # make bench: start-up times in virtual time (tools/bench.sh).
+# make bench-hv: what guests cost, in instructions and virtual time (tools/bench-hv.sh).
 
 BENCH := $(O)/bench
 
@@ -20,3 +21,24 @@ $(BENCH)/rootstock.efi: $(IMAGE_DEPS) $(BENCH)/initramfs.cpio.gz $(GUEST_KERNEL)
 .PHONY: do-bench
 do-bench: $(BENCH)/rootstock.efi
 	$(Q)O=$(O) tools/bench.sh $<
+
+$(BENCH)/idler.cpio.gz: $(O)/test/root/idler
+	$(call say,CPIO,$@)mkdir -p $(@D) && \
+	printf 'dir /bin 755\nfile /bin/idler %s 755\n' $< \
+		>$(BENCH)/idler.list && \
+	tools/mkcpio.sh -o $@ $(BENCH)/idler.list
+
+# The same programs, once for one processor and once for a crowd on two.
+$(BENCH)/hv-%.efi: $(IMAGE_DEPS) $(BENCH)/idler.cpio.gz $(GUEST_KERNEL) $(O)/test/guest/cost \
+		$(O)/test/root/benchhv guests/bench.yaml
+	$(call say,IMAGE,$@)O=$(O) tools/mkimage.sh --manifest guests/bench.yaml \
+		--add $(GUEST_KERNEL):/guests/tiny/bzImage \
+		--add $(BENCH)/idler.cpio.gz:/guests/tiny/initramfs.cpio.gz \
+		--add $(O)/test/guest/cost:/guests/cost \
+		--add $(O)/test/root/benchhv:/test/benchhv \
+		--cmdline "console=ttyS0,115200 loglevel=5 panic=30 nokaslr rdinit=/test/benchhv -- $*" \
+		--format efi -o $@
+
+.PHONY: do-bench-hv
+do-bench-hv: $(BENCH)/hv-alone.efi $(BENCH)/hv-crowd.efi
+	$(Q)O=$(O) tools/bench-hv.sh $^

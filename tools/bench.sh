@@ -26,7 +26,7 @@ rm -f "$dir/serial.log" "$dir/debugcon.log"
 echo "bench: one run in virtual time; firmware alone takes most of the minutes"
 start=$(date +%s)
 code=0
-timeout "$limit" "$here/run-qemu.sh" direct "$image" --icount --dir "$dir" \
+CPUS=1 timeout "$limit" "$here/run-qemu.sh" direct "$image" --icount --dir "$dir" \
 	>"$dir/qemu.out" 2>&1 || code=$?
 tr -d '\r' <"$dir/serial.log" >"$dir/serial.txt"
 

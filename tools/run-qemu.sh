@@ -24,7 +24,7 @@ options:
   --serial FILE   serial log (default: DIR/serial.log)
   --dir DIR       logs, firmware variables, monitor socket (default: \$O/run)
   --gdb           stop at the first instruction, gdb stub on port \${GDB_PORT:-1234}
-  --icount        virtual time only: one processor, fixed clock (for figures)
+  --icount        virtual time only: fixed clock, one processor unless CPUS says more
   --initrd FILE, --append STRING   with kernel
   -- ARG...       passed to QEMU as they are
 
@@ -150,7 +150,7 @@ esac
 
 if [ "$icount" = 1 ]; then
 	[ "$accel" = tcg ] || die "--icount needs ACCEL=tcg"
-	cpus=1
+	cpus=${CPUS:-1}
 	# Virtual time advances 1 ns per instruction and never waits for the host.
 	set -- -icount shift=0,sleep=off -rtc base=2026-01-01T00:00:00,clock=vm "$@"
 fi
