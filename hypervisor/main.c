@@ -77,7 +77,7 @@ static enum launch_status svm_create(void)
 /* The root partition: its memory, and per processor what it finds there. */
 static enum launch_status root_partition_create(void)
 {
-	if (!rootmem_build() || !rootmsr_create())
+	if (!rootmem_build() || !rootmsr_create() || !pages_deposits_create())
 		return LAUNCH_NO_MEMORY;
 	for (unsigned int i = 0; i < cpu_count; i++) {
 		if (!stats_create(cpus[i]) || !synic_create(cpus[i]) || !stimer_create(cpus[i]) ||

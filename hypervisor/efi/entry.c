@@ -38,13 +38,10 @@ static efi_status_t prepare(struct efi_system_table *system)
 	status = acpi_read(find_rsdp(system), &boot_info);
 	if (efi_failed(status))
 		return status;
-	status = memory_take(system->boot, &boot_info);
-	if (efi_failed(status))
-		return status;
 	status = memory_describe(system->boot, &boot_info);
 	if (efi_failed(status))
-		memory_give_back(system->boot, &boot_info);
-	return status;
+		return status;
+	return memory_take(system->boot, &boot_info);
 }
 
 static efi_status_t read_options(const struct hvloader_info *loader)

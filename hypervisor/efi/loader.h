@@ -34,7 +34,7 @@ efi_status_t processor_check(const struct processor_facts *facts);
 
 /* --- memory.c --- */
 
-/* Take the pool and the trampoline page; describe RAM.  Into @info. */
+/* Describe RAM, then take the pool, sized by it, and the trampoline page.  Into @info. */
 efi_status_t memory_take(struct efi_boot_services *services, struct boot_info *info);
 efi_status_t memory_describe(struct efi_boot_services *services, struct boot_info *info);
 void memory_give_back(struct efi_boot_services *services, struct boot_info *info);

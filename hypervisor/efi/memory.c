@@ -21,22 +21,26 @@ static uint64_t pages(uint64_t bytes)
  * Aligned to a large page, so that the pool costs the root's nested tables no
  * split entries: allocate with room around, then give that back.
  */
-static efi_status_t take_pool(struct efi_boot_services *services, struct boot_range *pool)
+static efi_status_t take_pool(struct efi_boot_services *services, const struct boot_info *info,
+			      struct boot_range *pool)
 {
+	/* The books about deposits (mem/pages.c); small ones fit in anyway. */
+	uint64_t size = HV_POOL_SIZE +
+			ALIGN_DOWN(info->ram_top / PAGE_SIZE / 8, LARGE_PAGE_SIZE);
 	uint64_t room = pages(LARGE_PAGE_SIZE) - 1;
 	uint64_t start = FOUR_GIB_LAST_BYTE, before, after;
 	efi_status_t status;
 
 	status = services->allocate_pages(EFI_ALLOCATE_MAX_ADDRESS, EFI_LOADER_DATA,
-					  pages(HV_POOL_SIZE) + room, &start);
+					  pages(size) + room, &start);
 	if (efi_failed(status)) {
 		launch_message(
 			"rootstock: no %llu KiB of memory below 4 GiB: hypervisor not started",
-			(unsigned long long)HV_POOL_SIZE / 1024);
+			(unsigned long long)size / 1024);
 		return status;
 	}
 	pool->base = ALIGN_UP(start, LARGE_PAGE_SIZE);
-	pool->size = HV_POOL_SIZE;
+	pool->size = size;
 	before = pages(pool->base - start);
 	after = room - before;
 	if (before > 0)
@@ -48,7 +52,7 @@ static efi_status_t take_pool(struct efi_boot_services *services, struct boot_ra
 
 efi_status_t memory_take(struct efi_boot_services *services, struct boot_info *info)
 {
-	efi_status_t status = take_pool(services, &info->pool);
+	efi_status_t status = take_pool(services, info, &info->pool);
 
 	if (efi_failed(status))
 		return status;

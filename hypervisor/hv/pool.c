@@ -60,10 +60,11 @@ void pool_put(struct pool *p, void *page)
 bool pool_deposit(struct pool *p, const uint64_t *pfn, uint32_t count)
 {
 	for (uint32_t i = 0; i < count; i++) {
-		if (pfn[i] >= BIT64(52 - PAGE_SHIFT))
-			return false;
-		if (!phys_is_root_ram(pfn[i] << PAGE_SHIFT, PAGE_SIZE))
-			return false;
+		if (pfn[i] < BIT64(52 - PAGE_SHIFT) && page_deposit(pfn[i] << PAGE_SHIFT))
+			continue;
+		while (i--)
+			page_withdraw(pfn[i] << PAGE_SHIFT);
+		return false;
 	}
 
 	lock_take(&p->lock);
@@ -92,6 +93,7 @@ uint32_t pool_withdraw(struct pool *p, uint64_t *pfn, uint32_t count)
 		p->free_count--;
 		p->total--;
 		clear(page);
+		page_withdraw(virt_to_phys(page));
 		pfn[done++] = virt_to_phys(page) >> PAGE_SHIFT;
 	}
 	lock_drop(&p->lock);

@@ -30,7 +30,7 @@ void pool_put(struct pool *p, void *page);
 
 /*
  * Take all @count pages, given by frame number, or none: false if one of them
- * is not the root's memory.
+ * is not the root's memory, which also says: not any more, or twice in the list.
  */
 bool pool_deposit(struct pool *p, const uint64_t *pfn, uint32_t count);
 /* Give back up to @count zeroed free pages; returns how many. */

@@ -68,6 +68,50 @@ unsigned int pages_free_count(void)
 	return free_count + (unsigned int)((pool_end - pool_next) >> PAGE_SHIFT);
 }
 
+/* --- deposits: one bit for each page of RAM --- */
+
+static uint64_t *deposits;
+
+bool pages_deposits_create(void)
+{
+	uint64_t bytes = ALIGN_UP(boot_info.ram_top >> PAGE_SHIFT, BIT64(15)) / 8;
+
+	deposits = pages_alloc((unsigned int)(bytes >> PAGE_SHIFT));
+	return deposits;
+}
+
+static uint64_t deposit_bit(uint64_t pa)
+{
+	return BIT64(pa >> PAGE_SHIFT & 63);
+}
+
+static uint64_t *deposit_word(uint64_t pa)
+{
+	return &deposits[pa >> PAGE_SHIFT >> 6];
+}
+
+/* [@pa, @pa + @size) is RAM. */
+static bool has_deposit(uint64_t pa, uint64_t size)
+{
+	for (uint64_t at = pa & PAGE_MASK; at < pa + size; at += PAGE_SIZE) {
+		if (__atomic_load_n(deposit_word(at), __ATOMIC_RELAXED) & deposit_bit(at))
+			return true;
+	}
+	return false;
+}
+
+bool page_deposit(uint64_t pa)
+{
+	return phys_is_root_ram(pa, PAGE_SIZE) &&
+	       !(__atomic_fetch_or(deposit_word(pa), deposit_bit(pa), __ATOMIC_ACQUIRE) &
+		 deposit_bit(pa));
+}
+
+void page_withdraw(uint64_t pa)
+{
+	__atomic_fetch_and(deposit_word(pa), ~deposit_bit(pa), __ATOMIC_RELEASE);
+}
+
 static bool overlaps(const struct boot_range *r, uint64_t pa, uint64_t size)
 {
 	return pa < r->base + r->size && r->base < pa + size;
@@ -86,7 +130,7 @@ bool phys_is_root_ram(uint64_t pa, uint64_t size)
 		const struct boot_range *r = &boot_info.ram[i];
 
 		if (pa >= r->base && pa - r->base < r->size && size <= r->size - (pa - r->base))
-			return true;
+			return !has_deposit(pa, size);
 	}
 	return false;
 }

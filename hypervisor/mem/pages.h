@@ -32,7 +32,16 @@ static inline uint64_t virt_to_phys(const void *p)
 	return (uint64_t)(uintptr_t)p;
 }
 
-/* Is [@pa, @pa + @size) memory of the root partition: RAM, and not ours? */
+/*
+ * Is [@pa, @pa + @size) memory of the root partition: RAM, and not ours, which
+ * is what firmware gave us and what the root has deposited?
+ */
 bool phys_is_root_ram(uint64_t pa, uint64_t size);
+
+/* The books about deposits. Once, before the root runs. False: no memory. */
+bool pages_deposits_create(void);
+/* The root's page at @pa becomes ours. False: it is not the root's. Any CPU. */
+bool page_deposit(uint64_t pa);
+void page_withdraw(uint64_t pa);
 
 #endif

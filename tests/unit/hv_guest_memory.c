@@ -27,6 +27,55 @@ static void test_deposit_all_or_none(void **state)
 	assert_int_equal(pool->total, 0);
 }
 
+/* Not twice, be it free, in use, in the same call, or another partition's; no guest's either. */
+static void test_deposit_once(void **state)
+{
+	struct {
+		struct hv_input_deposit_memory h;
+		uint64_t pfn[3];
+	} in = { 0 };
+	struct {
+		struct hv_input_map_gpa_pages h;
+		uint64_t pfn[1];
+	} map = { .h.flags = RWX };
+	uint64_t first = rig_partition(), second = rig_partition();
+	struct partition *p = partition_get(first);
+	struct pool *pool = &p->pool;
+	struct vp *vp = rig_vp(first, 0);
+	uint32_t before = pool->total, free = pool->free_count;
+	const uint64_t taken[] = { (uintptr_t)pool->free >> PAGE_SHIFT,
+				   (uintptr_t)vp >> PAGE_SHIFT,
+				   (uintptr_t)vp->reg_page >> PAGE_SHIFT };
+	uint64_t fresh = rig_pfn();
+
+	(void)state;
+	for (unsigned int i = 0; i < ARRAY_SIZE(taken) + 1; i++) {
+		in.pfn[0] = fresh;
+		in.pfn[1] = i < ARRAY_SIZE(taken) ? taken[i] : fresh;
+		in.pfn[2] = 0;
+		for (in.h.partition_id = first; in.h.partition_id <= second;
+		     in.h.partition_id += second - first)
+			assert_int_equal(rig_rep(hvcall_deposit_memory, &in, 8 + 2 * 8, NULL, 0, 0,
+						 2, NULL),
+					 HV_STATUS_INVALID_PARAMETER);
+		map.h.partition_id = second;
+		map.pfn[0] = in.pfn[1];
+		if (i < ARRAY_SIZE(taken))
+			assert_int_equal(rig_rep(hvcall_map_gpa_pages, &map, sizeof(map), NULL, 0,
+						 0, 1, NULL),
+					 HV_STATUS_INVALID_PARAMETER);
+	}
+	assert_int_equal(pool->total, before);
+	assert_int_equal(pool->free_count, free);
+	partition_put(p);
+	rig_partition_end(second);
+	/* Once withdrawn, they may come again. */
+	in.h.partition_id = first;
+	in.pfn[0] = fresh;
+	assert_int_equal(rig_rep(hvcall_deposit_memory, &in, 8 + 8, NULL, 0, 0, 1, NULL), 0);
+	rig_partition_end(first);
+}
+
 static void test_pool_pages_are_zero(void **state)
 {
 	struct pool *pool = &partition_root()->pool;
@@ -430,6 +479,7 @@ static void test_ports(void **state)
 
 const struct CMUnitTest memory_tests[] = {
 	RIG_TEST(test_deposit_all_or_none),
+	RIG_TEST(test_deposit_once),
 	RIG_TEST(test_pool_pages_are_zero),
 	RIG_TEST(test_partition_life),
 	RIG_TEST(test_shortage),
