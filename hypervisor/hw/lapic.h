@@ -18,6 +18,7 @@ struct cpu;
 #define LAPIC_EOI		0x0b0u
 #define LAPIC_SVR		0x0f0u
 #define LAPIC_SVR_ENABLE	BIT32(8)
+#define LAPIC_SVR_KNOWN		UINT64_C(0x3ff)	/* vector, enable, focus check */
 #define LAPIC_SVR_RESET		0x0ffu
 #define LAPIC_ICR_LOW		0x300u
 #define LAPIC_ICR_HIGH		0x310u		/* not in x2APIC mode */

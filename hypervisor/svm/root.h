@@ -28,7 +28,7 @@ struct root_vp {
 
 	volatile uint32_t state;	/* enum root_state */
 	volatile uint32_t start_vector;	/* of the SIPI, in STARTING */
-	bool going_offline;		/* its SynIC was shut down: next dead halt parks it */
+	bool going_offline;		/* SynIC or APIC shut down: the next dead halt parks it */
 	uint32_t icr_high;		/* as the root wrote it (xAPIC) */
 
 	/* Accepted for the root, but overtaken by a higher one; last is next. */

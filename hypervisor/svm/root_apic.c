@@ -116,6 +116,13 @@ void root_apic_write(struct root_vp *vp, unsigned int reg, uint32_t value)
 	case LAPIC_TIMER_DIVIDE:
 		return; /* ours */
 	case LAPIC_SVR:
+		/*
+		 * The last exit before Linux stops a processor for kexec or
+		 * power-off, so the halt is armed here, not by the next one.
+		 */
+		vp->going_offline = !(value & LAPIC_SVR_ENABLE);
+		if (vp->going_offline)
+			vp->vmcb->intercept1 |= SVM_INTERCEPT_HLT;
 		lapic_write(reg, value);
 		/* Software-disabling the APIC masks every LVT, our timer's too. */
 		timer_interrupt();

@@ -49,6 +49,7 @@ uint64_t root_msr_bitmap(void)
 	bitmap_set(bitmap, MSR_TSC_RATIO, BITMAP_READ | BITMAP_WRITE);
 	bitmap_set(bitmap, MSR_TSC_DEADLINE, BITMAP_READ | BITMAP_WRITE);
 	bitmap_set(bitmap, MSR_X2APIC + LAPIC_ICR_LOW / 16, BITMAP_WRITE);
+	bitmap_set(bitmap, MSR_X2APIC + LAPIC_SVR / 16, BITMAP_WRITE);
 	bitmap_set(bitmap, MSR_X2APIC + LAPIC_LVT_TIMER / 16, BITMAP_WRITE);
 	bitmap_set(bitmap, MSR_X2APIC + LAPIC_TIMER_INITIAL / 16, BITMAP_WRITE);
 	bitmap_set(bitmap, MSR_X2APIC + LAPIC_TIMER_DIVIDE / 16, BITMAP_WRITE);
@@ -152,6 +153,13 @@ static bool msr_write(struct root_vp *vp, uint32_t msr, uint64_t value)
 		if (!lapic_is_x2apic() || (uint32_t)value & ~LAPIC_ICR_KNOWN)
 			return false;
 		root_icr_write(vp, value);
+		return true;
+	case MSR_X2APIC + LAPIC_SVR / 16:
+		/* Again the reserved bits; those set already are allowed. */
+		if (!lapic_is_x2apic() ||
+		    (value & ~(LAPIC_SVR_KNOWN | (uint64_t)lapic_read(LAPIC_SVR))))
+			return false;
+		root_apic_write(vp, LAPIC_SVR, (uint32_t)value);
 		return true;
 	case MSR_X2APIC + LAPIC_LVT_TIMER / 16:
 	case MSR_X2APIC + LAPIC_TIMER_INITIAL / 16:

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * hypervisor/svm/guest.c, xstate.c and root_msr.c as a program: what a guest's
- * entry and exit, and the root's MSR accesses, do to the processor. Instructions that only a hypervisor may execute
- * fault here and are carried out by a signal handler on a processor of paper.
+ * entry and exit, and the root's MSR accesses, do to the processor. Instructions
+ * that only a hypervisor may execute fault here and are carried out by a signal
+ * handler on a processor of paper.
  */
 #include <asm/prctl.h>
 #include <setjmp.h>
@@ -161,14 +162,24 @@ void log_line(const char *fmt, ...)
 	(void)fmt;
 }
 
+static bool x2apic;
+static uint32_t apic_reg, apic_value; /* the last write */
+
 bool lapic_is_x2apic(void)
 {
-	return false;
+	return x2apic;
 }
 
 uint32_t lapic_read(unsigned int reg)
 {
-	return reg;
+	return reg == LAPIC_SVR ? 0x11ff : 0;
+}
+
+void root_apic_write(struct root_vp *vp, unsigned int reg, uint32_t value)
+{
+	(void)vp;
+	apic_reg = reg;
+	apic_value = value;
 }
 
 void lapic_write(unsigned int reg, uint32_t val)
@@ -470,6 +481,30 @@ static void test_root_tsc_adjust(void **state)
 	assert_true(root_exits(MSR_TSC_RATIO, 1));
 }
 
+/* --- the root's x2APIC --- */
+
+static void test_root_svr(void **state)
+{
+	const uint32_t svr = MSR_X2APIC + LAPIC_SVR / 16;
+	uint64_t value = 0x10ff;
+
+	(void)state;
+	power_on();
+	assert_true(root_exits(svr, 1));
+	x2apic = false;
+	assert_false(root_msr(svr, true, &value));
+	x2apic = true;
+	assert_true(root_msr(svr, true, &value));
+	assert_int_equal(apic_reg, LAPIC_SVR);
+	assert_int_equal(apic_value, 0x10ff);
+	/* It would fault in the hypervisor. */
+	value = 0x20ff;
+	assert_false(root_msr(svr, true, &value));
+	value = 1ull << 32 | 0xff;
+	assert_false(root_msr(svr, true, &value));
+	assert_int_equal(apic_value, 0x10ff);
+}
+
 int main(int argc, char **argv)
 {
 	/* clang-format off: a list */
@@ -480,6 +515,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(test_machine_check, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_root_tsc, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_root_tsc_adjust, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_root_svr, setup, teardown),
 	};
 	/* clang-format on */
 
