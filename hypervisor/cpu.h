@@ -67,6 +67,10 @@ struct cpu {
 
 	bool machine_check;		/* came during a guest, the root has to have it */
 
+	/* The root's translations, see mem/rootmem.c. */
+	volatile uint32_t in_root;	/* its instructions run, or are about to */
+	volatile uint32_t root_flush;	/* drop them before the next does */
+
 	volatile bool ready;		/* answered the start-up interrupt, SVM is on */
 	volatile bool failed;		/* answered, but refused SVM */
 	volatile bool online;		/* started by the root */

@@ -15,6 +15,8 @@
 
 /* Private pages: tables and per-CPU state; below 4 GiB (a starting AP loads CR3 in 32 bits). */
 #define HV_POOL_SIZE		(UINT64_C(8) << 20)
+/* At most, for tables of the root: 128 GiB could be cut into small pages. */
+#define HV_POOL_TABLES_MAX	(UINT64_C(256) << 20)
 
 struct mshv_launch_return;		/* abi/mshv_efi.h */
 

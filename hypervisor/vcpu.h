@@ -207,6 +207,7 @@ static inline void vcpu_inject(struct vcpu *v, uint8_t vector, bool has_error,
 #define VECTOR_DB	1
 #define VECTOR_NMI	2
 #define VECTOR_UD	6
+#define VECTOR_DF	8
 #define VECTOR_GP	13
 #define VECTOR_PF	14
 #define VECTOR_AC	17

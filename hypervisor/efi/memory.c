@@ -17,6 +17,17 @@ static uint64_t pages(uint64_t bytes)
 	return ALIGN_UP(bytes, PAGE_SIZE) / PAGE_SIZE;
 }
 
+/* A deposited page cuts a large one of the root's: a table each (mem/rootmem.c). */
+static uint64_t tables_size(const struct boot_info *info)
+{
+	uint64_t regions = 0;
+
+	/* A range's ends may be parts of one. */
+	for (unsigned int i = 0; i < info->ram_count; i++)
+		regions += info->ram[i].size / LARGE_PAGE_SIZE + 2;
+	return MIN(regions * PAGE_SIZE, HV_POOL_TABLES_MAX);
+}
+
 /*
  * Aligned to a large page, so that the pool costs the root's nested tables no
  * split entries: allocate with room around, then give that back.
@@ -24,9 +35,10 @@ static uint64_t pages(uint64_t bytes)
 static efi_status_t take_pool(struct efi_boot_services *services, const struct boot_info *info,
 			      struct boot_range *pool)
 {
-	/* The books about deposits (mem/pages.c); small ones fit in anyway. */
-	uint64_t size = HV_POOL_SIZE +
-			ALIGN_DOWN(info->ram_top / PAGE_SIZE / 8, LARGE_PAGE_SIZE);
+	/* The books about deposits (mem/pages.c): a bit for each page. */
+	uint64_t books = info->ram_top / PAGE_SIZE / 8;
+	uint64_t tables = tables_size(info);
+	uint64_t size = ALIGN_UP(HV_POOL_SIZE + books + tables, LARGE_PAGE_SIZE);
 	uint64_t room = pages(LARGE_PAGE_SIZE) - 1;
 	uint64_t start = FOUR_GIB_LAST_BYTE, before, after;
 	efi_status_t status;

@@ -8,6 +8,7 @@
 #include "hypervisor/log.h"
 #include "hypervisor/mem/pages.h"
 #include "hypervisor/options.h"
+#include "hypervisor/mem/rootmem.h"
 
 struct pool_page {
 	struct pool_page *next;
@@ -57,16 +58,42 @@ void pool_put(struct pool *p, void *page)
 	lock_drop(&p->lock);
 }
 
+void *pool_get_shared(struct pool *p)
+{
+	void *page = pool_get(p);
+
+	/* Needs no table: the page has its own entry since it was taken. */
+	if (page)
+		CHECK(rootmem_share(page, true));
+	return page;
+}
+
+void pool_put_shared(struct pool *p, void *page)
+{
+	uint64_t pfn = virt_to_phys(page) >> PAGE_SHIFT;
+
+	CHECK(rootmem_hide(&pfn, 1));
+	pool_put(p, page);
+}
+
+static void give_back(const uint64_t *pfn, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++)
+		page_withdraw(pfn[i] << PAGE_SHIFT);
+}
+
 bool pool_deposit(struct pool *p, const uint64_t *pfn, uint32_t count)
 {
 	for (uint32_t i = 0; i < count; i++) {
 		if (pfn[i] < BIT64(52 - PAGE_SHIFT) && page_deposit(pfn[i] << PAGE_SHIFT))
 			continue;
-		while (i--)
-			page_withdraw(pfn[i] << PAGE_SHIFT);
+		give_back(pfn, i);
 		return false;
 	}
-
+	if (!rootmem_hide(pfn, count)) {
+		give_back(pfn, count);
+		return false;
+	}
 	lock_take(&p->lock);
 	for (uint32_t i = 0; i < count; i++) {
 		struct pool_page *page = phys_to_virt(pfn[i] << PAGE_SHIFT);
@@ -93,10 +120,11 @@ uint32_t pool_withdraw(struct pool *p, uint64_t *pfn, uint32_t count)
 		p->free_count--;
 		p->total--;
 		clear(page);
-		page_withdraw(virt_to_phys(page));
 		pfn[done++] = virt_to_phys(page) >> PAGE_SHIFT;
 	}
 	lock_drop(&p->lock);
+	rootmem_show(pfn, done);
+	give_back(pfn, done);
 	return done;
 }
 

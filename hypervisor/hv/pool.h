@@ -5,8 +5,8 @@
  * partition; once every object is gone, all pages are free and WITHDRAW returns
  * each of them exactly once. TLFS "Memory Management", deposit and withdraw.
  *
- * Free pages are linked through their first word. The root keeps its mapping
- * of deposited pages; it is trusted not to write to them.
+ * Free pages are linked through their first word. The root cannot reach a page
+ * from its deposit to its withdrawal, except while it is shared.
  */
 #ifndef HYPERVISOR_HV_POOL_H
 #define HYPERVISOR_HV_POOL_H
@@ -27,10 +27,14 @@ struct pool {
 /* One zeroed page or NULL. Any CPU. */
 void *pool_get(struct pool *p);
 void pool_put(struct pool *p, void *page);
+/* The same for a page that the root sees meanwhile. No lock held but VP run locks. */
+void *pool_get_shared(struct pool *p);
+void pool_put_shared(struct pool *p, void *page);
 
 /*
  * Take all @count pages, given by frame number, or none: false if one of them
- * is not the root's memory, which also says: not any more, or twice in the list.
+ * is not the root's memory, which also says: not any more, or twice in the list;
+ * or if there is no memory for the root's tables.
  */
 bool pool_deposit(struct pool *p, const uint64_t *pfn, uint32_t count);
 /* Give back up to @count zeroed free pages; returns how many. */

@@ -50,7 +50,7 @@ bool stats_create(struct cpu *cpu)
 void stats_free(struct counters *page)
 {
 	if (page)
-		pool_put(&partition_root()->pool, page);
+		pool_put_shared(&partition_root()->pool, page);
 }
 
 void stats_population(int partitions, int vps)
@@ -186,7 +186,7 @@ static enum hv_status pool_page(struct lock *lock, struct counters **slot, uint6
 
 	lock_take(lock);
 	if (pfn && !*slot)
-		*slot = pool_get(&partition_root()->pool);
+		*slot = pool_get_shared(&partition_root()->pool);
 	if (pfn && *slot)
 		*pfn = virt_to_phys(*slot) >> PAGE_SHIFT;
 	else if (pfn)

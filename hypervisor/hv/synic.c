@@ -413,16 +413,12 @@ bool synic_wants_vector(struct cpu *cpu, uint8_t vector)
 	return !is_sint;
 }
 
-/* The root keeps the pages it found; another address must be RAM of its own. */
+/* The root keeps the pages it found: one of its own it could deposit meanwhile. */
 static bool page_write(uint64_t *msr, uint64_t value)
 {
-	uint64_t page = value & PAGE_MASK;
-
-	if ((value & HV_MSR_PAGE_ENABLE) && page != (*msr & PAGE_MASK) &&
-	    !phys_is_root_ram(page, PAGE_SIZE))
+	if ((value & HV_MSR_PAGE_ENABLE) && (value & PAGE_MASK) != (*msr & PAGE_MASK))
 		return false;
-	*msr = (value & HV_MSR_PAGE_ENABLE) ? page | HV_MSR_PAGE_ENABLE :
-					      (*msr & ~HV_MSR_PAGE_ENABLE);
+	*msr = (*msr & PAGE_MASK) | (value & HV_MSR_PAGE_ENABLE);
 	return true;
 }
 

@@ -222,9 +222,9 @@ static void timer_fired(struct timer *t)
 static void free_pages(struct pool *pool, struct vp *vp)
 {
 	if (vp->reg_page)
-		pool_put(pool, vp->reg_page);
+		pool_put_shared(pool, vp->reg_page);
 	if (vp->message)
-		pool_put(pool, vp->message);
+		pool_put_shared(pool, vp->message);
 	if (vp->cpu.vmcb)
 		pool_put(pool, vp->cpu.vmcb);
 	if (vp->cpu.xsave)
@@ -404,7 +404,7 @@ enum hv_status hvcall_map_vp_state_page(struct hvcall *c)
 		status = HV_STATUS_INVALID_PARAMETER;
 	} else {
 		if (!page)
-			page = pool_get(&vp->partition->pool);
+			page = pool_get_shared(&vp->partition->pool);
 		if (!page)
 			status = HV_STATUS_INSUFFICIENT_MEMORY;
 		else
@@ -434,7 +434,7 @@ enum hv_status hvcall_unmap_vp_state_page(struct hvcall *c)
 	if (!state_page(vp, in->type, &page)) {
 		status = HV_STATUS_INVALID_PARAMETER;
 	} else if (page) {
-		pool_put(&vp->partition->pool, page);
+		pool_put_shared(&vp->partition->pool, page);
 		set_state_page(vp, in->type, NULL);
 	}
 	vp_drop(vp);

@@ -183,6 +183,11 @@ bool nested_unmap(struct nested *n, uint64_t gpa, enum nested_level level)
 	return true;
 }
 
+uint64_t *nested_leaves(struct nested *n, uint64_t gpa)
+{
+	return walk_make(n, gpa & ~(LARGE_PAGE_SIZE - 1), NESTED_4K);
+}
+
 uint64_t *nested_entry(const struct nested *n, uint64_t gpa, enum nested_level *level)
 {
 	uint64_t *table = n->root;

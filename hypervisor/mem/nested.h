@@ -54,6 +54,11 @@ bool nested_map(struct nested *n, uint64_t gpa, uint64_t spa, uint64_t flags,
 		enum nested_level level);
 /* Remove one leaf's worth; absent is fine. False: no memory to split a larger leaf. */
 bool nested_unmap(struct nested *n, uint64_t gpa, enum nested_level level);
+/*
+ * The 512 leaves of 4 KiB around @gpa, made of a larger one if need be; NULL: no
+ * memory. The caller keeps their format.
+ */
+uint64_t *nested_leaves(struct nested *n, uint64_t gpa);
 /* The entry that translates @gpa (0 if none) and the size it covers. */
 uint64_t nested_lookup(const struct nested *n, uint64_t gpa, enum nested_level *level);
 /* Same, but a pointer, for A/D bits; NULL if none. */

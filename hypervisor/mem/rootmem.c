@@ -1,18 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 #include "hypervisor/mem/rootmem.h"
 
+#include "hypervisor/cpu.h"
 #include "hypervisor/hw/lapic.h"
 #include "hypervisor/launch.h"
 #include "hypervisor/lock.h"
+#include "hypervisor/log.h"
 #include "hypervisor/mem/nested.h"
 #include "hypervisor/mem/pages.h"
 #include "hypervisor/mem/paging.h"
 
-#define GIB BIT64(30)
-#define RW  (NESTED_PRESENT | NESTED_WRITE)
+#define GIB	BIT64(30)
+#define RW	(NESTED_PRESENT | NESTED_WRITE)
+
+#define ENTRIES 512u /* of a table */
 
 static struct nested table;
 static struct lock rootmem_lock;
+static uint64_t built_end; /* below it a hole is no oversight */
 static bool has_1g;
 
 static void *table_page_get(void *arg __maybe_unused)
@@ -54,12 +59,12 @@ static bool hide(uint64_t base, uint64_t size)
 bool rootmem_build(void)
 {
 	struct nested_alloc alloc = { table_page_get, table_page_put, NULL };
-	uint64_t end = ALIGN_UP(MAX(boot_info.ram_top, 4 * GIB), GIB);
 
+	built_end = ALIGN_UP(MAX(boot_info.ram_top, 4 * GIB), GIB);
 	has_1g = paging_has_1g();
 	if (!nested_init(&table, alloc))
 		return false;
-	for (uint64_t gpa = 0; gpa < end; gpa += GIB) {
+	for (uint64_t gpa = 0; gpa < built_end; gpa += GIB) {
 		if (!map_gib(gpa))
 			return false;
 	}
@@ -70,34 +75,83 @@ bool rootmem_build(void)
 	       nested_map(&table, LAPIC_BASE, LAPIC_BASE, NESTED_PRESENT, NESTED_4K);
 }
 
-bool rootmem_share(void *page, bool writable)
-{
-	uint64_t pa = virt_to_phys(page);
-
-	return nested_map(&table, pa, pa, writable ? RW : NESTED_PRESENT, NESTED_4K);
-}
-
 uint64_t rootmem_table(void)
 {
 	return virt_to_phys(table.root);
 }
 
-static bool is_ours(const struct boot_range *r, uint64_t pa)
+/*
+ * No processor of the root uses an old translation once this returns. One that is
+ * in here or runs a guest drops its own before it enters the root again.
+ */
+static void shoot_down(void)
 {
-	return pa >= ALIGN_DOWN(r->base, PAGE_SIZE) && pa < ALIGN_UP(r->base + r->size, PAGE_SIZE);
+	for (unsigned int i = 0; i < cpu_count; i++)
+		__atomic_store_n(&cpus[i]->root_flush, 1, __ATOMIC_SEQ_CST);
+	for (unsigned int i = 0; i < cpu_count; i++) {
+		if (cpus[i]->in_root)
+			lapic_kick(cpus[i]);
+		while (cpus[i]->in_root && cpus[i]->root_flush)
+			cpu_relax();
+	}
+}
+
+/* Set the leaves of @count pages of ours to @flags, 0: none. False: no memory, nothing is set. */
+static bool set(const uint64_t *pfn, uint32_t count, uint64_t flags)
+{
+	uint64_t *leaves = NULL;
+	uint32_t i;
+
+	lock_take(&rootmem_lock);
+	/* First the tables, which may be refused. They are never freed, so this is repeatable. */
+	for (i = 0; i < count; i++) {
+		if (!i || (pfn[i] ^ pfn[i - 1]) / ENTRIES)
+			leaves = nested_leaves(&table, pfn[i] << PAGE_SHIFT);
+		if (!leaves)
+			break;
+	}
+	for (uint32_t n = 0; leaves && n < count; n++) {
+		if (!n || (pfn[n] ^ pfn[n - 1]) / ENTRIES)
+			leaves = nested_leaves(&table, pfn[n] << PAGE_SHIFT);
+		WRITE_ONCE(leaves[pfn[n] % ENTRIES],
+			   flags ? pfn[n] << PAGE_SHIFT | flags | NESTED_USER : 0);
+	}
+	lock_drop(&rootmem_lock);
+	return leaves;
+}
+
+bool rootmem_share(void *page, bool writable)
+{
+	uint64_t pfn = virt_to_phys(page) >> PAGE_SHIFT;
+
+	return set(&pfn, 1, writable ? RW : NESTED_PRESENT);
+}
+
+bool rootmem_hide(const uint64_t *pfn, uint32_t count)
+{
+	if (!set(pfn, count, 0))
+		return false;
+	shoot_down();
+	return true;
+}
+
+void rootmem_show(const uint64_t *pfn, uint32_t count)
+{
+	/* Their tables are there since they were hidden. */
+	if (count)
+		CHECK(set(pfn, count, RW));
 }
 
 bool rootmem_fault(uint64_t gpa)
 {
-	struct boot_range trampoline = { boot_info.trampoline, PAGE_SIZE };
 	bool ok;
 
-	if (is_ours(&boot_info.image, gpa) || is_ours(&boot_info.pool, gpa) ||
-	    is_ours(&trampoline, gpa) || gpa >> paging_address_bits())
+	if (gpa >> paging_address_bits())
 		return false;
 	lock_take(&rootmem_lock);
 	/* Another processor may have been first; then this changes nothing. */
-	ok = nested_lookup(&table, gpa, NULL) || map_gib(ALIGN_DOWN(gpa, GIB));
+	ok = nested_lookup(&table, gpa, NULL) ||
+	     (gpa >= built_end && map_gib(ALIGN_DOWN(gpa, GIB)));
 	lock_drop(&rootmem_lock);
 	return ok;
 }

@@ -388,6 +388,32 @@ static void exit_vmmcall(struct root_vp *vp)
 		exit_intr(vp);
 }
 
+/* Triple fault: on a real machine the chipset would reset it now. */
+static void exit_shutdown(struct root_vp *vp)
+{
+	log_line("root: triple fault on processor %u", vp->cpu->index);
+	power_reset();
+}
+
+/*
+ * #GP, or what becomes of it where one of these exceptions was being delivered
+ * (APM vol. 2, "Double-Fault Exception"): else a root whose tables or stack are in
+ * our memory would fault for ever.
+ */
+static void refuse(struct root_vp *vp)
+{
+	uint64_t cut = vp->vmcb->event_inj;
+	uint64_t vector = cut & SVM_EVENT_VECTOR;
+
+	if (!(cut & SVM_EVENT_VALID) ||
+	    (cut & SVM_EVENT_TYPE_MASK) != SVM_EVENT_EXCEPTION || vector < VECTOR_DF)
+		root_inject_gp(vp);
+	else if (vector == VECTOR_DF)
+		exit_shutdown(vp);
+	else
+		inject_exception(vp, VECTOR_DF, true, 0);
+}
+
 static void exit_npf(struct root_vp *vp)
 {
 	struct vmcb *v = vp->vmcb;
@@ -402,14 +428,7 @@ static void exit_npf(struct root_vp *vp)
 	log_line("root: refused access (gpa %#llx, error %#llx, rip %#llx)",
 		 (unsigned long long)gpa, (unsigned long long)v->exit_info_1,
 		 (unsigned long long)v->rip);
-	root_inject_gp(vp);
-}
-
-/* Triple fault: on a real machine the chipset would reset it now. */
-static void exit_shutdown(struct root_vp *vp)
-{
-	log_line("root: triple fault on processor %u", vp->cpu->index);
-	power_reset();
+	refuse(vp);
 }
 
 /*
@@ -493,7 +512,16 @@ static __noreturn void root_loop(struct root_vp *vp)
 		uint64_t code;
 		exit_fn handler;
 
+		__atomic_store_n(&cpu->in_root, 1, __ATOMIC_SEQ_CST);
+		if (cpu->root_flush) {
+			cpu->root_flush = 0;
+			if (v->tlb_control == SVM_TLB_KEEP)
+				v->tlb_control = svm_flush_one();
+			/* Whoever asked for it waits; an emulator runs it now. */
+			cpu_relax();
+		}
 		world_run(virt_to_phys(v), &vp->gprs, false);
+		cpu->in_root = 0;
 		left = rdtsc();
 		code = v->exit_code;
 		trace(HV_TRACE_ROOT_EXIT, 1, cpu->index, code,

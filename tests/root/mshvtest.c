@@ -18,9 +18,6 @@
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/mount.h>
-#include <sys/reboot.h>
-#include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -33,6 +30,7 @@
 #include "tests/root/lib/counters.h"
 #include "tests/root/lib/guest.h"
 #include "tests/root/lib/memory.h"
+#include "tests/root/lib/testinit.h"
 
 static unsigned int failures, cases;
 static const char *case_name;
@@ -530,6 +528,22 @@ static void case_counters(void)
 	guest_destroy(&g);
 }
 
+/* A process of the root makes no hypercalls: VMMCALL is #UD there. */
+static void case_user_vmmcall(void)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0) {
+		uint64_t result = HVCALL_GET_PARTITION_ID;
+
+		__asm__ volatile("vmmcall" : "+a"(result) : "c"(result), "d"(0ul) : "memory");
+		_exit(0);
+	}
+	waitpid(pid, &status, 0);
+	EXPECT(WIFSIGNALED(status) && WTERMSIG(status) == SIGILL, "status %#x", status);
+}
+
 static void run_case(const char *name, void (*fn)(void))
 {
 	case_name = name;
@@ -545,18 +559,9 @@ static void run_case(const char *name, void (*fn)(void))
 
 int main(void)
 {
-	int console, error;
+	int error;
 
-	mkdir("/dev", 0755);
-	mkdir("/proc", 0755);
-	mount("devtmpfs", "/dev", "devtmpfs", 0, NULL);
-	mount("proc", "/proc", "proc", 0, NULL);
-	console = open("/dev/console", O_RDWR);
-	if (console >= 0) {
-		dup2(console, 0);
-		dup2(console, 1);
-		dup2(console, 2);
-	}
+	testinit_start();
 	error = guest_device();
 	if (error) {
 		printf("mshvtest: FAIL /dev/mshv: %s\n", strerror(-error));
@@ -575,11 +580,8 @@ int main(void)
 		run_case("counters", case_counters);
 		run_case("cycles", case_cycles);
 		run_case("kill", case_kill);
+		run_case("user-vmmcall", case_user_vmmcall);
 	}
 	printf("mshvtest: %u cases, %u failures\n", cases, failures);
-	fflush(stdout);
-	sync();
-	reboot(RB_POWER_OFF);
-	for (;;)
-		pause();
+	testinit_end();
 }

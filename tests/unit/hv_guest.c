@@ -20,7 +20,8 @@
 /* --- root memory --- */
 
 static _Alignas(4096) uint8_t memory[RIG_PAGES][4096];
-static bool used[RIG_PAGES], ours[RIG_PAGES];
+static bool used[RIG_PAGES], ours[RIG_PAGES], hidden[RIG_PAGES];
+bool rig_no_tables;
 
 static uint64_t first_pfn(void)
 {
@@ -52,6 +53,43 @@ void page_withdraw(uint64_t pa)
 {
 	assert_true(ours[(pa >> PAGE_SHIFT) - first_pfn()]);
 	ours[(pa >> PAGE_SHIFT) - first_pfn()] = false;
+}
+
+/* Which of our pages the root sees: none but those that are shared at the moment. */
+bool rootmem_hide(const uint64_t *pfn, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		assert_true(ours[pfn[i] - first_pfn()] && !hidden[pfn[i] - first_pfn()]);
+		if (rig_no_tables)
+			return false;
+	}
+	for (uint32_t i = 0; i < count; i++)
+		hidden[pfn[i] - first_pfn()] = true;
+	return true;
+}
+
+void rootmem_show(const uint64_t *pfn, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		assert_true(hidden[pfn[i] - first_pfn()]);
+		hidden[pfn[i] - first_pfn()] = false;
+	}
+}
+
+bool rootmem_share(void *page, bool writable)
+{
+	uint64_t pfn = (uint64_t)(uintptr_t)page >> PAGE_SHIFT;
+
+	/* Deposited, or private (statistics). */
+	assert_int_equal(writable, pfn - first_pfn() < RIG_PAGES);
+	if (writable)
+		rootmem_show(&pfn, 1);
+	return true;
+}
+
+bool rig_root_sees(const void *page)
+{
+	return !hidden[((uint64_t)(uintptr_t)page >> PAGE_SHIFT) - first_pfn()];
 }
 
 uint64_t rig_pfn(void)
@@ -104,11 +142,6 @@ void *page_alloc(void)
 	static unsigned int next;
 
 	return next < ARRAY_SIZE(pages) ? pages[next++] : NULL;
-}
-
-bool rootmem_share(void *page, bool writable)
-{
-	return page && !writable;
 }
 
 void log_line(const char *fmt, ...)
@@ -478,6 +511,7 @@ struct vp *rig_vp(uint64_t partition, uint32_t index)
 				 0);
 		/* The root may look at it, but it is ours. */
 		assert_false(phys_is_root_ram(pfn << PAGE_SHIFT, PAGE_SIZE));
+		assert_true(rig_root_sees(phys_to_virt(pfn << PAGE_SHIFT)));
 	}
 	partition_put(p);
 	return p->vp[index];
@@ -510,6 +544,8 @@ int rig_reset(void **state)
 	(void)state;
 	memset(used, 0, sizeof(used));
 	memset(ours, 0, sizeof(ours));
+	memset(hidden, 0, sizeof(hidden));
+	rig_no_tables = false;
 	memset(&partition_root()->pool, 0, sizeof(struct pool));
 	rig_kicks = rig_signals = rig_entries = rig_rung_port = 0;
 	rig_on_kick = NULL;

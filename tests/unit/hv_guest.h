@@ -28,6 +28,10 @@ int rig_reset(void **state);
 /* Every partition deleted, every page back where it came from. */
 int rig_check(void **state);
 
+/* Is the page in the root's nested table? */
+bool rig_root_sees(const void *page);
+/* There is no memory to take pages out of it. */
+extern bool rig_no_tables;
 /* An unused page of the root, by frame number. */
 uint64_t rig_pfn(void);
 void rig_pfn_free(uint64_t pfn);

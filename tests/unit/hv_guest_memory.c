@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Pools, partitions, guest memory. */
+#include "hypervisor/mem/pages.h"
 #include "tests/unit/hv_guest.h"
 
 #define RWX	(HV_MAP_GPA_READABLE | HV_MAP_GPA_WRITABLE | HV_MAP_GPA_KERNEL_EXECUTABLE)
@@ -25,6 +26,44 @@ static void test_deposit_all_or_none(void **state)
 	assert_int_equal(rig_rep(hvcall_deposit_memory, &in, sizeof(in), NULL, 0, 0, 3, NULL),
 			 HV_STATUS_INVALID_PARAMETER);
 	assert_int_equal(pool->total, 0);
+}
+
+/* The root loses sight of what it deposits, but for state pages while they are mapped. */
+static void test_deposits_hidden(void **state)
+{
+	struct {
+		struct hv_input_deposit_memory h;
+		uint64_t pfn[2];
+	} in = { 0 };
+	uint64_t id = rig_partition();
+	struct partition *p = partition_get(id);
+	struct vp *vp = rig_vp(id, 0);
+	struct hv_input_unmap_vp_state_page unmap = { .partition_id = id };
+	void *page = vp->reg_page;
+
+	(void)state;
+	assert_false(rig_root_sees(vp));
+	assert_false(rig_root_sees(vp->cpu.vmcb));
+	assert_false(rig_root_sees(p->nested.root));
+	assert_true(rig_root_sees(page));
+	assert_true(rig_root_sees(vp->message));
+	assert_int_equal(rig_call(hvcall_unmap_vp_state_page, &unmap, sizeof(unmap), NULL, 0), 0);
+	assert_false(rig_root_sees(page));
+
+	/* No memory for the root's tables: refused as a whole. */
+	rig_no_tables = true;
+	in.h.partition_id = id;
+	in.pfn[0] = rig_pfn();
+	in.pfn[1] = rig_pfn();
+	assert_int_equal(rig_rep(hvcall_deposit_memory, &in, sizeof(in), NULL, 0, 0, 2, NULL),
+			 HV_STATUS_INVALID_PARAMETER);
+	assert_true(phys_is_root_ram(in.pfn[1] << PAGE_SHIFT, PAGE_SIZE));
+	rig_no_tables = false;
+	rig_pfn_free(in.pfn[0]);
+	rig_pfn_free(in.pfn[1]);
+	partition_put(p);
+	/* Withdraws all of them, which the root has to see again (rootmem_show). */
+	rig_partition_end(id);
 }
 
 /* Not twice, be it free, in use, in the same call, or another partition's; no guest's either. */
@@ -480,6 +519,7 @@ static void test_ports(void **state)
 const struct CMUnitTest memory_tests[] = {
 	RIG_TEST(test_deposit_all_or_none),
 	RIG_TEST(test_deposit_once),
+	RIG_TEST(test_deposits_hidden),
 	RIG_TEST(test_pool_pages_are_zero),
 	RIG_TEST(test_partition_life),
 	RIG_TEST(test_shortage),

@@ -34,7 +34,6 @@ unsigned int cpu_count = CPUS;
 
 static struct cpu cpu[CPUS];
 static unsigned int interrupts[CPUS];
-static uint64_t foreign_page;
 
 /* From here on %gs points to a struct cpu, as in the hypervisor. */
 static void become(struct cpu *c)
@@ -59,12 +58,6 @@ void *page_alloc(void)
 bool rootmem_share(void *page, bool writable)
 {
 	return page && writable;
-}
-
-bool phys_is_root_ram(uint64_t pa, uint64_t size)
-{
-	(void)size;
-	return pa == foreign_page;
 }
 
 void lapic_send(struct cpu *target, uint8_t vector)
@@ -221,14 +214,10 @@ static int teardown(void **state)
 		};
 
 		for (size_t n = 0; n < ARRAY_SIZE(pages); n++) {
-			uint64_t page = msr(&cpu[i], pages[n]) & PAGE_MASK;
-
-			if (page != foreign_page)
-				free((void *)(uintptr_t)page);
+			free((void *)(uintptr_t)(msr(&cpu[i], pages[n]) & PAGE_MASK));
 		}
 		free(cpu[i].synic);
 	}
-	foreign_page = 0;
 	return 0;
 }
 

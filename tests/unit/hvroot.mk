@@ -8,6 +8,10 @@ hv_nested_src := tests/unit/hv_nested.c hypervisor/mem/nested.c
 unit_tests += hv_pages
 hv_pages_src := tests/unit/hv_pages.c hypervisor/mem/pages.c lib/mem.c
 
+unit_tests += hv_rootmem
+hv_rootmem_src := tests/unit/hv_rootmem.c hypervisor/mem/rootmem.c hypervisor/mem/nested.c \
+	hypervisor/mem/pages.c lib/mem.c
+
 unit_tests += hv_hypercall
 hv_hypercall_src := tests/unit/hv_hypercall.c hypervisor/hv/hypercall.c \
 	hypervisor/fault.c hypervisor/efi/options.c
