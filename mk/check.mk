@@ -135,6 +135,18 @@ do-check: $(if $(unknown),,$(chosen_deps))
 endif
 
 # make fuzz F=name TIME=seconds
-do-fuzz: $(patsubst %,$(TEST)/bin/%,$(filter $(F),$(fuzz_targets)))
-	@$(if $(filter $(fuzz_targets),$(F)),,echo 'fuzz: F= is one of: $(fuzz_targets)' >&2; exit 1)
+# The same for the fuzzers that run in a machine; SEED= brings one back.
+machine_fuzz := $(filter fuzz-%,$(machine_tests))
+
+do-fuzz: $(patsubst %,$(TEST)/bin/%,$(filter $(F),$(fuzz_targets))) \
+		$(if $(filter $(F),$(machine_fuzz)),$(IMAGE_DEPS) $(machine_payload))
+	@$(if $(filter $(fuzz_targets) $(machine_fuzz),$(F)),,echo 'fuzz: F= is one of: $(fuzz_targets) $(machine_fuzz)' >&2; exit 1)
+ifneq ($(filter $(F),$(machine_fuzz)),)
+	@mkdir -p $(TEST)/$(F)-long
+	@export O=$(O) FUZZ_SECONDS=$(or $(TIME),60) FUZZ_SEED=$(or $(SEED),0); \
+	tests/machine.sh image $(F) $(TEST)/$(F)-long/image && \
+	tests/machine.sh run $(F) $(TEST)/$(F)-long/image $(TEST)/$(F)-long && \
+	grep 'failures' $(TEST)/$(F)-long/serial.txt
+else
 	@O=$(O) TEST_DIR=$(TEST)/$(F) tests/fuzz.sh $(F) $(or $(TIME),60)
+endif

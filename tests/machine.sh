@@ -14,12 +14,14 @@ usage: tests/machine.sh names            the tests in the matrix
        tests/machine.sh image NAME FILE  build what it boots
        tests/machine.sh run NAME FILE DIR   boot that, judge, logs in DIR
 
-environment: O (out); ACCEL, CPUS, MEM as for tools/run-qemu.sh
+environment: O (out); ACCEL, CPUS, MEM as for tools/run-qemu.sh; FUZZ_SECONDS (10) and
+FUZZ_SEED (0: another each time) for the machine fuzzers
 EOF
 	exit 2
 }
 
 O=${O:-out}
+seconds=${FUZZ_SECONDS:-10}
 here=$(dirname "$0")
 matrix=$here/matrix.cfg
 tools=$here/../tools
@@ -29,13 +31,16 @@ tab=$(printf '\t')
 # test says "allow".
 always_never='unchecked MSR|WARNING: |BUG: |Oops|Kernel panic|general protection|Call Trace|hypervisor: panic|rcu: INFO|mtrr: your CPUs|init: broken|pages \(a leak\)'
 
-# values NAME KEY: one value a line.  Keys may be repeated; $O is replaced.
+# values NAME KEY: one value a line.  Keys may be repeated; $O, $FUZZ_SECONDS and
+# $FUZZ_SEED are replaced.
 values()
 {
-	awk -v section="[$1]" -v key="$2" -v O="$O" '
+	awk -v section="[$1]" -v key="$2" -v O="$O" -v seconds="$seconds" \
+		-v seed="${FUZZ_SEED:-0}" '
 		/^\[/ { inside = ($1 == section) }
 		inside && $1 == key && $2 == "=" {
-			sub(/^[^=]*= */, ""); gsub(/\$O\//, O "/"); print
+			sub(/^[^=]*= */, ""); gsub(/\$O\//, O "/")
+			gsub(/\$FUZZ_SECONDS/, seconds); gsub(/\$FUZZ_SEED/, seed); print
 		}' "$matrix"
 }
 
@@ -156,6 +161,8 @@ run_machine()
 {
 	name=$1 image=$2 dir=$3
 	limit=$(value "$name" limit 60)
+	# As the matrix says for 10 seconds of fuzzing.
+	[ -z "$(values "$name" cmdline | grep fuzz_)" ] || limit=$((limit + seconds - 10))
 	ends=$(value "$name" ends no)
 	boot=$(value "$name" boot disk)
 	rm -f "$dir"/serial.* "$dir"/debugcon.log "$dir/stdin"
