@@ -13,7 +13,6 @@
 #include "hypervisor/log.h"
 #include "hypervisor/mem/pages.h"
 #include "hypervisor/mem/rootmem.h"
-#include "hypervisor/svm/insn.h"
 #include "hypervisor/svm/svm.h"
 #include "hypervisor/trace.h"
 #include "hypervisor/vcpu.h"
@@ -205,41 +204,6 @@ void root_inject_gp(struct root_vp *vp)
 #define RFLAGS_TF BIT64(8)
 #define DR6_BS	  BIT64(14)
 
-/* clang-format off: lists */
-static bool is_prefix(uint8_t b)
-{
-	switch (b) {
-	case 0x26:
-	case 0x2e:
-	case 0x36:
-	case 0x3e:
-	case 0x64 ... 0x67:
-	case 0xf0:
-	case 0xf2:
-	case 0xf3:
-		return true;
-	default:
-		return (b & 0xf0) == 0x40; /* REX */
-	}
-}
-/* clang-format on */
-
-/* Legacy prefixes and REX before the intercepted instruction, which nobody needs to write. */
-static unsigned int prefix_count(const struct root_vp *vp)
-{
-	uint8_t bytes[INSN_LENGTH_MAX];
-	unsigned int count = root_read_virtual(vp, vp->vmcb->cs.base + vp->vmcb->rip, bytes, 1);
-	unsigned int n = 0;
-
-	/* One byte tells in all but odd cases; then the rest. */
-	if (count == 0 || bytes[0] == 0x0f)
-		return 0;
-	count = root_read_virtual(vp, vp->vmcb->cs.base + vp->vmcb->rip, bytes, sizeof(bytes));
-	while (n < count && is_prefix(bytes[n]))
-		n++;
-	return n;
-}
-
 void root_skip_opcode(struct root_vp *vp, unsigned int length)
 {
 	const struct vmcb *v = vp->vmcb;
@@ -247,7 +211,7 @@ void root_skip_opcode(struct root_vp *vp, unsigned int length)
 	if (svm_features.nrips && v->next_rip > v->rip)
 		root_skip(vp, (unsigned int)(v->next_rip - v->rip));
 	else
-		root_skip(vp, length + prefix_count(vp));
+		root_skip(vp, length + root_prefixes(vp));
 }
 
 void root_skip(struct root_vp *vp, unsigned int length)

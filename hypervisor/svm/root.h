@@ -61,6 +61,9 @@ uint64_t root_gpr(const struct root_vp *vp, unsigned int n);
 unsigned int root_read_virtual(const struct root_vp *vp, uint64_t va, uint8_t *to,
 			       unsigned int size);
 
+/* Legacy prefixes and REX before the intercepted instruction, which nobody needs to write. */
+unsigned int root_prefixes(const struct root_vp *vp);
+
 void root_exit_cpuid(struct root_vp *vp);
 void root_exit_msr(struct root_vp *vp);
 /* A store to the LAPIC page. */

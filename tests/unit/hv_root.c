@@ -151,11 +151,14 @@ void panic(const char *fmt, ...)
 	(void)fmt;
 	abort();
 }
-unsigned int root_read_virtual(const struct root_vp *vp, uint64_t va, uint8_t *to,
-			       unsigned int size)
+unsigned int root_prefixes(const struct root_vp *vp)
 {
-	(void)vp; (void)va; (void)to; (void)size;
+	(void)vp;
 	return 0;
+}
+uint8_t svm_flush_one(void)
+{
+	return SVM_TLB_FLUSH_ASID;
 }
 void root_exit_cpuid(struct root_vp *vp)
 {

@@ -34,4 +34,4 @@ hv_svm_src := tests/unit/hv_svm.c hypervisor/svm/guest.c hypervisor/svm/xstate.c
 	hypervisor/svm/root_msr.c
 
 unit_tests += hv_root
-hv_root_src := tests/unit/hv_root.c hypervisor/svm/root.c hypervisor/svm/insn.c
+hv_root_src := tests/unit/hv_root.c hypervisor/svm/root.c
