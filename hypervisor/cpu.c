@@ -33,7 +33,7 @@ unsigned int cpu_count;
 /* launch.S, world.S, trampoline.S */
 void segments_load(void);
 void interrupt_window(void);
-extern uint8_t interrupt_entries[];
+extern uint8_t exception_entries[][16], external_entries[][8];
 extern uint8_t trampoline_start[], trampoline_end[], trampoline_64[];
 extern uint8_t trampoline_gdt[], trampoline_gdtr[], trampoline_cr3[];
 extern uint8_t trampoline_far[], trampoline_entry[];
@@ -42,7 +42,6 @@ void cpu_started(struct cpu *cpu);
 
 /* --- descriptor tables --- */
 
-#define ENTRY_SIZE     16u /* of interrupt_entries */
 #define GDT_CODE       0x00af9b000000ffffull
 #define GDT_DATA       0x00cf93000000ffffull
 #define TSS_AVAILABLE  0x89ull
@@ -71,7 +70,10 @@ static void idt_build(void)
 	for (unsigned int v = 0; v < ARRAY_SIZE(idt); v++) {
 		bool fatal = v == 2 || v == 8 || v == 18;
 
-		idt[v] = gate(interrupt_entries + v * ENTRY_SIZE, fatal ? IST_FATAL : 0);
+		idt[v] = gate(v < VECTOR_FIRST_EXTERNAL ?
+				      exception_entries[v] :
+				      external_entries[v - VECTOR_FIRST_EXTERNAL],
+			      fatal ? IST_FATAL : 0);
 	}
 }
 
@@ -257,8 +259,8 @@ bool cpus_start(void (*entry)(struct cpu *cpu))
 	for (unsigned int i = 1; i < cpu_count; i++) {
 		if (wait_ready(cpus[i], until))
 			continue;
-		launch_message("rootstock: processor %u (APIC id %u) %s: hypervisor not started",
-			       i, cpus[i]->apic_id,
+		launch_message("rootstock: processor %u (APIC id %u) %s: hypervisor not started", i,
+			       cpus[i]->apic_id,
 			       cpus[i]->failed ? "has no AMD SVM" :
 						 "does not answer INIT and SIPI");
 		return false;

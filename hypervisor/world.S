@@ -122,15 +122,16 @@ interrupt_window:
 	ret
 
 /*
- * Interrupt entries: 256 times 16 bytes. Each leaves
+ * Interrupt entries. Exceptions, 16 bytes each, leave
  *	[ss rsp rflags cs rip][error code][vector]
- * with a 0 where the processor pushes no error code.
+ * with a 0 where the processor pushes no error code. External interrupts, 8 bytes
+ * each, leave [ss rsp rflags cs rip][vector, in the lowest byte].
  */
 	.balign	16
-	.globl	interrupt_entries
-interrupt_entries:
+	.globl	exception_entries
+exception_entries:
 	.set	vector, 0
-	.rept	256
+	.rept	VECTOR_FIRST_EXTERNAL
 	.balign	16
 	/* #DF #TS #NP #SS #GP #PF #AC #CP #VC #SX push an error code. */
 	.if	!((vector == 8) || ((vector >= 10) && (vector <= 14)) || (vector == 17) || \
@@ -138,13 +139,21 @@ interrupt_entries:
 	pushq	$0
 	.endif
 	pushq	$vector
-	jmp	interrupt_common
+	jmp	exception_entry
 	.set	vector, vector + 1
 	.endr
 
-interrupt_common:
-	cmpl	$VECTOR_FIRST_EXTERNAL, (%rsp)
-	jae	external_entry
+	.balign	8
+	.globl	external_entries
+external_entries:
+	.rept	256 - VECTOR_FIRST_EXTERNAL
+	.balign	8
+	pushq	$((vector & 0x7f) - (vector & 0x80))	/* one byte, as it is signed */
+	jmp	external_entry
+	.set	vector, vector + 1
+	.endr
+
+exception_entry:
 	cmpl	$VECTOR_NMI_ASM, (%rsp)
 	je	nmi_entry
 
@@ -178,9 +187,9 @@ nmi_entry:
 
 external_entry:
 	pushq	%rax
-	movl	8(%rsp), %eax
+	movzbl	8(%rsp), %eax
 	movl	%eax, %gs:CPU_ACCEPTED
 	popq	%rax
-	addq	$16, %rsp
+	addq	$8, %rsp
 	andq	$~0x200, 16(%rsp)	/* return with IF clear */
 	iretq
