@@ -288,7 +288,7 @@ static enum next exit_hypercall(struct vp *vp, const struct vcpu_exit *e)
 		vcpu_inject(v, r.fault, false, 0);
 		return AGAIN;
 	}
-	if (vp->missing)	/* the same again, when its input is there */
+	if (vp->missing) /* the same again, when its input is there */
 		return AGAIN;
 	v->gpr[VCPU_RAX] = wide ? result : (uint32_t)result;
 	if (!wide)
@@ -441,7 +441,7 @@ static struct hv_output_dispatch_vp result(enum hv_vp_dispatch_state state,
  * as an instruction: an exit while an event is being delivered comes before them.
  * A guest can make every entry exit like that, so turns also end by the clock.
  */
-#define TURNS_PER_SECOND 1000
+#define TURN_US 1000
 
 /* What a trace says of an exit beside its reason. */
 static uint64_t detail(const struct vp *vp, const struct vcpu_exit *e)
@@ -502,15 +502,15 @@ static struct hv_output_dispatch_vp run(struct vp *vp)
 			trace(HV_TRACE_INJECT, vp->partition->id, vp->index,
 			      vp->cpu.event.type << 8 | vp->cpu.event.vector, 0, vp->cpu.rip);
 		vcpu_run(&vp->cpu, &e);
-		trace(HV_TRACE_GUEST_EXIT, vp->partition->id, vp->index, e.reason,
-		      detail(vp, &e), vp->cpu.rip);
+		trace(HV_TRACE_GUEST_EXIT, vp->partition->id, vp->index, e.reason, detail(vp, &e),
+		      vp->cpu.rip);
 		sync_tpr(vp);
 		guestsynic_assist_settle(vp);
 		next = handle(vp, &e);
 		now = stats_exit(vp, e.reason);
 		switch (next) {
 		case AGAIN:
-			if (now - entered > clock_tsc_hz() / TURNS_PER_SECOND)
+			if (now - entered > clock_ticks_of_us(TURN_US))
 				return result(HV_VP_DISPATCH_STATE_READY,
 					      HV_VP_DISPATCH_EVENT_NONE);
 			break;

@@ -155,6 +155,11 @@ uint64_t clock_reference_of_tsc(uint64_t tsc)
 	return mul_hi(tsc, scale) - ref_start;
 }
 
+uint64_t clock_ticks_of_us(uint32_t us)
+{
+	return clock_tsc_hz() / 1000000 * us;
+}
+
 uint64_t clock_reference_units(uint64_t ticks)
 {
 	return mul_hi(ticks, scale);

@@ -21,7 +21,7 @@
 #include "hypervisor/hv/vp.h"
 #include "hypervisor/vcpu.h"
 
-#define RIG_PAGES	4096
+#define RIG_PAGES 4096
 
 /* Fresh root memory and counters; partitions of earlier tests must be gone. */
 int rig_reset(void **state);
@@ -41,10 +41,10 @@ unsigned int rig_pages_used(void);
 /* A call as the table would make it; *done: reps completed. */
 enum hv_status rig_call(hvcall_fn fn, const void *in, uint32_t in_size, void *out,
 			uint32_t out_size);
-enum hv_status rig_rep(hvcall_fn fn, const void *in, uint32_t in_size, void *out,
-		       uint32_t out_size, uint32_t start, uint32_t count, uint32_t *done);
-enum hv_status rig_varhead(hvcall_fn fn, const void *in, uint32_t in_size,
-			   uint32_t varhead, void *out, uint32_t out_size);
+enum hv_status rig_rep(hvcall_fn fn, const void *in, uint32_t in_size, void *out, uint32_t out_size,
+		       uint32_t start, uint32_t count, uint32_t *done);
+enum hv_status rig_varhead(hvcall_fn fn, const void *in, uint32_t in_size, uint32_t varhead,
+			   void *out, uint32_t out_size);
 
 enum hv_status rig_deposit(uint64_t partition, unsigned int count);
 /* Withdraw everything as Linux does; number of pages that came back. */
@@ -68,15 +68,19 @@ extern void (*rig_guest)(struct vcpu *v, struct vcpu_exit *exit);
 extern unsigned int rig_entries, rig_attached;
 struct hv_output_dispatch_vp rig_dispatch(struct vp *vp, uint32_t flags);
 
+/* How long a dispatch may take, in ticks of this machine: for ever, if nobody says so. */
+#define RIG_TURN_SHORT 1000000
+extern uint64_t rig_turn_ticks;
+
 /* --- what the fakes saw --- */
-extern unsigned int rig_signals;		/* synic_signal_vp */
+extern unsigned int rig_signals; /* synic_signal_vp */
 extern uint32_t rig_signal_vp;
-extern bool rig_signals_wait;			/* the root is not told yet … */
-extern unsigned int rig_waiting;		/* … of so many */
-extern unsigned int rig_kicks;			/* lapic_kick */
+extern bool rig_signals_wait;	 /* the root is not told yet … */
+extern unsigned int rig_waiting; /* … of so many */
+extern unsigned int rig_kicks;	 /* lapic_kick */
 extern void (*rig_on_kick)(void);
-extern uint32_t rig_rung_port;			/* synic_ring */
-extern struct timer *rig_timer;			/* last armed */
+extern uint32_t rig_rung_port;	/* synic_ring */
+extern struct timer *rig_timer; /* last armed */
 
 /* The suites. */
 extern const struct CMUnitTest memory_tests[], lapic_tests[], run_tests[], event_tests[],
@@ -84,6 +88,6 @@ extern const struct CMUnitTest memory_tests[], lapic_tests[], run_tests[], event
 extern const size_t memory_test_count, lapic_test_count, run_test_count, event_test_count,
 	state_test_count, observe_test_count, synic_test_count, timer_test_count, call_test_count;
 
-#define RIG_TEST(fn)	cmocka_unit_test_setup_teardown(fn, rig_reset, rig_check)
+#define RIG_TEST(fn) cmocka_unit_test_setup_teardown(fn, rig_reset, rig_check)
 
 #endif

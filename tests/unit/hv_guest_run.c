@@ -275,6 +275,7 @@ static void test_endless_fault(void **state)
 	exits_left = 900;
 	rig_guest = scripted;
 	rig_entries = 0;
+	rig_turn_ticks = RIG_TURN_SHORT;
 	/* How many turns depends on the host's speed; each ends as if interrupted. */
 	while (exits_left) {
 		EXPECT_RESULT(rig_dispatch(vp, 0), READY, NONE);
@@ -293,6 +294,7 @@ static void never_ending(struct vcpu *v, struct vcpu_exit *e)
 static void test_no_turn_for_ever(void **state)
 {
 	(void)state;
+	rig_turn_ticks = RIG_TURN_SHORT;
 	rig_guest = never_ending;
 	EXPECT_RESULT(rig_dispatch(vp, 0), READY, NONE);
 	assert_true(rig_entries > 1);
