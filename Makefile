@@ -5,6 +5,7 @@
 ## make run MANIFEST=file ADD="src:dest ..."    the same with your own guests
 ## make check           every test; the last line counts them
 ## make check T=name    one test (make check T=list names them); LONG=1: the long ones too
+## make check-peers     Debian's QEMU runs its guests above our hypervisor
 ## make image           out/rootstock.efi and out/rootstock.img
 ## make debug           like run, but stopped, with gdb's port open
 ## make doctor          what this machine lacks, and why; changes nothing
@@ -49,11 +50,12 @@ needs_bench  := build run
 needs_bench-hv := build run
 needs_repro  := build
 needs_check  := build run check
+needs_check-peers := build run check
 needs_fuzz   := build check
 needs_lint   := build lint
 needs_format := lint
 
-front := image size run debug bench bench-hv repro check fuzz lint format
+front := image size run debug bench bench-hv repro check check-peers fuzz lint format
 .PHONY: $(front)
 $(front):
 	$(Q)O=$(O) tools/check-args.sh $@

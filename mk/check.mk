@@ -51,6 +51,8 @@ machine_tests := $(shell tests/machine.sh names)
 ifneq ($(LONG)$(T),)
 machine_tests += $(shell tests/machine.sh names-long)
 endif
+peer_tests    := $(shell tests/machine.sh names-peers)
+machine_tests += $(if $(T),$(peer_tests))
 
 # Guest kernels and root programs that only tests use.
 STUB := $(TEST)/guest/stub
@@ -98,7 +100,7 @@ machine_payload := $(O)/guest/bzImage $(O)/guest/initramfs.cpio.gz $(O)/guest/di
 	$(ROOT_PROGRAMS) $(O)/tools/hvtrace
 
 $(TEST)/%/image: $(IMAGE_DEPS) $(machine_payload) tests/matrix.cfg tests/machine.sh \
-		$(wildcard tests/machine/*.yaml)
+		$(wildcard tests/machine/*.yaml tests/peers/*)
 	$(call say,IMAGE,$@)mkdir -p $(@D) && O=$(O) tests/machine.sh image $* $@
 
 # --- what to run --------------------------------------------------------------
@@ -113,7 +115,8 @@ chosen_machine := $(filter $(chosen),$(machine_tests))
 # Tool tests work on the programs and images of a normal build.
 chosen_deps := $(chosen_unit:%=$(TEST)/bin/%) $(chosen_fuzz:%=$(TEST)/bin/%) \
 	$(if $(chosen_tool),$(IMAGE_DEPS) $(machine_payload) $(HV_PROGRAMS)) \
-	$(chosen_machine:%=$(TEST)/%/image)
+	$(chosen_machine:%=$(TEST)/%/image) \
+	$(if $(filter $(peer_tests),$(chosen)),$(O)/peers/qemu.img)
 
 define test_lines
 $(foreach t,$(chosen_unit),echo '$(t) $(UNIT_LIMIT) $(TEST)/bin/$(t)';)
@@ -122,7 +125,7 @@ $(foreach t,$(chosen_tool),echo '$(t) $(TOOL_LIMIT) tests/tools/$(t).sh';)
 $(foreach t,$(chosen_machine),echo "$(t) $$(($$(tests/machine.sh limit $(t)) + 30)) tests/machine.sh run $(t) $(TEST)/$(t)/image $(TEST)/$(t)";)
 endef
 
-.PHONY: do-check check-names do-fuzz
+.PHONY: do-check do-check-peers check-names do-fuzz
 ifeq ($(T),list)
 do-check:
 	@printf '%s\n' $(sort $(all_tests))
@@ -133,6 +136,10 @@ do-check: $(if $(unknown),,$(chosen_deps))
 	@mkdir -p $(TEST) && { $(strip $(test_lines)) } >$(TEST)/list
 	@O=$(O) tests/run.sh -j $(JOBS) -d $(TEST) $(TEST)/list
 endif
+
+# One after the other: each is a machine in a machine in a machine.
+do-check-peers:
+	$(Q)$(MAKE) --no-print-directory do-check T='$(peer_tests)' JOBS=1
 
 # make fuzz F=name TIME=seconds
 # The same for the fuzzers that run in a machine; SEED= brings one back.

@@ -23,13 +23,17 @@ $(GUEST)/userland.list: mk/guests.mk
 $(GUEST_INITRAMFS): $(GUEST)/userland.list guests/init guests/shrc $(BUSYBOX) tools/mkcpio.sh
 	$(call say,CPIO,$@)tools/mkcpio.sh -o $@ $<
 
+# The network's are for tests/peers only.
+debian_modules := virtio_blk failover net_failover virtio_net
+
 # The kernel of Debian's package as it is; its modules are compressed one by
 # one, and our busybox insmod wants them plain.
-$(GUEST)/debian/.unpacked: $(SRC_DEBIAN_KERNEL)
+$(GUEST)/debian/.unpacked: $(SRC_DEBIAN_KERNEL) mk/guests.mk
 	$(call say,UNPACK,debian kernel)rm -rf $(@D) && mkdir -p $(@D)/root && \
 	dpkg-deb --fsys-tarfile $< | tar -x -C $(@D)/root && \
 	cp $(@D)/root/boot/vmlinuz-* $(DEBIAN_VMLINUZ) && \
-	xz -dc "$$(find $(@D)/root -name virtio_blk.ko.xz)" >$(@D)/virtio_blk.ko && \
+	for m in $(debian_modules); do \
+		xz -dc "$$(find $(@D)/root -name $$m.ko.xz)" >$(@D)/$$m.ko || exit 1; done && \
 	rm -rf $(@D)/root && touch $@
 
 $(DEBIAN_VMLINUZ): $(GUEST)/debian/.unpacked

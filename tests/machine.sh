@@ -10,6 +10,7 @@ usage()
 	cat >&2 <<EOF
 usage: tests/machine.sh names            the tests in the matrix
        tests/machine.sh names-long       those that only LONG=1 or T=name run
+       tests/machine.sh names-peers      those of make check-peers
        tests/machine.sh limit NAME       its time limit in seconds
        tests/machine.sh image NAME FILE  build what it boots
        tests/machine.sh run NAME FILE DIR   boot that, judge, logs in DIR
@@ -44,13 +45,13 @@ values()
 		}' "$matrix"
 }
 
-# names LONG: the sections that say "long = yes", or the others.
+# names LONG: the sections that say "long = LONG"; no: that do not say it.
 names()
 {
-	awk -v long="$1" '
-		function flush() { if (name && (is_long ? "yes" : "no") == long) print name }
-		/^\[/ { flush(); name = substr($1, 2, length($1) - 2); is_long = 0 }
-		$1 == "long" && $2 == "=" && $3 == "yes" { is_long = 1 }
+	awk -v want="$1" '
+		function flush() { if (name && long == want) print name }
+		/^\[/ { flush(); name = substr($1, 2, length($1) - 2); long = "no" }
+		$1 == "long" && $2 == "=" { long = $3 }
 		END { flush() }' "$matrix"
 }
 
@@ -232,6 +233,7 @@ run_machine()
 case $1,$# in
 names,1) names no ;;
 names-long,1) names yes ;;
+names-peers,1) names peers ;;
 limit,2) known "$2"; value "$2" limit 60 ;;
 image,3) known "$2"; build_image "$2" "$3" ;;
 run,4) known "$2"; run_machine "$2" "$3" "$4" ;;

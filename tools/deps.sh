@@ -128,7 +128,7 @@ doctor()
 	done
 
 	cache=${XDG_CACHE_HOME:-$HOME/.cache}/rootstock
-	"$here/fetch.sh" --list | while read -r name version sha256; do
+	"$here/fetch.sh" --list | grep -v '^peer-' | while read -r name version sha256; do
 		if [ -f "$cache/sources/$sha256" ]; then
 			echo "ok       source $name $version: in the cache"
 		else

@@ -137,12 +137,15 @@ if ! has_version; then
 				"newest available: ${newest:-none}." \
 				"Update tools/sources.lock or give $variable=path"
 			;;
-		newest:*)
-			meta=${drift#newest:}
+		newest | newest:*)
 			gone="$package $version"
-			package=$(apt apt-cache depends --important "$meta" 2>/dev/null |
-				awk '$1 == "Depends:" && $2 ~ /^linux-image-/ { print $2; exit }')
-			[ -n "$package" ] || die "$gone has left the archive and $meta does not resolve"
+			if [ "$drift" != newest ]; then
+				meta=${drift#newest:}
+				package=$(apt apt-cache depends --important "$meta" 2>/dev/null |
+					awk '$1 == "Depends:" && $2 ~ /^linux-image-/ { print $2; exit }')
+				[ -n "$package" ] ||
+					die "$gone has left the archive and $meta does not resolve"
+			fi
 			version=$(newest_of "$package")
 			echo "fetch: $name: warning: $gone has left the archive, using $package $version" \
 				"(verified by the archive's signature, not by a pin)" >&2
