@@ -121,6 +121,24 @@ void guesttime_set(struct partition *p, uint64_t reference)
 	time_changed(p);
 }
 
+void guesttime_set_tsc(struct vp *vp, uint64_t val)
+{
+	struct partition *p = vp->partition;
+	uint64_t host = rdtsc(), base, second = clock_tsc_hz();
+
+	lock_take(&p->lock);
+	base = host - val;
+	if (base - p->tsc_base + second > 2 * second) {
+		p->time_adjust +=
+			(int64_t)(tsc_to_reference(host - p->tsc_base) - tsc_to_reference(val));
+		p->tsc_base = base;
+		guesttime_stale(p, GUEST_PAGE_TSC);
+	}
+	base = p->tsc_base;
+	lock_drop(&p->lock);
+	vlapic_set_tsc_offset(vp, 0 - base);
+}
+
 void guesttime_freeze(struct partition *p, bool frozen)
 {
 	if (frozen == p->time_frozen)

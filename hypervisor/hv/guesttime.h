@@ -17,6 +17,13 @@ uint64_t guesttime_reference(const struct partition *p);
 uint64_t guesttime_host_tsc(const struct partition *p, uint64_t reference);
 /* partition.lock held. */
 void guesttime_set(struct partition *p, uint64_t reference);
+/*
+ * The VMM gives a processor its TSC. VMMs do that for one after the other: values
+ * within a second of what the partition's TSC says are meant to be it. Another one
+ * becomes the partition's, and reference time, in the guest's page also, goes on as
+ * it was. run_lock held.
+ */
+void guesttime_set_tsc(struct vp *vp, uint64_t val);
 void guesttime_freeze(struct partition *p, bool frozen);
 
 #define GUEST_PAGE_HYPERCALL BIT32(0)

@@ -438,7 +438,7 @@ enum hv_status regs_set(struct vp *vp, uint32_t name, const union hv_register_va
 		cpu->gdtr = v->table;
 		break;
 	case HV_X64_REGISTER_TSC:
-		vlapic_set_tsc_offset(vp, v->reg64 - rdtsc());
+		guesttime_set_tsc(vp, v->reg64);
 		break;
 	case HV_X64_REGISTER_APIC_BASE:
 		lock_take(&vp->lock);

@@ -337,26 +337,32 @@ static void test_frozen(void **state)
 	assert_int_equal(rig_signals, 1);
 }
 
+struct tsc_page {
+	uint32_t sequence, reserved;
+	uint64_t scale;
+	int64_t offset;
+};
+
+static void page_agrees(const struct tsc_page *page)
+{
+	uint64_t before = now(), tsc = rd(0x10), after = now();
+
+	assert_in_range((uint64_t)((unsigned __int128)tsc * page->scale >> 64) +
+				(uint64_t)page->offset,
+			before, after);
+}
+
 static void test_tsc_page(void **state)
 {
-	const struct {
-		uint32_t sequence, reserved;
-		uint64_t scale;
-		int64_t offset;
-	} *page = rig_page(ram + 6);
+	const struct tsc_page *page = rig_page(ram + 6);
 	uint32_t first;
-	uint64_t tsc, by_page, before, after;
 
 	(void)state;
 	wr(HV_MSR_REFERENCE_TSC, 0x6001);
 	rig_dispatch(vp, 0);
 	first = page->sequence;
 	assert_int_not_equal(first, 0);
-	before = now();
-	tsc = rd(0x10);
-	after = now();
-	by_page = (uint64_t)((unsigned __int128)tsc * page->scale >> 64) + (uint64_t)page->offset;
-	assert_in_range(by_page, before, after);
+	page_agrees(page);
 	/* Invalid while time stands still, another sequence afterwards. */
 	guesttime_freeze(vp->partition, true);
 	rig_dispatch(vp, 0);
@@ -365,6 +371,28 @@ static void test_tsc_page(void **state)
 	rig_dispatch(vp, 0);
 	assert_int_not_equal(page->sequence, 0);
 	assert_int_not_equal(page->sequence, first);
+}
+
+/* A VMM's reset or restored TSC: time goes on, and the page tells the same time. */
+static void test_tsc_set(void **state)
+{
+	const struct tsc_page *page = rig_page(ram + 6);
+	uint64_t time, tsc, offset;
+
+	(void)state;
+	wr(HV_MSR_REFERENCE_TSC, 0x6001);
+	rig_dispatch(vp, 0);
+	time = now();
+	tsc = rd(0x10);
+	assert_int_equal(set_reg(HV_X64_REGISTER_TSC, tsc + BIT64(49)), 0);
+	assert_true(rd(0x10) >= tsc + BIT64(49));
+	assert_in_range(now(), time, time + 60 * SECOND);
+	rig_dispatch(vp, 0);
+	page_agrees(page);
+	/* The next processor's, a moment later, is meant to be the same. */
+	offset = vp->cpu.tsc_offset;
+	assert_int_equal(set_reg(HV_X64_REGISTER_TSC, rd(0x10) - 1000), 0);
+	assert_int_equal(vp->cpu.tsc_offset, offset);
 }
 
 /* --- state transfer --- */
@@ -442,6 +470,7 @@ const struct CMUnitTest timer_tests[] = {
 	TIMER_TEST(test_periodic_message),
 	TIMER_TEST(test_frozen),
 	TIMER_TEST(test_tsc_page),
+	TIMER_TEST(test_tsc_set),
 	TIMER_TEST(test_blob),
 };
 const size_t timer_test_count = ARRAY_SIZE(timer_tests);
