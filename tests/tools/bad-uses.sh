@@ -40,7 +40,8 @@ refuse 'make run: ADD=nosuchfile: no such file' make run ADD='Makefile:/x nosuch
 refuse 'check: no test "nosuch" (make check T=list)' make check T=nosuch
 refuse 'check: no test "nosuch" (make check T=list)' make check T='tree nosuch'
 targets=$(cat tests/fuzz/*.mk tests/unit/*.mk | sed -n 's/^fuzz_targets *+= *//p' | tr '\n' ' ')
-refuse "fuzz: F= is one of: ${targets% }" make fuzz F=nosuch
+machines=$(sed -n 's/^\[\(fuzz-.*\)\]$/\1/p' tests/matrix.cfg | tr '\n' ' ')
+refuse "fuzz: F= is one of: $targets${machines% }" make fuzz F=nosuch
 refuse 'make image: KERNEL_TARBALL=missing: cannot be read' env KERNEL_TARBALL=missing make image
 refuse 'make image: BUSYBOX_TARBALL=missing: cannot be read' make image BUSYBOX_TARBALL=missing
 mkdir "$work/dir"

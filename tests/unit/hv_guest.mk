@@ -3,7 +3,7 @@
 # they share most of hypervisor/hv/.
 
 unit_tests += hv_guest
-hv_guest_src := tests/unit/hv_guest.c tests/unit/hv_guest_memory.c \
+hv_guest_src := tests/unit/hv_guest.c tests/unit/hv_guest_clock.c tests/unit/hv_guest_memory.c \
 	tests/unit/hv_guest_lapic.c tests/unit/hv_guest_run.c tests/unit/hv_guest_run_rig.c \
 	tests/unit/hv_guest_events.c tests/unit/hv_guest_state.c tests/unit/hv_guest_observe.c \
 	tests/unit/hv_guest_synic.c tests/unit/hv_guest_timer.c tests/unit/hv_guest_calls.c \
