@@ -9,16 +9,16 @@
 
 #include "base/base.h"
 
-#define HV_CPUS_MAX		64
-#define HV_RUNTIME_RANGES_MAX	64
-#define HV_RAM_RANGES_MAX	128
+#define HV_CPUS_MAX	      64
+#define HV_RUNTIME_RANGES_MAX 64
+#define HV_RAM_RANGES_MAX     128
 
 /* Private pages: tables and per-CPU state; below 4 GiB (a starting AP loads CR3 in 32 bits). */
-#define HV_POOL_SIZE		(UINT64_C(8) << 20)
+#define HV_POOL_SIZE	      (UINT64_C(8) << 20)
 /* At most, for tables of the root: 128 GiB could be cut into small pages. */
-#define HV_POOL_TABLES_MAX	(UINT64_C(256) << 20)
+#define HV_POOL_TABLES_MAX    (UINT64_C(256) << 20)
 
-struct mshv_launch_return;		/* abi/mshv_efi.h */
+struct mshv_launch_return; /* abi/mshv_efi.h */
 
 struct boot_processor {
 	uint32_t apic_id;
@@ -26,15 +26,15 @@ struct boot_processor {
 };
 
 struct boot_range {
-	uint64_t base;			/* physical, bytes */
+	uint64_t base; /* physical, bytes */
 	uint64_t size;
 };
 
 struct boot_info {
-	struct boot_range image;	/* this PE image, as loaded */
-	struct boot_range pool;		/* private pages, page aligned */
-	uint64_t trampoline;		/* one page below 640 KiB for AP start-up */
-	uint64_t ram_top;		/* first byte above the memory map's highest range */
+	struct boot_range image; /* this PE image, as loaded */
+	struct boot_range pool;	 /* private pages, page aligned */
+	uint64_t trampoline;	 /* one page below 640 KiB for AP start-up */
+	uint64_t ram_top;	 /* first byte above the memory map's highest range */
 
 	/*
 	 * RAM by the firmware's memory map, whatever its use (all types but
@@ -44,16 +44,24 @@ struct boot_info {
 	unsigned int ram_count;
 	struct boot_range ram[HV_RAM_RANGES_MAX];
 
-	unsigned int processor_count;	/* enabled in the MADT, in MADT order */
+	unsigned int processor_count; /* enabled in the MADT, in MADT order */
 	struct boot_processor processor[HV_CPUS_MAX];
 
-	uint16_t pm1a_cnt, pm1b_cnt;	/* FADT ports, 0 if absent */
-	uint16_t pm_timer;		/* FADT port, 0 if absent */
+	uint16_t pm1a_cnt, pm1b_cnt; /* FADT ports, 0 if absent */
+	uint16_t pm_timer;	     /* FADT port, 0 if absent */
 	uint64_t rsdp;
 
-	unsigned int runtime_count;	/* UEFI runtime ranges registered by the stub */
+	unsigned int runtime_count; /* UEFI runtime ranges registered by the stub */
 	struct boot_range runtime[HV_RUNTIME_RANGES_MAX];
 };
+
+/* First byte above RAM, which may be far below reserved ranges. */
+static inline uint64_t boot_ram_end(const struct boot_info *info)
+{
+	const struct boot_range *last = info->ram + info->ram_count - 1;
+
+	return info->ram_count ? last->base + last->size : 0;
+}
 
 /*
  * The caller of launch_hv, as launch.S found it. SSE registers are not here:
@@ -62,12 +70,12 @@ struct boot_info {
  */
 struct launch_context {
 	uint64_t rbx, rbp, rsi, rdi, r12, r13, r14, r15;
-	uint64_t rip;			/* return address into the caller */
-	uint64_t rsp;			/* as it is after the return */
+	uint64_t rip; /* return address into the caller */
+	uint64_t rsp; /* as it is after the return */
 	uint64_t rflags;
 	uint64_t cr0, cr3, cr4;
 	uint16_t gdt_limit;
-	uint8_t gdt_base[8];		/* unaligned, as SGDT stores it */
+	uint8_t gdt_base[8]; /* unaligned, as SGDT stores it */
 	uint8_t pad1[6];
 	uint16_t idt_limit;
 	uint8_t idt_base[8];
@@ -78,11 +86,11 @@ struct launch_context {
 
 enum launch_status {
 	LAUNCH_OK = 0,
-	LAUNCH_AGAIN,			/* called a second time */
-	LAUNCH_LA57,			/* caller uses 5-level paging */
-	LAUNCH_NO_MEMORY,		/* private pool too small */
-	LAUNCH_AP_SILENT,		/* a processor did not answer INIT/SIPI */
-	LAUNCH_SVM,			/* a processor refused SVM */
+	LAUNCH_AGAIN,	  /* called a second time */
+	LAUNCH_LA57,	  /* caller uses 5-level paging */
+	LAUNCH_NO_MEMORY, /* private pool too small */
+	LAUNCH_AP_SILENT, /* a processor did not answer INIT/SIPI */
+	LAUNCH_SVM,	  /* a processor refused SVM */
 };
 
 /* Filled by efi/, read by hv_launch; in the image, so ours alone after the launch. */

@@ -36,7 +36,7 @@ static efi_status_t take_pool(struct efi_boot_services *services, const struct b
 			      struct boot_range *pool)
 {
 	/* The books about deposits (mem/pages.c): a bit for each page. */
-	uint64_t books = info->ram_top / PAGE_SIZE / 8;
+	uint64_t books = boot_ram_end(info) / PAGE_SIZE / 8;
 	uint64_t tables = tables_size(info);
 	uint64_t size = ALIGN_UP(HV_POOL_SIZE + books + tables, LARGE_PAGE_SIZE);
 	uint64_t room = pages(LARGE_PAGE_SIZE) - 1;

@@ -473,7 +473,8 @@ static bool msr_write(struct synic *s, uint32_t msr, uint64_t value)
 {
 	switch (msr) {
 	case HV_MSR_VP_ASSIST_PAGE:
-		return page_write(&s->assist, value);
+		s->assist = value; /* which we never touch */
+		return true;
 	case HV_MSR_SCONTROL:
 		s->scontrol = value & SCONTROL_ENABLE;
 		return true;

@@ -74,7 +74,7 @@ static uint64_t *deposits;
 
 bool pages_deposits_create(void)
 {
-	uint64_t bytes = ALIGN_UP(boot_info.ram_top >> PAGE_SHIFT, BIT64(15)) / 8;
+	uint64_t bytes = ALIGN_UP(boot_ram_end(&boot_info) >> PAGE_SHIFT, BIT64(15)) / 8;
 
 	deposits = pages_alloc((unsigned int)(bytes >> PAGE_SHIFT));
 	return deposits;

@@ -5,15 +5,17 @@
 #include "hypervisor/hw/lapic.h"
 #include "hypervisor/launch.h"
 #include "hypervisor/lock.h"
+#include "hypervisor/hw/clock.h"
 #include "hypervisor/log.h"
 #include "hypervisor/mem/nested.h"
 #include "hypervisor/mem/pages.h"
 #include "hypervisor/mem/paging.h"
 
-#define GIB	BIT64(30)
-#define RW	(NESTED_PRESENT | NESTED_WRITE)
+#define GIB	      BIT64(30)
+#define RW	      (NESTED_PRESENT | NESTED_WRITE)
 
-#define ENTRIES 512u /* of a table */
+#define ENTRIES	      512u /* of a table */
+#define SHOOT_DOWN_US 1000u
 
 static struct nested table;
 static struct lock rootmem_lock;
@@ -81,17 +83,22 @@ uint64_t rootmem_table(void)
 }
 
 /*
- * No processor of the root uses an old translation once this returns. One that is
- * in here or runs a guest drops its own before it enters the root again.
+ * Processors of the root that run leave it, dropping their old translations; those
+ * that are in here or run a guest drop them before they enter the root again. One
+ * that has interrupts off cannot be made to leave, and it may wait for this one
+ * (Linux does when a processor comes online): it is given up on after a while and
+ * drops its translations at its next exit.
  */
 static void shoot_down(void)
 {
+	uint64_t start = rdtsc(), patience = clock_ticks_of_us(SHOOT_DOWN_US);
+
 	for (unsigned int i = 0; i < cpu_count; i++)
 		__atomic_store_n(&cpus[i]->root_flush, 1, __ATOMIC_SEQ_CST);
 	for (unsigned int i = 0; i < cpu_count; i++) {
 		if (cpus[i]->in_root)
 			lapic_kick(cpus[i]);
-		while (cpus[i]->in_root && cpus[i]->root_flush)
+		while (cpus[i]->in_root && cpus[i]->root_flush && rdtsc() - start < patience)
 			cpu_relax();
 	}
 }

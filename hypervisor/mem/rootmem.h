@@ -18,9 +18,9 @@ bool rootmem_build(void);
 bool rootmem_share(void *page, bool writable);
 /*
  * Take deposited pages, by frame number, out of the root's sight: returns when none
- * of its processors can reach them any more. Each of them has to exit for that, so
- * no lock may be held that one waits for with interrupts off. False, with nothing
- * changed: a table is needed and there is no memory for it.
+ * of its processors can reach them any more, but for one that keeps interrupts off for
+ * longer than a millisecond: that one keeps old translations until it next exits.
+ * False, with nothing changed: a table is needed and there is no memory for it.
  */
 bool rootmem_hide(const uint64_t *pfn, uint32_t count);
 /* And back. */

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "hypervisor/cpu.h"
+#include "hypervisor/hw/clock.h"
 #include "hypervisor/hw/lapic.h"
 #include "hypervisor/launch.h"
 #include "hypervisor/log.h"
@@ -49,12 +50,19 @@ unsigned int paging_address_bits(void)
 	return 48;
 }
 
-/* It leaves the root, and will do as it is told before it enters again. */
+uint64_t clock_ticks_of_us(uint32_t us)
+{
+	return us * 2000ull;
+}
+
+/* It leaves the root, and will do as it is told before it enters again; or it cannot hear. */
+static bool deaf;
+
 void lapic_kick(struct cpu *target)
 {
 	assert_true(target->in_root && target->root_flush);
 	kicks++;
-	target->in_root = 0;
+	target->in_root = deaf;
 }
 
 static int setup(void **state)
@@ -161,6 +169,19 @@ static void test_shoot_down(void **state)
 	assert_int_equal(kicks, 1);
 }
 
+/* One with interrupts off may be waiting for us: no waiting for it, but it drops them later. */
+static void test_shoot_down_of_the_deaf(void **state)
+{
+	(void)state;
+	processor[1].in_root = 1;
+	deaf = true;
+	assert_true(hide(HIGH));
+	deaf = false;
+	assert_int_equal(kicks, 1);
+	assert_int_equal(root_entry(HIGH), 0);
+	assert_int_equal(processor[1].root_flush, 1);
+}
+
 /* Device memory above RAM comes when touched; our own never does. */
 static void test_faults(void **state)
 {
@@ -182,6 +203,7 @@ int main(void)
 		cmocka_unit_test_setup(test_no_tables, setup),
 		cmocka_unit_test_setup(test_shared, setup),
 		cmocka_unit_test_setup(test_shoot_down, setup),
+		cmocka_unit_test_setup(test_shoot_down_of_the_deaf, setup),
 		cmocka_unit_test_setup(test_faults, setup),
 	};
 
