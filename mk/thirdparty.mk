@@ -59,8 +59,12 @@ $(eval $(call tp_library,$(TP)/host,$(tp_host),,Zycore,$(zycore_dir),$(zycore_sr
 # --- busybox -----------------------------------------------------------------
 
 BB := $(O)/busybox
-bb_args = --no-print-directory -C $(BB)/src O=$(abspath $(BB)/build) \
-	CC=$(CC_MUSL) HOSTCC=gcc SKIP_STRIP=y
+bb_config := $(BB)/build/.config
+
+# A make of its own: rules that call $(MAKE) by its name run, and write, even under
+# make -n; and nothing of this make's flags is for busybox.
+bb_make = env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS $(MAKE) --no-print-directory -j$(JOBS) \
+	-C $(BB)/src O=$(abspath $(BB)/build) CC=$(CC_MUSL) HOSTCC=gcc SKIP_STRIP=y
 
 $(BB)/src/.unpacked: $(SRC_BUSYBOX)
 	$(call say,UNPACK,busybox)rm -rf $(@D) && mkdir -p $(@D) && \
@@ -68,21 +72,23 @@ $(BB)/src/.unpacked: $(SRC_BUSYBOX)
 
 # Exactly our fragment: first with busybox's defaults for what it does not
 # mention, then with every "y" it does not mention turned off.  An option that
-# busybox drops (renamed, a missing dependency) stops the build.
-$(BB)/build/.config: $(BB)/src/.unpacked initramfs/busybox.config
+# busybox drops (renamed, a missing dependency) stops the build.  busybox writes
+# .config in place: another file says that it is whole.
+$(BB)/build/.configured: $(BB)/src/.unpacked initramfs/busybox.config
 	$(call say,CONFIG,busybox)mkdir -p $(@D) && \
-	grep '^CONFIG_' initramfs/busybox.config | sort >$(BB)/wanted && cp $(BB)/wanted $@ && \
-	{ yes '' | timeout 120 $(MAKE) $(bb_args) oldconfig && \
-	grep -vxFf $(BB)/wanted $@ | sed 's/^\(CONFIG_[A-Z0-9_]*\)=y$$/# \1 is not set/' >$@.off && \
-	cat $(BB)/wanted $@.off >$@ && rm $@.off && \
-	yes '' | timeout 120 $(MAKE) $(bb_args) oldconfig; } >$(BB)/config.log 2>&1 || \
+	grep '^CONFIG_' initramfs/busybox.config | sort >$(BB)/wanted && cp $(BB)/wanted $(bb_config) && \
+	{ yes '' | timeout 120 $(bb_make) oldconfig && \
+	grep -vxFf $(BB)/wanted $(bb_config) | sed 's/^\(CONFIG_[A-Z0-9_]*\)=y$$/# \1 is not set/' >$@.off && \
+	cat $(BB)/wanted $@.off >$(bb_config) && rm $@.off && \
+	yes '' | timeout 120 $(bb_make) oldconfig; } >$(BB)/config.log 2>&1 || \
 		{ tail -n 20 $(BB)/config.log; exit 1; }
-	@! grep -vxFf $@ $(BB)/wanted || { echo 'busybox: its configuration dropped the lines above' >&2; exit 1; }
+	@! grep -vxFf $(bb_config) $(BB)/wanted || { echo 'busybox: its configuration dropped the lines above' >&2; exit 1; }
+	@touch $@
 
 # Busybox asks the compiler for its libraries by trial links; musl has them all
 # in libc, so the quiet log only matters when something fails.
-$(BUSYBOX): $(BB)/build/.config $(KERNEL_HEADERS_STAMP)
-	$(call say,BUILD,busybox)$(MAKE) $(bb_args) \
+$(BUSYBOX): $(BB)/build/.configured $(KERNEL_HEADERS_STAMP)
+	$(call say,BUILD,busybox)$(bb_make) \
 		CONFIG_EXTRA_CFLAGS="-isystem $(abspath $(KERNEL_HEADERS))/include $(filter-out -Wdate-time,$(REPRO)) -ffile-prefix-map=$(abspath $(BB))=busybox" \
 		busybox_unstripped >$(BB)/build.log 2>&1 || { tail -n 20 $(BB)/build.log; exit 1; } && \
 	$(STRIP) -o $@ $(BB)/build/busybox_unstripped
