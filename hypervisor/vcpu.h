@@ -72,11 +72,8 @@ struct vcpu {
 	struct vcpu_event event;
 	bool interrupt_shadow;
 	bool nmi_masked;
-	/*
-	 * 1 … 15: exit with VCPU_EXIT_WINDOW as soon as an interrupt of this
-	 * priority class could be taken; 0: no such wish.
-	 */
-	uint8_t window;
+	bool window;			/* exit once IF and shadow would let one in */
+	bool cr8_window;		/* exit when CR8 is written; .window does it, too */
 	bool nmi_window;		/* exit when NMIs are unmasked again */
 
 	void *xsave;			/* 4 KiB, standard XSAVE format */
@@ -110,6 +107,7 @@ enum vcpu_exit_reason {
 	VCPU_EXIT_HLT,
 	VCPU_EXIT_HYPERCALL,
 	VCPU_EXIT_XSETBV,
+	VCPU_EXIT_CR8,			/* about to be written while an interrupt waits */
 	VCPU_EXIT_SHUTDOWN,		/* triple fault */
 	VCPU_EXIT_INVALID,		/* the processor refused the state */
 };
@@ -131,6 +129,9 @@ struct vcpu_exit {
 		struct {
 			bool write;
 		} msr;
+		struct {
+			uint8_t reg;	/* holds the value, if insn_len is known */
+		} cr8;
 	};
 };
 

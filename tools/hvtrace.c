@@ -131,6 +131,7 @@ static const char *const guest_exits[] = {
 	[HV_TRACE_EXIT_HLT] = "hlt",
 	[HV_TRACE_EXIT_HYPERCALL] = "hypercall",
 	[HV_TRACE_EXIT_XSETBV] = "xsetbv",
+	[HV_TRACE_EXIT_CR8] = "cr8",
 	[HV_TRACE_EXIT_SHUTDOWN] = "shutdown",
 	[HV_TRACE_EXIT_INVALID] = "invalid state",
 };

@@ -12,6 +12,7 @@
 #include "hypervisor/hv/guestmsr.h"
 #include "hypervisor/hv/guestsynic.h"
 #include "hypervisor/hv/intercept.h"
+#include "hypervisor/hv/operand.h"
 #include "hypervisor/hv/port.h"
 #include "hypervisor/hv/stats.h"
 #include "hypervisor/hv/vp.h"
@@ -67,39 +68,6 @@ static enum next exit_io(struct vp *vp, const struct vcpu_exit *e)
 	return RETURN_INTERCEPT;
 }
 
-static enum insn_mode insn_mode(const struct vcpu *v)
-{
-	if (vcpu_long64(v))
-		return INSN_64;
-	if ((v->cr0 & CR0_PE) && !(v->rflags & RFLAGS_VM) && (v->seg[VCPU_CS].attributes & SEG_BIG))
-		return INSN_32;
-	return INSN_16;
-}
-
-static uint64_t size_mask(unsigned int size)
-{
-	return size == 8 ? ~0ULL : BIT64(8 * size) - 1;
-}
-
-static uint64_t stored_value(const struct vcpu *v, const struct insn *insn)
-{
-	uint64_t val = insn->has_immediate ? insn->immediate : v->gpr[insn->reg];
-
-	if (!insn->has_immediate && insn->high_byte)
-		val >>= 8;
-	return val & size_mask(insn->size);
-}
-
-static void load_register(struct vcpu *v, const struct insn *insn, uint64_t val)
-{
-	unsigned int shift = insn->high_byte ? 8 : 0;
-	uint64_t mask = size_mask(insn->size) << shift;
-
-	if (insn->size == 4) /* clears the upper half */
-		mask = ~0ULL;
-	v->gpr[insn->reg] = (v->gpr[insn->reg] & ~mask) | (val << shift & mask);
-}
-
 static enum next unhandled(struct vp *vp, const char *what, uint64_t gpa)
 {
 	log_line("hv: partition %llu VP %u: %s (gpa %#llx, rip %#llx)",
@@ -131,14 +99,14 @@ static enum next apic_page(struct vp *vp, uint64_t gpa, const struct insn *insn)
 	if (reg & 0xf)
 		todo = VLAPIC_DONE;
 	else if (insn->store)
-		todo = vlapic_write(vp, reg, (uint32_t)stored_value(&vp->cpu, insn));
+		todo = vlapic_write(vp, reg, (uint32_t)operand_stored(&vp->cpu, insn));
 	else
 		todo = vlapic_read(vp, reg, &val);
 	icr = vp->apic.icr;
 	lock_drop(&vp->lock);
 
 	if (!insn->store)
-		load_register(&vp->cpu, insn, val);
+		operand_load(&vp->cpu, insn, val);
 	vcpu_skip(&vp->cpu, insn->length);
 	if (todo == VLAPIC_SEND_IPI)
 		vlapic_ipi(vp, icr);
@@ -191,13 +159,14 @@ static enum next exit_memory(struct vp *vp, const struct vcpu_exit *e)
 		bytes.count = 0;
 	}
 	if (apic || doorbell) {
-		bool mov = insn_decode_mov(&insn, bytes.byte, bytes.count, insn_mode(&vp->cpu)) &&
-			   insn.store == e->memory.write;
+		bool mov =
+			insn_decode_mov(&insn, bytes.byte, bytes.count, operand_mode(&vp->cpu)) &&
+			insn.store == e->memory.write;
 
 		if (apic)
 			return mov ? apic_page(vp, gpa, &insn) :
 				     unhandled(vp, "local APIC access not by MOV", gpa);
-		if (mov && port_ring(p, gpa, insn.size, stored_value(&vp->cpu, &insn))) {
+		if (mov && port_ring(p, gpa, insn.size, operand_stored(&vp->cpu, &insn))) {
 			vcpu_skip(&vp->cpu, insn.length);
 			return AGAIN;
 		}
@@ -259,6 +228,47 @@ static enum next exit_xsetbv(struct vp *vp, const struct vcpu_exit *e)
 		vcpu_xcr0_changed(v);
 		vcpu_skip(v, e->insn_len);
 	}
+	return AGAIN;
+}
+
+/* Guest's move to CR8 changes the local APIC's TPR. */
+static void sync_tpr(struct vp *vp)
+{
+	if (vp->cpu.cr8 == vp->apic.tpr >> 4)
+		return;
+	lock_take(&vp->lock);
+	vp->apic.tpr = (uint32_t)vp->cpu.cr8 << 4;
+	lock_drop(&vp->lock);
+}
+
+/* While an interrupt waits: what CR8 says decides about it. */
+static enum next exit_cr8(struct vp *vp, const struct vcpu_exit *e)
+{
+	struct vcpu *v = &vp->cpu;
+	struct insn insn = {
+		.length = e->insn_len,
+		.size = vcpu_long64(v) ? 8 : 4,
+		.reg = e->cr8.reg,
+	};
+	struct insn_bytes bytes = { 0 };
+	uint64_t val;
+
+	if (!e->insn_len) {
+		if (walk_fetch(vp, bytes.byte, &bytes.count) == WALK_RETRY) {
+			v->flush = 1;
+			return AGAIN;
+		}
+		if (!insn_decode_mov_cr(&insn, bytes.byte, bytes.count, operand_mode(v)))
+			return unhandled(vp, "write to CR8 not by MOV", 0);
+	}
+	val = operand_stored(v, &insn);
+	if (val > 15) {
+		inject_gp(vp);
+		return AGAIN;
+	}
+	v->cr8 = val;
+	sync_tpr(vp);
+	vcpu_skip(v, insn.length);
 	return AGAIN;
 }
 
@@ -333,6 +343,8 @@ static enum next handle(struct vp *vp, const struct vcpu_exit *e)
 		return exit_hypercall(vp, e);
 	case VCPU_EXIT_XSETBV:
 		return exit_xsetbv(vp, e);
+	case VCPU_EXIT_CR8:
+		return exit_cr8(vp, e);
 	case VCPU_EXIT_SHUTDOWN:
 		intercept_unrecoverable(vp);
 		return RETURN_INTERCEPT;
@@ -390,10 +402,6 @@ static void prepare_events(struct vp *vp)
 	bool open = (v->rflags & RFLAGS_IF) && !v->interrupt_shadow;
 	int vector;
 
-	v->cr8 = a->tpr >> 4;
-	v->window = 0;
-	v->nmi_window = false;
-
 	if (!v->event.valid && a->nmi_pending && !v->nmi_masked && !v->interrupt_shadow) {
 		inject_event(vp, VCPU_EVENT_NMI, VECTOR_NMI);
 		v->nmi_masked = true;
@@ -412,22 +420,10 @@ static void prepare_events(struct vp *vp)
 	}
 
 	v->nmi_window = a->nmi_pending;
-	vector = vlapic_deliverable(vp);
-	if (a->extint_pending)
-		v->window = 15;
-	else if (vector >= 0)
-		v->window = (uint8_t)(vector >> 4);
+	v->window = a->extint_pending || vlapic_deliverable(vp) >= 0;
+	v->cr8_window = vlapic_requested(vp) >= 0;
+	v->cr8 = a->tpr >> 4;
 	guestsynic_assist_arm(vp);
-}
-
-/* Guest's move to CR8 changes the local APIC's TPR. */
-static void sync_tpr(struct vp *vp)
-{
-	if (vp->cpu.cr8 == vp->apic.tpr >> 4)
-		return;
-	lock_take(&vp->lock);
-	vp->apic.tpr = (uint32_t)vp->cpu.cr8 << 4;
-	lock_drop(&vp->lock);
 }
 
 static struct hv_output_dispatch_vp result(enum hv_vp_dispatch_state state,

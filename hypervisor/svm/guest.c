@@ -30,6 +30,10 @@
 			 SVM_INTERCEPT_MONITOR | SVM_INTERCEPT_MWAIT | \
 			 SVM_INTERCEPT_MWAIT_ARMED | SVM_INTERCEPT_XSETBV | \
 			 SVM_INTERCEPT_RDPRU)
+/* Whether it may come in is the local APIC's decision, which has been made. */
+#define VIRTUAL_INTERRUPT \
+	(SVM_V_IRQ | SVM_V_IGN_TPR | (uint64_t)0xf << SVM_V_INTR_PRIO_SHIFT)
+#define CR8		0x0100u
 #define DR0_TO_DR3	0x000fu
 /* Breakpoints are enabled by DR7, or DR5, the same register while CR4.DE is clear. */
 #define DR5_AND_DR7	0x00a0u
@@ -164,15 +168,14 @@ static void load_controls(const struct vcpu *v, struct vmcb *b)
 	b->int_ctl = SVM_V_INTR_MASKING | (v->cr8 & 0xf);
 	if (is_virtual_interrupt(v)) {
 		/* No window beside it; the end of this interrupt is an exit. */
-		b->int_ctl |= SVM_V_IRQ | SVM_V_IGN_TPR |
-			      (uint64_t)0xf << SVM_V_INTR_PRIO_SHIFT |
+		b->int_ctl |= VIRTUAL_INTERRUPT |
 			      (uint64_t)v->event.vector << SVM_V_INTR_VECTOR_SHIFT;
 	} else if (v->window) {
 		b->intercept1 |= SVM_INTERCEPT_VINTR;
-		b->int_ctl |= SVM_V_IRQ | (uint64_t)v->window << SVM_V_INTR_PRIO_SHIFT;
-		if (v->window == 15)
-			b->int_ctl |= SVM_V_IGN_TPR;
+		b->int_ctl |= VIRTUAL_INTERRUPT;
 	}
+	/* QEMU 7.2 aborts when CR8 is written beside V_IRQ (docs/LIMITS.md). */
+	b->intercept_cr_write = v->cr8_window || (b->int_ctl & SVM_V_IRQ) ? CR8 : 0;
 	/* The end of an NMI handler; nmi_iret: it is about to execute. */
 	if (v->nmi_masked && !v->nmi_iret)
 		b->intercept1 |= SVM_INTERCEPT_IRET;
@@ -444,6 +447,14 @@ static void decode_exit(struct vcpu *v, const struct vmcb *b, struct vcpu_exit *
 		break;
 	case SVM_EXIT_RDPMC:
 		vcpu_inject(v, VECTOR_GP, true, 0);
+		break;
+	case SVM_EXIT_CR0_WRITE + 8:
+		/* Without decode assists (QEMU) the length stays unknown. */
+		e->reason = VCPU_EXIT_CR8;
+		if (!svm_features.decode_assists || !(b->exit_info_1 & SVM_CR_MOV))
+			break;
+		e->cr8.reg = b->exit_info_1 & SVM_CR_GPR;
+		e->insn_len = insn_length(v, b, 0);
 		break;
 	case SVM_EXIT_IRET:
 		v->nmi_iret = true;

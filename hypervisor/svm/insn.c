@@ -4,6 +4,8 @@
 
 #define PREFIX_OPERAND 0x66u
 #define PREFIX_ADDRESS 0x67u
+#define PREFIX_LOCK    0xf0u
+#define REX_B	       1u
 #define REX_R	       4u
 #define REX_W	       8u
 
@@ -11,6 +13,8 @@ struct cursor {
 	const uint8_t *bytes;
 	unsigned int at, count;
 	bool short_of; /* read past the end */
+	bool operand_prefix, address_prefix;
+	uint8_t rex;
 };
 
 static uint8_t next(struct cursor *c)
@@ -44,6 +48,23 @@ static bool is_prefix(uint8_t b)
 		return false;
 	}
 	/* clang-format on */
+}
+
+/* Past the prefixes, which are noted; the opcode. */
+static uint8_t opcode_of(struct cursor *c, enum insn_mode mode)
+{
+	uint8_t b;
+
+	for (b = next(c); !c->short_of && is_prefix(b); b = next(c)) {
+		c->operand_prefix |= b == PREFIX_OPERAND;
+		c->address_prefix |= b == PREFIX_ADDRESS;
+	}
+	/* Only the REX right before the opcode counts. */
+	if (mode == INSN_64 && (b & 0xf0) == 0x40) {
+		c->rex = b;
+		b = next(c);
+	}
+	return b;
 }
 
 /* Skip SIB and displacement. False: the operand is a register. */
@@ -87,24 +108,14 @@ bool insn_decode_mov(struct insn *insn, const uint8_t *bytes, unsigned int count
 	struct cursor c = { .bytes = bytes, .count = count };
 	unsigned int operand_size = mode == INSN_16 ? 2 : 4;
 	unsigned int address_size = mode == INSN_16 ? 2 : mode == INSN_32 ? 4 : 8;
-	bool operand_prefix = false, address_prefix = false;
-	uint8_t opcode, modrm, rex = 0;
+	uint8_t opcode = opcode_of(&c, mode), modrm;
 
 	*insn = (struct insn){ 0 };
-	for (opcode = next(&c); !c.short_of && is_prefix(opcode); opcode = next(&c)) {
-		operand_prefix |= opcode == PREFIX_OPERAND;
-		address_prefix |= opcode == PREFIX_ADDRESS;
-	}
-	/* Only the REX right before the opcode counts. */
-	if (mode == INSN_64 && (opcode & 0xf0) == 0x40) {
-		rex = opcode;
-		opcode = next(&c);
-	}
-	if (operand_prefix)
+	if (c.operand_prefix)
 		operand_size = operand_size == 2 ? 4 : 2;
-	if (rex & REX_W)
+	if (c.rex & REX_W)
 		operand_size = 8;
-	if (address_prefix)
+	if (c.address_prefix)
 		address_size = mode == INSN_32 ? 2 : 4;
 	if (!(opcode & 1))
 		operand_size = 1;
@@ -118,8 +129,8 @@ bool insn_decode_mov(struct insn *insn, const uint8_t *bytes, unsigned int count
 		if (!skip_memory_operand(&c, modrm, address_size))
 			return false;
 		insn->store = opcode < 0x8a;
-		insn->reg = (uint8_t)((modrm >> 3 & 7) | (rex & REX_R ? 8 : 0));
-		if (operand_size == 1 && !rex && insn->reg >= 4) {
+		insn->reg = (uint8_t)((modrm >> 3 & 7) | (c.rex & REX_R ? 8 : 0));
+		if (operand_size == 1 && !c.rex && insn->reg >= 4) {
 			insn->high_byte = true;
 			insn->reg -= 4;
 		}
@@ -144,6 +155,25 @@ bool insn_decode_mov(struct insn *insn, const uint8_t *bytes, unsigned int count
 		return false;
 	}
 	/* clang-format on */
+	insn->length = (uint8_t)c.at;
+	return !c.short_of;
+}
+
+bool insn_decode_mov_cr(struct insn *insn, const uint8_t *bytes, unsigned int count,
+			enum insn_mode mode)
+{
+	struct cursor c = { .bytes = bytes, .count = count };
+	uint8_t opcode = opcode_of(&c, mode);
+
+	if (opcode == PREFIX_LOCK)
+		opcode = opcode_of(&c, mode);
+	if (opcode != 0x0f || next(&c) != 0x22)
+		return false;
+	/* Always a register and always a whole one, whatever mod and prefixes say. */
+	*insn = (struct insn){
+		.size = mode == INSN_64 ? 8 : 4,
+		.reg = (uint8_t)((next(&c) & 7) | (c.rex & REX_B ? 8 : 0)),
+	};
 	insn->length = (uint8_t)c.at;
 	return !c.short_of;
 }

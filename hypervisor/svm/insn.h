@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A small decoder for what touches a local APIC page or a doorbell: the MOV
+ * A small decoder for what touches a local APIC page, a doorbell or CR8: the MOV
  * forms that load or store one register or store an immediate. Anything else
  * is refused; the full instruction set is the VMM's business. Pure, so that
  * unit tests and the fuzzer need nothing else.
@@ -27,5 +27,12 @@ struct insn {
 /* False: not such an instruction, or more bytes needed than @count. */
 bool insn_decode_mov(struct insn *insn, const uint8_t *bytes, unsigned int count,
 		     enum insn_mode mode);
+
+/*
+ * MOV to a control register, whose intercept has told which: only .length, .size
+ * and .reg, the source. LOCK is taken for part of it: AMD's other way to CR8.
+ */
+bool insn_decode_mov_cr(struct insn *insn, const uint8_t *bytes, unsigned int count,
+			enum insn_mode mode);
 
 #endif

@@ -215,6 +215,10 @@ enum svm_exit {
 };
 #define SVM_EXIT_INVALID (~0ull) /* VMRUN refused the VMCB */
 
+/* exit_info_1 of SVM_EXIT_CR0_READ …, if CPUID says DecodeAssists: */
+#define SVM_CR_MOV	 BIT64(63) /* not LMSW, CLTS, SMSW */
+#define SVM_CR_GPR	 0xfull
+
 /* exit_info_1 of SVM_EXIT_MSR: 0 read, 1 write. Of SVM_EXIT_NPF: */
 #define SVM_NPF_PRESENT	 BIT64(0)
 #define SVM_NPF_WRITE	 BIT64(1)

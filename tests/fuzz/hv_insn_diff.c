@@ -111,6 +111,30 @@ static void require_same(const struct insn *insn, const ZydisDecodedInstruction 
 		require_register(insn, op[insn->store ? 1 : 0].reg.value);
 }
 
+/*
+ * The intercept has said that it is a write to CR8, so what is no such instruction
+ * only has to be survived.
+ */
+static void check_mov_cr(const uint8_t *bytes, size_t size, enum insn_mode mode,
+			 const ZydisDecodedInstruction *z, const ZydisDecodedOperand *op,
+			 bool theirs)
+{
+	struct insn insn;
+	bool ours = insn_decode_mov_cr(&insn, bytes, (unsigned int)size, mode);
+
+	if (!theirs || z->mnemonic != ZYDIS_MNEMONIC_MOV ||
+	    op[0].type != ZYDIS_OPERAND_TYPE_REGISTER || op[0].reg.value < ZYDIS_REGISTER_CR0 ||
+	    op[0].reg.value > ZYDIS_REGISTER_CR15) {
+		return;
+	}
+	if (!ours) {
+		require(has_odd_prefix(z, bytes, mode));
+		return;
+	}
+	require(z->length == insn.length);
+	require_register(&insn, op[1].reg.value);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	ZydisDecodedInstruction z;
@@ -133,5 +157,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	} else if (theirs) {
 		require(!is_promised(&z, operands, data, mode));
 	}
+	check_mov_cr(data, size, mode, &z, operands, theirs);
 	return 0;
 }

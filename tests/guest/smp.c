@@ -18,6 +18,7 @@
 #define V_LEVEL	    0x61
 #define V_HIGH	    0x81
 #define V_NMI	    2
+#define V_GP	    13
 
 static volatile uint32_t hits[CPUS][256];
 
@@ -193,7 +194,7 @@ static void test_lowest(void)
 	forget(V_FIXED);
 }
 
-/* --- priorities, NMI --- */
+/* --- priorities --- */
 
 static void test_tpr(void)
 {
@@ -215,6 +216,74 @@ static void test_tpr(void)
 	forget(V_LOW);
 	forget(V_HIGH);
 }
+
+/* --- CR8, the TPR's upper half --- */
+
+#define CR8_ROUNDS 100U
+
+static volatile unsigned int refused;
+
+/* Of "mov %r9, %cr8", four bytes. */
+static void gp(struct guest_frame *f)
+{
+	refused++;
+	f->rip += 4;
+}
+
+static void write_cr8(uint64_t value)
+{
+	register uint64_t r9 __asm__("r9") = value;
+
+	__asm__ volatile("mov %0, %%cr8; nop" : : "r"(r9) : "memory");
+}
+
+static uint64_t read_cr8(void)
+{
+	uint64_t value;
+
+	__asm__ volatile("mov %%cr8, %0" : "=r"(value) : : "memory");
+	return value;
+}
+
+/* While an interrupt waits: because CR8 says so, or because interrupts are off. */
+static void test_cr8(void)
+{
+	unsigned int early = 0, late = 0, wrong = 0;
+
+	for (unsigned int i = 1; i <= CR8_ROUNDS; i++) {
+		write_cr8(V_FIXED >> 4);
+		apic_send(0, ICR_ASSERT | ICR_SELF | V_FIXED);
+		interrupts_on();
+		early += hits[0][V_FIXED] == i;
+		write_cr8((V_FIXED >> 4) - 1);
+		late += hits[0][V_FIXED] != i;
+		interrupts_off();
+	}
+	check("CR8 lowered lets the next one in at once", !early && !late, "%u early, %u late",
+	      early, late);
+	forget(V_FIXED);
+
+	for (unsigned int i = 1; i <= CR8_ROUNDS; i++) {
+		apic_send(0, ICR_ASSERT | ICR_SELF | V_FIXED);
+		for (uint64_t tpr = 0; tpr < 16; tpr++) {
+			write_cr8(tpr);
+			wrong += read_cr8() != tpr || apic_read(APIC_TPR) != tpr << 4;
+		}
+		early += hits[0][V_FIXED] == i;
+		write_cr8(16);
+		wrong += read_cr8() != 15;
+		interrupts_on();
+		write_cr8(0);
+		late += hits[0][V_FIXED] != i;
+		interrupts_off();
+	}
+	check("CR8 written with interrupts off", !early && !late && !wrong && refused == CR8_ROUNDS,
+	      "%u early, %u late, %u wrong, %u refused", early, late, wrong, refused);
+	forget(V_FIXED);
+	refused = 0;
+}
+
+/* --- NMI --- */
 
 static volatile bool nmi_hold, nmi_inside;
 
@@ -345,6 +414,7 @@ static void all(bool x2apic)
 	test_logical(x2apic);
 	test_lowest();
 	test_tpr();
+	test_cr8();
 	test_nmi();
 	test_extint();
 	test_level(0);
@@ -357,6 +427,7 @@ void guest_main(void)
 	on_vector(V_FIXED, count);
 	on_vector(V_HIGH, count);
 	on_vector(V_NMI, nmi);
+	on_vector(V_GP, gp);
 	on_vector(V_EXTINT, extint);
 	on_vector(V_LEVEL, level);
 

@@ -56,7 +56,7 @@ static void test_injection(void **state)
 	assert_irq(0x50);
 	rig_dispatch(vp, 0);
 	assert_int_equal(injected, 0);
-	assert_int_equal(vp->cpu.window, 5); /* asked for a window */
+	assert_true(vp->cpu.window && vp->cpu.cr8_window);
 	vp->cpu.rflags = 0x202;
 	vp->cpu.interrupt_shadow = true;
 	rig_dispatch(vp, 0);
@@ -64,7 +64,7 @@ static void test_injection(void **state)
 	vp->cpu.interrupt_shadow = false;
 	rig_dispatch(vp, 0);
 	assert_int_equal(injected, 0x50);
-	assert_int_equal(vp->cpu.window, 0);
+	assert_false(vp->cpu.window || vp->cpu.cr8_window);
 	/* NMI before all, and not inside itself. */
 	vlapic_ipi(vp, 0x400);
 	rig_dispatch(vp, 0);
@@ -83,7 +83,76 @@ static void test_injection(void **state)
 			 0);
 	rig_dispatch(vp, 0);
 	assert_int_equal(injected, VECTOR_GP);
-	assert_int_equal(vp->cpu.window, 6);
+	assert_true(vp->cpu.window);
+}
+
+static struct vcpu_exit cr8_exit;
+
+/* Lowers CR8 once, while 0x75 waits for that; then an interrupt of the host. */
+static void write_cr8(struct vcpu *v, struct vcpu_exit *e)
+{
+	note_event(v, e);
+	if (cr8_exit.reason != VCPU_EXIT_CR8)
+		return;
+	assert_int_equal(injected, 0);
+	assert_true(v->cr8_window);
+	assert_false(v->window);
+	assert_int_equal(v->cr8, 7);
+	*e = cr8_exit;
+	cr8_exit.reason = VCPU_EXIT_HOST;
+}
+
+/* By @bytes, or if told @length and @reg by those; what the guest is given next. */
+static uint8_t cr8_write(const void *bytes, size_t size, uint8_t length, uint8_t reg)
+{
+	code(bytes, size);
+	cr8_exit = (struct vcpu_exit){ .reason = VCPU_EXIT_CR8, .insn_len = length };
+	cr8_exit.cr8.reg = reg;
+	rig_guest = write_cr8;
+	vp->cpu.rip = 0x1000;
+	vp->cpu.rflags = 0x202;
+	vp->cpu.gpr[VCPU_RCX] = ~0xfULL << 32 | 6; /* bits above 31 are not there */
+	vp->cpu.gpr[VCPU_RSI] = 0x10;
+	vlapic_write(vp, 0xf0, 0x1ff);
+	assert_int_equal(set_reg(HV_X64_REGISTER_CR8, 7), 0);
+	assert_irq(0x75);
+	EXPECT_RESULT(rig_dispatch(vp, 0), READY, NONE);
+	return injected;
+}
+
+static void test_cr8(void **state)
+{
+	static const uint8_t good[] = { 0x66, 0xf0, 0x0f, 0x22, 0xc1 }; /* mov cr8, ecx */
+	static const uint8_t bad[] = { 0xf0, 0x0f, 0x22, 0xc6 };	/* mov cr8, esi */
+
+	(void)state;
+	assert_int_equal(cr8_write(bad, sizeof(bad), 0, 0), VECTOR_GP);
+	assert_int_equal(vp->cpu.rip, 0x1000);
+	assert_int_equal(get_reg(HV_X64_REGISTER_CR8), 7);
+	/* What waited comes in right behind the instruction. */
+	assert_int_equal(cr8_write(good, sizeof(good), 0, 0), 0x75);
+	assert_int_equal(vp->cpu.rip, 0x1005);
+	assert_int_equal(get_reg(HV_X64_REGISTER_CR8), 6);
+}
+
+/* The processor has decoded it. */
+static void test_cr8_told(void **state)
+{
+	(void)state;
+	assert_int_equal(cr8_write("", 1, 4, VCPU_RSI), VECTOR_GP);
+	assert_int_equal(vp->cpu.rip, 0x1000);
+	assert_int_equal(cr8_write("", 1, 4, VCPU_RCX), 0x75);
+	assert_int_equal(vp->cpu.rip, 0x1004);
+}
+
+/* Another processor has changed the code meanwhile: the guest's end, not ours. */
+static void test_cr8_not_there(void **state)
+{
+	(void)state;
+	code("\x0f\x20\xc1", 3);
+	script((struct vcpu_exit){ .reason = VCPU_EXIT_CR8 });
+	EXPECT_RESULT(rig_dispatch(vp, 0), READY, INTERCEPT);
+	assert_int_equal(vp->message->header.type, HV_MESSAGE_UNRECOVERABLE_EXCEPTION);
 }
 
 static void test_apic_page_and_eoi_message(void **state)
@@ -263,7 +332,9 @@ static void test_msr_faults(void **state)
 }
 
 const struct CMUnitTest event_tests[] = {
-	RUN_TEST(test_startup),	 RUN_TEST(test_injection), RUN_TEST(test_apic_page_and_eoi_message),
+	RUN_TEST(test_startup),	 RUN_TEST(test_injection),
+	RUN_TEST(test_cr8),	 RUN_TEST(test_cr8_told), RUN_TEST(test_cr8_not_there),
+	RUN_TEST(test_apic_page_and_eoi_message),
 	RUN_TEST(test_doorbell), RUN_TEST(test_hypercall), RUN_TEST(test_pages_not_populated),
 	RUN_TEST(test_msr_faults),
 };

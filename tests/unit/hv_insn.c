@@ -127,12 +127,49 @@ static void test_prefixes_without_end(void **state)
 	assert_int_equal(insn.length, 15);
 }
 
+/* clang-format off: one form a line */
+static const struct form cr_forms[] = {
+	{ "mov cr8, rax", INSN_64, BYTES(0x44, 0x0f, 0x22, 0xc0), LOAD(8, 0) },
+	{ "mov cr8, r9", INSN_64, BYTES(0x45, 0x0f, 0x22, 0xc1), LOAD(8, 9) },
+	{ "mov cr8, rdi (66)", INSN_64, BYTES(0x66, 0x44, 0x0f, 0x22, 0xc7), LOAD(8, 7) },
+	{ "mov cr8, rsi (mod 0)", INSN_64, BYTES(0x44, 0x0f, 0x22, 0x06), LOAD(8, 6) },
+	{ "lock mov cr0, edx", INSN_32, BYTES(0xf0, 0x0f, 0x22, 0xc2), LOAD(4, 2) },
+	{ "lock mov cr0, ebx", INSN_16, BYTES(0xf0, 0x0f, 0x22, 0xc3), LOAD(4, 3) },
+	{ "mov rax, cr8", INSN_64, BYTES(0x44, 0x0f, 0x20, 0xc0), { 0 } },
+	{ "dec esp is not REX", INSN_32, BYTES(0x4c, 0x0f, 0x22, 0xc0), { 0 } },
+	{ "not of map 0f", INSN_64, BYTES(0x44, 0x22, 0xc0), { 0 } },
+};
+/* clang-format on */
+
+static void test_control_registers(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cr_forms); i++) {
+		const struct form *f = &cr_forms[i];
+		struct insn insn;
+		bool ok = insn_decode_mov_cr(&insn, f->bytes, f->count, f->mode);
+
+		if (ok != (f->expected.size != 0))
+			fail_msg("%s: %s", f->text, ok ? "decoded" : "refused");
+		for (unsigned int n = 0; n < f->count; n++) {
+			struct insn part;
+
+			assert_false(insn_decode_mov_cr(&part, f->bytes, n, f->mode));
+		}
+		if (ok && (insn.length != f->count || insn.size != f->expected.size ||
+			   insn.reg != f->expected.reg || insn.has_immediate || insn.high_byte))
+			fail_msg("%s: length %u size %u reg %u", f->text, insn.length, insn.size,
+				 insn.reg);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_forms),
 		cmocka_unit_test(test_cut_short),
 		cmocka_unit_test(test_prefixes_without_end),
+		cmocka_unit_test(test_control_registers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
