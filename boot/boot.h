@@ -64,7 +64,10 @@ void boot_failed_text(efi_status_t status, const uint16_t *text);
 /* Leave the user time to read: until a key or some seconds have passed. */
 void console_pause(const struct boot *boot);
 
-/* sections.c: find boot->parts in our own image.  Only Linux is a must. */
+/*
+ * sections.c: find boot->parts in our own image, each as it was when the image was
+ * made (include/abi/sums.h).  Only Linux is a must.
+ */
 efi_status_t sections_find(struct boot *boot);
 
 /* config.c: compose boot->cmdline and read boot->config from it. */

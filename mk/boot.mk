@@ -21,7 +21,8 @@ $(O)/boot/launcher.efi: $(boot_obj)
 -include $(boot_obj:.o=.d)
 
 # Host tool of tools/mkimage.sh: puts the parts into the launcher's image.
-$(O)/boot/join: boot/host/join.c lib/pe.c lib/pe.h lib/pe_format.h mk/boot.mk
+$(O)/boot/join: boot/host/join.c lib/pe.c lib/pe.h lib/pe_format.h \
+		include/abi/sums.h mk/boot.mk
 	@mkdir -p $(@D)
 	$(call say,HOSTCC,$@)$(CC_HOST) $(CFLAGS_HOST) boot/host/join.c \
 		lib/pe.c -o $@

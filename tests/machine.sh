@@ -93,6 +93,21 @@ build_image()
 	cmdline=$(value "$name" cmdline '')
 	[ -z "$cmdline" ] || set -- "$@" --cmdline "console=ttyS0,115200 loglevel=5 panic=30 $cmdline"
 	O=$O "$tools/mkimage.sh" "$@" --format "$format" -o "$out"
+	section=$(value "$name" damage '')
+	[ -z "$section" ] || damage "$section" "$out"
+}
+
+# damage SECTION FILE.efi: one bit, in the middle of it.
+damage()
+{
+	at=$(objdump -h "$2" | awk -v name="$1" '$2 == name { print "0x" $6, "+ 0x" $3, "/ 2" }')
+	[ -n "$at" ] || { echo "machine: no section $1 in $2" >&2; exit 2; }
+	# shellcheck disable=SC2004 # an expression, which dash wants expanded
+	at=$(($at))
+	byte=$(od -An -tu1 -j "$at" -N 1 "$2")
+	# shellcheck disable=SC2059 # an octal number
+	printf "\\$(printf %o $((byte ^ 1)))" |
+		dd of="$2" bs=1 seek="$at" conv=notrunc status=none
 }
 
 # judge: reads the logs, prints what is missing or wrong.

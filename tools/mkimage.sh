@@ -10,6 +10,7 @@
 #                        .initrd   guests' files, then initramfs/files.list
 #                        .cmdline  kernel command line
 #                        .version  what "git describe" says
+#                        .crc      checksums of these
 set -eu
 
 O=${O:-out}

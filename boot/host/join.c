@@ -11,7 +11,8 @@
  * load it.  Output depends on the contents of the inputs only.
  *
  * The result: headers of IMAGE, its sections up to the first debug section,
- * then the files, each at the next free address and file offset.
+ * then the files, each at the next free address and file offset, then their
+ * checksums (include/abi/sums.h).
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -19,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "abi/sums.h"
 #include "lib/pe.h"
 #include "lib/pe_format.h"
 
@@ -28,6 +30,11 @@
 struct file {
 	uint8_t *data;
 	size_t size;
+};
+
+struct part {
+	char name[PE_SECTION_NAME_SIZE]; /* zeroes behind it */
+	struct file file;
 };
 
 static void __noreturn __printf(1, 2) die(const char *format, ...)
@@ -167,16 +174,17 @@ static uint64_t write_padding(FILE *out, uint64_t at, uint64_t align)
 }
 
 /* Fill in the header of one more section. */
-static void add_header(struct image *image, const char *name, size_t name_size, size_t size)
+static void add_header(struct image *image, const struct part *part)
 {
 	uint8_t *h = image->table + image->section_count * PE_SECTION_SIZE;
+	size_t size = part->file.size;
 
 	if (h + PE_SECTION_SIZE > image->file.data + image->pe.header_size)
-		die("no room for the header of section %.*s", (int)name_size, name);
+		die("no room for the header of section %.8s", part->name);
 	image->memory_end = ALIGN_UP(image->memory_end, image->memory_align);
 	image->file_end = ALIGN_UP(image->file_end, image->file_align);
 	memset(h, 0, PE_SECTION_SIZE);
-	memcpy(h, name, name_size);
+	memcpy(h, part->name, sizeof(part->name));
 	put32(h + PE_SECTION_VIRTUAL_SIZE, size);
 	put32(h + PE_SECTION_ADDRESS, image->memory_end);
 	put32(h + PE_SECTION_RAW_SIZE, ALIGN_UP(size, image->file_align));
@@ -187,15 +195,48 @@ static void add_header(struct image *image, const char *name, size_t name_size, 
 	image->section_count++;
 }
 
-static void write_image(struct image *image, char *const parts[], const struct file files[],
-			size_t part_count, const char *path)
+static uint32_t crc32(const uint8_t *data, size_t size)
+{
+	static uint32_t of_byte[256];
+	uint32_t crc = UINT32_MAX;
+
+	for (uint32_t byte = 0; of_byte[255] == 0 && byte < 256; byte++) {
+		of_byte[byte] = byte;
+		for (int bit = 0; bit < 8; bit++)
+			of_byte[byte] = of_byte[byte] >> 1 ^ (of_byte[byte] & 1 ? 0xedb88320 : 0);
+	}
+	for (size_t i = 0; i < size; i++)
+		crc = crc >> 8 ^ of_byte[(crc ^ data[i]) & 0xff];
+	return ~crc;
+}
+
+/* The section that says what the others must be, but for those without content. */
+static struct part make_sums(const struct part *parts, size_t count)
+{
+	struct part sums = { .name = SUMS_SECTION };
+	struct section_sum *sum = calloc(count, sizeof(*sum));
+	size_t used = 0;
+
+	if (sum == NULL)
+		die("no memory");
+	for (size_t i = 0; i < count; i++) {
+		if (parts[i].file.size == 0)
+			continue;
+		memcpy(sum[used].name, parts[i].name, sizeof(sum[used].name));
+		sum[used++].crc32 = crc32(parts[i].file.data, parts[i].file.size);
+	}
+	sums.file = (struct file){ (uint8_t *)sum, used * sizeof(*sum) };
+	return sums;
+}
+
+static void write_image(struct image *image, const struct part *parts, size_t count,
+			const char *path)
 {
 	uint64_t at = image->file_end;
 	FILE *out;
 
-	for (size_t i = 0; i < part_count; i++)
-		add_header(image, parts[i], (size_t)(strchr(parts[i], '=') - parts[i]),
-			   files[i].size);
+	for (size_t i = 0; i < count; i++)
+		add_header(image, &parts[i]);
 	put16(image->coff + PE_COFF_SECTION_COUNT, image->section_count);
 	put32(image->opt + PE_OPT_IMAGE_SIZE, ALIGN_UP(image->memory_end, image->memory_align));
 
@@ -203,10 +244,10 @@ static void write_image(struct image *image, char *const parts[], const struct f
 	if (out == NULL)
 		die("%s: %s", path, strerror(errno));
 	fwrite(image->file.data, 1, at, out);
-	for (size_t i = 0; i < part_count; i++) {
+	for (size_t i = 0; i < count; i++) {
 		at = write_padding(out, at, image->file_align);
-		fwrite(files[i].data, 1, files[i].size, out);
-		at += files[i].size;
+		fwrite(parts[i].file.data, 1, parts[i].file.size, out);
+		at += parts[i].file.size;
 	}
 	write_padding(out, at, image->file_align);
 	if (ferror(out) | fclose(out)) {
@@ -215,40 +256,46 @@ static void write_image(struct image *image, char *const parts[], const struct f
 	}
 }
 
-static bool is_part(const char *argument)
+static struct part read_part(const char *argument)
 {
 	const char *equal = strchr(argument, '=');
+	struct part part = { 0 };
 
-	return argument[0] == '.' && equal != NULL && equal[1] != '\0' &&
-	       equal - argument <= PE_SECTION_NAME_SIZE;
+	if (argument[0] != '.' || equal == NULL || equal[1] == '\0' ||
+	    equal - argument > PE_SECTION_NAME_SIZE)
+		die("\"%s\" is not .NAME=FILE (name: 8 characters at most, dot included)",
+		    argument);
+	memcpy(part.name, argument, (size_t)(equal - argument));
+	part.file = read_file(equal + 1);
+	return part;
 }
 
 int main(int argc, char **argv)
 {
 	struct image image;
-	struct file *files;
-	size_t part_count;
+	struct part *parts;
+	size_t count;
 
 	if (argc < 4 || strcmp(argv[1], "-o") != 0) {
 		fputs("usage: join -o OUT IMAGE [.NAME=FILE]...\n", stderr);
 		return 2;
 	}
 	image = open_image(argv[3]);
-	part_count = (size_t)argc - 4;
-	files = calloc(part_count + 1, sizeof(*files));
-	if (files == NULL)
+	count = (size_t)argc - 4;
+	parts = calloc(count + 1, sizeof(*parts));
+	if (parts == NULL)
 		die("no memory");
-	for (size_t i = 0; i < part_count; i++) {
-		if (!is_part(argv[4 + i]))
-			die("\"%s\" is not .NAME=FILE (name: 8 characters at most, dot included)",
-			    argv[4 + i]);
-		files[i] = read_file(strchr(argv[4 + i], '=') + 1);
+	for (size_t i = 0; i < count; i++)
+		parts[i] = read_part(argv[4 + i]);
+	if (count > 0) {
+		parts[count] = make_sums(parts, count);
+		count++;
 	}
-	write_image(&image, argv + 4, files, part_count, argv[2]);
+	write_image(&image, parts, count, argv[2]);
 
-	for (size_t i = 0; i < part_count; i++)
-		free(files[i].data);
-	free(files);
+	for (size_t i = 0; i < count; i++)
+		free(parts[i].file.data);
+	free(parts);
 	free(image.file.data);
 	return 0;
 }

@@ -218,7 +218,8 @@ struct efi_boot_services {
 	void *install_multiple_protocol_interfaces;
 	void *uninstall_multiple_protocol_interfaces;
 
-	void *calculate_crc32;
+	efi_status_t (EFIAPI *calculate_crc32)(const void *data, uint64_t size,
+					       uint32_t *crc32);
 	void *copy_mem;
 	void *set_mem;
 	void *create_event_ex;

@@ -11,6 +11,9 @@ lib_fmt_src := tests/unit/lib_fmt.c lib/fmt.c
 unit_tests += boot_config
 boot_config_src := tests/unit/boot_config.c boot/config.c boot/console.c lib/fmt.c
 
+unit_tests += boot_sections
+boot_sections_src := tests/unit/boot_sections.c boot/sections.c boot/console.c lib/pe.c lib/fmt.c
+
 unit_tests += hv_efi
 hv_efi_src := tests/unit/hv_efi.c hypervisor/efi/processor.c hypervisor/efi/acpi.c \
 	hypervisor/efi/map.c hypervisor/efi/message.c lib/fmt.c
