@@ -33,7 +33,8 @@
  * Pages: what is deposited for partition objects stays with the hypervisor for the
  * next ones, as many as ever were alive at once; and slabs stay half empty.
  */
-#define LOST_MAX	THREADS
+#define OBJECT_PAGES	3
+#define LOST_MAX	(OBJECT_PAGES * THREADS)
 #define GROWN_MAX(n)	((n) / 10 + MEMORY_GROWTH)
 
 static atomic_int left, failures;
