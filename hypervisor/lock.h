@@ -36,4 +36,22 @@ static inline void lock_drop(struct lock *l)
 	__atomic_store_n(&l->held, 0, __ATOMIC_RELEASE);
 }
 
+static inline struct lock *lock_enter(struct lock *l)
+{
+	lock_take(l);
+	return l;
+}
+
+static inline void lock_leave(struct lock **l)
+{
+	lock_drop(*l);
+}
+
+/* Take @lock_ and hold it to the end of the block, whichever way that is left. */
+#define lock_scope(lock_) lock_scope_at(lock_, __LINE__)
+#define lock_scope_at(lock_, line_) lock_scope_named(lock_, line_)
+#define lock_scope_named(lock_, line_) \
+	__maybe_unused __attribute__((cleanup(lock_leave))) struct lock *lock_held_##line_ = \
+		lock_enter(lock_)
+
 #endif

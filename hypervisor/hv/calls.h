@@ -1,76 +1,48 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Hypercall handlers about guest partitions; the table in hypercall.c names
- * them. One file per family; the TLFS page of the call has the parameters,
- * include/abi/hv/hypercall.h the layouts. Called on the root's CPU with no
- * lock held.
+ * Handlers of the root's hypercalls, by file; the table in calltable.c names them.
+ * The TLFS page of the call has the parameters, include/abi/hv/hypercall.h the
+ * layouts. Called on the root's CPU with no lock held but those of the call's
+ * subject (enum hvcall_about).
  */
 #ifndef HYPERVISOR_HV_CALLS_H
 #define HYPERVISOR_HV_CALLS_H
 
 #include "hypervisor/hv/hypercall.h"
 
+/* rootcalls.c: by which the root boots, routes interrupts and powers off */
+hvcall_fn hvcall_get_lp_run_time, hvcall_get_partition_id, hvcall_set_system_property,
+	hvcall_get_system_property, hvcall_map_device_interrupt, hvcall_unmap_device_interrupt,
+	hvcall_enter_sleep_state, hvcall_notify_partition_event, hvcall_notify_port_ring_empty;
 /* pool.c */
-enum hv_status hvcall_deposit_memory(struct hvcall *c);
-enum hv_status hvcall_withdraw_memory(struct hvcall *c);
-
+hvcall_fn hvcall_deposit_memory, hvcall_withdraw_memory;
 /* partition.c */
-enum hv_status hvcall_create_partition(struct hvcall *c);
-enum hv_status hvcall_initialize_partition(struct hvcall *c);
-enum hv_status hvcall_finalize_partition(struct hvcall *c);
-enum hv_status hvcall_delete_partition(struct hvcall *c);
-
+hvcall_fn hvcall_create_partition, hvcall_initialize_partition, hvcall_finalize_partition,
+	hvcall_delete_partition;
 /* property.c; the root's own properties included */
-enum hv_status hvcall_get_partition_property(struct hvcall *c);
-enum hv_status hvcall_set_partition_property(struct hvcall *c);
-enum hv_status hvcall_get_partition_property_ex(struct hvcall *c);
-
+hvcall_fn hvcall_get_partition_property, hvcall_set_partition_property,
+	hvcall_get_partition_property_ex;
 /* gpa.c */
-enum hv_status hvcall_map_gpa_pages(struct hvcall *c);
-enum hv_status hvcall_unmap_gpa_pages(struct hvcall *c);
-enum hv_status hvcall_get_gpa_pages_access_states(struct hvcall *c);
-
+hvcall_fn hvcall_map_gpa_pages, hvcall_unmap_gpa_pages, hvcall_get_gpa_pages_access_states;
 /* vp.c */
-enum hv_status hvcall_create_vp(struct hvcall *c);
-enum hv_status hvcall_delete_vp(struct hvcall *c);
-enum hv_status hvcall_map_vp_state_page(struct hvcall *c);
-enum hv_status hvcall_unmap_vp_state_page(struct hvcall *c);
-
+hvcall_fn hvcall_create_vp, hvcall_delete_vp, hvcall_map_vp_state_page, hvcall_unmap_vp_state_page;
 /* regs.c */
-enum hv_status hvcall_get_vp_registers(struct hvcall *c);
-enum hv_status hvcall_set_vp_registers(struct hvcall *c);
-
+hvcall_fn hvcall_get_vp_registers, hvcall_set_vp_registers;
 /* vpstate.c; page frame numbers or data in the variable header */
-enum hv_status hvcall_get_vp_state(struct hvcall *c);
-enum hv_status hvcall_set_vp_state(struct hvcall *c);
-
+hvcall_fn hvcall_get_vp_state, hvcall_set_vp_state;
 /* stats.c */
-enum hv_status hvcall_map_stats_page(struct hvcall *c);
-enum hv_status hvcall_unmap_stats_page(struct hvcall *c);
-
+hvcall_fn hvcall_map_stats_page, hvcall_unmap_stats_page;
 /* dispatch.c */
-enum hv_status hvcall_dispatch_vp(struct hvcall *c);
-
-/* signal.c */
-enum hv_status hvcall_assert_virtual_interrupt(struct hvcall *c);
-enum hv_status hvcall_clear_virtual_interrupt(struct hvcall *c);
-
+hvcall_fn hvcall_dispatch_vp;
+/* vlapicbus.c */
+hvcall_fn hvcall_assert_virtual_interrupt, hvcall_clear_virtual_interrupt;
 /* guestsynic.c */
-enum hv_status hvcall_post_message_direct(struct hvcall *c);
-enum hv_status hvcall_signal_event_direct(struct hvcall *c);
-
+hvcall_fn hvcall_post_message_direct, hvcall_signal_event_direct;
 /* walk.c */
-enum hv_status hvcall_translate_virtual_address(struct hvcall *c);
-
+hvcall_fn hvcall_translate_virtual_address;
 /* guestcpuid.c */
-enum hv_status hvcall_register_intercept_result(struct hvcall *c);
-enum hv_status hvcall_get_vp_cpuid_values(struct hvcall *c);
-enum hv_status hvcall_install_intercept(struct hvcall *c);
-
+hvcall_fn hvcall_register_intercept_result, hvcall_get_vp_cpuid_values, hvcall_install_intercept;
 /* port.c */
-enum hv_status hvcall_create_port(struct hvcall *c);
-enum hv_status hvcall_delete_port(struct hvcall *c);
-enum hv_status hvcall_connect_port(struct hvcall *c);
-enum hv_status hvcall_disconnect_port(struct hvcall *c);
+hvcall_fn hvcall_create_port, hvcall_delete_port, hvcall_connect_port, hvcall_disconnect_port;
 
 #endif

@@ -562,32 +562,24 @@ static enum hv_status dispatch(struct vp *vp, uint32_t flags, struct hv_output_d
 /* The kernel's mutex prevents a second dispatch; we do not rely on it. */
 static bool begin(struct vp *vp)
 {
-	bool ok;
+	bool before;
 
-	lock_take(&vp->partition->lock);
-	ok = !vp->dispatching;
+	lock_scope(&vp->partition->lock);
+	before = vp->dispatching;
 	vp->dispatching = true;
-	lock_drop(&vp->partition->lock);
-	return ok;
+	return !before;
 }
 
 enum hv_status hvcall_dispatch_vp(struct hvcall *c)
 {
 	const struct hv_input_dispatch_vp *in = c->in;
 	enum hv_status status;
-	struct vp *vp;
 
-	status = vp_lookup(in->partition_id, in->vp_index, &vp);
-	if (status != HV_STATUS_SUCCESS)
-		return status;
-	if (begin(vp)) {
-		vp_acquire(vp);
-		status = dispatch(vp, in->flags, c->out);
-		vp_drop(vp);
-		vp->dispatching = false;
-	} else {
-		status = HV_STATUS_INVALID_VP_STATE;
-	}
-	vp_release(vp);
+	if (!begin(c->vp))
+		return HV_STATUS_INVALID_VP_STATE;
+	vp_acquire(c->vp);
+	status = dispatch(c->vp, in->flags, c->out);
+	vp_drop(c->vp);
+	c->vp->dispatching = false;
 	return status;
 }

@@ -275,7 +275,7 @@ enum hv_status hvcall_map_gpa_pages(struct hvcall *c)
 	uint64_t step = large ? LARGE_PFNS : 1;
 	enum nested_level level = large ? NESTED_2M : NESTED_4K;
 	enum hv_status status = HV_STATUS_SUCCESS;
-	struct partition *p;
+	struct partition *p = c->partition;
 	bool stale = false;
 	uint64_t bits;
 
@@ -283,10 +283,6 @@ enum hv_status hvcall_map_gpa_pages(struct hvcall *c)
 	    in->gpa_pfn + c->rep_count * step > PFN_LIMIT ||
 	    !IS_ALIGNED(in->gpa_pfn, step))
 		return HV_STATUS_INVALID_PARAMETER;
-
-	p = partition_get_guest(in->partition_id);
-	if (!p)
-		return HV_STATUS_INVALID_PARTITION_ID;
 
 	lock_take(&p->lock);
 	lock_take(&p->gpa_lock);
@@ -327,8 +323,6 @@ enum hv_status hvcall_map_gpa_pages(struct hvcall *c)
 	lock_drop(&p->gpa_lock);
 	lock_drop(&p->lock);
 	stats_partition(p);
-
-	partition_put(p);
 	return status;
 }
 
@@ -348,16 +342,12 @@ enum hv_status hvcall_unmap_gpa_pages(struct hvcall *c)
 	const struct hv_input_unmap_gpa_pages *in = c->in;
 	bool large = in->flags & HV_UNMAP_GPA_LARGE_PAGE;
 	uint64_t step = large ? LARGE_PFNS : 1;
-	struct partition *p;
+	struct partition *p = c->partition;
 	bool stale = false;
 
 	if (in->gpa_pfn >= PFN_LIMIT || !IS_ALIGNED(in->gpa_pfn, step) ||
 	    in->gpa_pfn + c->rep_count * step > PFN_LIMIT)
 		return HV_STATUS_INVALID_PARAMETER;
-
-	p = partition_get_guest(in->partition_id);
-	if (!p)
-		return HV_STATUS_INVALID_PARTITION_ID;
 
 	lock_take(&p->lock);
 	lock_take(&p->gpa_lock);
@@ -377,8 +367,6 @@ enum hv_status hvcall_unmap_gpa_pages(struct hvcall *c)
 	lock_drop(&p->gpa_lock);
 	lock_drop(&p->lock);
 	stats_partition(p);
-
-	partition_put(p);
 	return HV_STATUS_SUCCESS;
 }
 
@@ -387,7 +375,7 @@ enum hv_status hvcall_get_gpa_pages_access_states(struct hvcall *c)
 	const struct hv_input_gpa_access_states *in = c->in;
 	uint8_t *state = c->out;
 	uint64_t set = 0, clear = 0;
-	struct partition *p;
+	struct partition *p = c->partition;
 
 	if (in->gpa_pfn >= PFN_LIMIT || in->gpa_pfn + c->rep_count > PFN_LIMIT)
 		return HV_STATUS_INVALID_PARAMETER;
@@ -395,10 +383,6 @@ enum hv_status hvcall_get_gpa_pages_access_states(struct hvcall *c)
 	set |= in->flags & HV_ACCESS_STATE_SET_DIRTY ? NESTED_DIRTY : 0;
 	clear |= in->flags & HV_ACCESS_STATE_CLEAR_ACCESSED ? NESTED_ACCESSED : 0;
 	clear |= in->flags & HV_ACCESS_STATE_CLEAR_DIRTY ? NESTED_DIRTY : 0;
-
-	p = partition_get_guest(in->partition_id);
-	if (!p)
-		return HV_STATUS_INVALID_PARTITION_ID;
 
 	lock_take(&p->lock);
 	lock_take(&p->gpa_lock);
@@ -421,7 +405,5 @@ enum hv_status hvcall_get_gpa_pages_access_states(struct hvcall *c)
 		shoot_down(p);
 	lock_drop(&p->gpa_lock);
 	lock_drop(&p->lock);
-
-	partition_put(p);
 	return HV_STATUS_SUCCESS;
 }

@@ -129,31 +129,27 @@ static enum hv_status call_connection(struct hvcall *c)
 								HV_STATUS_ACCESS_DENIED;
 }
 
-#define CALL(code_, in_, feature_, fn_) \
-	.code = (code_), .in_fixed = sizeof(struct in_), .feature = (feature_), .fn = (fn_)
+#define CALL_FEATURE(feature_) .feature = HV_SYNTHETIC_##feature_
 
 const struct hvcall_desc hvcall_guest_table[] = {
-	{ CALL(HVCALL_FLUSH_VIRTUAL_ADDRESS_SPACE, hv_input_flush, HV_SYNTHETIC_TLB_FLUSH,
-	       call_flush) },
-	{ CALL(HVCALL_FLUSH_VIRTUAL_ADDRESS_LIST, hv_input_flush, HV_SYNTHETIC_TLB_FLUSH,
-	       call_flush),
-	  .is_rep = 1, .in_rep = 8 },
-	{ CALL(HVCALL_FLUSH_VIRTUAL_ADDRESS_SPACE_EX, hv_input_flush_ex,
-	       HV_SYNTHETIC_PROCESSOR_MASKS, call_flush_ex),
-	  .has_varhead = 1 },
-	{ CALL(HVCALL_FLUSH_VIRTUAL_ADDRESS_LIST_EX, hv_input_flush_ex,
-	       HV_SYNTHETIC_PROCESSOR_MASKS, call_flush_ex),
-	  .has_varhead = 1, .is_rep = 1, .in_rep = 8 },
-	{ CALL(HVCALL_SEND_IPI, hv_input_send_ipi, HV_SYNTHETIC_CLUSTER_IPI, call_send_ipi) },
-	{ CALL(HVCALL_SEND_IPI_EX, hv_input_send_ipi_ex, HV_SYNTHETIC_PROCESSOR_MASKS,
-	       call_send_ipi_ex),
-	  .has_varhead = 1 },
-	{ .code = HVCALL_NOTIFY_LONG_SPIN_WAIT,
-	  .in_fixed = 8,
-	  .feature = HV_SYNTHETIC_LONG_SPIN_WAIT,
-	  .fn = call_long_spin_wait },
-	{ CALL(HVCALL_POST_MESSAGE, hv_input_post_message, HV_SYNTHETIC_PRESENT, call_connection) },
-	{ CALL(HVCALL_SIGNAL_EVENT, hv_input_signal_event, HV_SYNTHETIC_PRESENT, call_connection) },
+	{ CALL(HVCALL_FLUSH_VIRTUAL_ADDRESS_SPACE, MMU, call_flush),
+	  CALL_FEATURE(TLB_FLUSH), CALL_IN(hv_input_flush) },
+	{ CALL(HVCALL_FLUSH_VIRTUAL_ADDRESS_LIST, MMU, call_flush),
+	  CALL_FEATURE(TLB_FLUSH), CALL_IN(hv_input_flush), CALL_REPS(8, 0) },
+	{ CALL(HVCALL_FLUSH_VIRTUAL_ADDRESS_SPACE_EX, MMU, call_flush_ex),
+	  CALL_FEATURE(PROCESSOR_MASKS), CALL_IN(hv_input_flush_ex), .has_varhead = 1 },
+	{ CALL(HVCALL_FLUSH_VIRTUAL_ADDRESS_LIST_EX, MMU, call_flush_ex),
+	  CALL_FEATURE(PROCESSOR_MASKS), CALL_IN(hv_input_flush_ex), .has_varhead = 1, CALL_REPS(8, 0) },
+	{ CALL(HVCALL_SEND_IPI, INTERRUPT, call_send_ipi),
+	  CALL_FEATURE(CLUSTER_IPI), CALL_IN(hv_input_send_ipi) },
+	{ CALL(HVCALL_SEND_IPI_EX, INTERRUPT, call_send_ipi_ex),
+	  CALL_FEATURE(PROCESSOR_MASKS), CALL_IN(hv_input_send_ipi_ex), .has_varhead = 1 },
+	{ CALL(HVCALL_NOTIFY_LONG_SPIN_WAIT, LONG_SPIN_WAIT, call_long_spin_wait),
+	  CALL_FEATURE(LONG_SPIN_WAIT), .in_fixed = 8 },
+	{ CALL(HVCALL_POST_MESSAGE, SYNIC, call_connection),
+	  CALL_FEATURE(PRESENT), CALL_IN(hv_input_post_message) },
+	{ CALL(HVCALL_SIGNAL_EVENT, SYNIC, call_connection),
+	  CALL_FEATURE(PRESENT), CALL_IN(hv_input_signal_event) },
 };
 
 const unsigned int hvcall_guest_table_size = ARRAY_SIZE(hvcall_guest_table);

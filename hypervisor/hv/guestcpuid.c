@@ -113,36 +113,25 @@ static struct registered *add(struct vp *vp)
 enum hv_status hvcall_register_intercept_result(struct hvcall *c)
 {
 	const struct hv_input_register_intercept_result *in = c->in;
-	enum hv_status status;
 	struct registered *r;
-	struct vp *vp;
 
 	if (in->intercept_type != INTERCEPT_CPUID)
 		return HV_STATUS_INVALID_PARAMETER;
-	status = vp_lookup(in->partition_id, in->vp_index, &vp);
-	if (status != HV_STATUS_SUCCESS)
-		return status;
-
-	vp_acquire(vp);
-	r = lookup(vp, in->eax, in->ecx);
+	r = lookup(c->vp, in->eax, in->ecx);
 	if (!r || r->subleaf_specific != !!in->subleaf_specific)
-		r = add(vp);
-	if (r) {
-		*r = (struct registered){
-			.leaf = in->eax, .subleaf = in->ecx, .used = true,
-			.subleaf_specific = in->subleaf_specific,
-			.always = in->always_override,
-		};
-		for (unsigned int i = 0; i < 4; i++) {
-			r->value[i] = in->result[i].value;
-			r->mask[i] = in->result[i].mask;
-		}
-	} else {
-		status = HV_STATUS_INSUFFICIENT_MEMORY;
+		r = add(c->vp);
+	if (!r)
+		return HV_STATUS_INSUFFICIENT_MEMORY;
+	*r = (struct registered){
+		.leaf = in->eax, .subleaf = in->ecx, .used = true,
+		.subleaf_specific = in->subleaf_specific,
+		.always = in->always_override,
+	};
+	for (unsigned int i = 0; i < 4; i++) {
+		r->value[i] = in->result[i].value;
+		r->mask[i] = in->result[i].mask;
 	}
-	vp_drop(vp);
-	vp_release(vp);
-	return status;
+	return HV_STATUS_SUCCESS;
 }
 
 /* --- what the hypervisor itself offers --- */
@@ -396,22 +385,14 @@ enum hv_status hvcall_get_vp_cpuid_values(struct hvcall *c)
 	const struct hv_input_vp_cpuid_values *in = c->in;
 	const struct leaf *leaf = (const struct leaf *)(in + 1);
 	uint32_t (*out)[4] = c->out;
-	enum hv_status status;
-	struct vp *vp;
 
-	status = vp_lookup(in->partition_id, in->vp_index, &vp);
-	if (status != HV_STATUS_SUCCESS)
-		return status;
-	vp_acquire(vp);
 	for (uint32_t i = c->rep_start; i < c->rep_count; i++) {
 		if (in->flags & HV_CPUID_VALUES_REGISTERED)
-			guestcpuid_get(vp, leaf[i].eax, leaf[i].ecx, out[i]);
+			guestcpuid_get(c->vp, leaf[i].eax, leaf[i].ecx, out[i]);
 		else
-			filtered(vp, leaf[i].eax, leaf[i].ecx, out[i]);
+			filtered(c->vp, leaf[i].eax, leaf[i].ecx, out[i]);
 	}
-	vp_drop(vp);
 	c->reps_done = c->rep_count;
-	vp_release(vp);
 	return HV_STATUS_SUCCESS;
 }
 
@@ -423,10 +404,6 @@ enum hv_status hvcall_get_vp_cpuid_values(struct hvcall *c)
 enum hv_status hvcall_install_intercept(struct hvcall *c)
 {
 	const struct hv_input_install_intercept *in = c->in;
-	struct partition *p = partition_get_guest(in->partition_id);
 
-	if (!p)
-		return HV_STATUS_INVALID_PARTITION_ID;
-	partition_put(p);
 	return in->access ? HV_STATUS_INVALID_PARAMETER : HV_STATUS_SUCCESS;
 }

@@ -310,22 +310,13 @@ bool guestsynic_msr_write(struct vp *vp, uint32_t msr, uint64_t val)
 enum hv_status hvcall_post_message_direct(struct hvcall *c)
 {
 	const struct hv_input_post_message_direct *in = c->in;
-	enum hv_status status;
 	struct hv_message m;
-	struct vp *vp;
 
 	memcpy(&m, in->message, sizeof(m));
 	if (in->vtl || in->sint >= HV_SINT_COUNT || m.header.type == HV_MESSAGE_NONE ||
 	    m.header.payload_size > HV_MESSAGE_PAYLOAD_BYTES)
 		return HV_STATUS_INVALID_PARAMETER;
-	status = vp_lookup(in->partition_id, in->vp_index, &vp);
-	if (status != HV_STATUS_SUCCESS)
-		return status;
-	vp_acquire(vp);
-	status = post(vp, in->sint, &m);
-	vp_drop(vp);
-	vp_release(vp);
-	return status;
+	return post(c->vp, in->sint, &m);
 }
 
 #define EVENT_FLAGS (SLOT_SIZE * 8)
@@ -333,26 +324,19 @@ enum hv_status hvcall_post_message_direct(struct hvcall *c)
 enum hv_status hvcall_signal_event_direct(struct hvcall *c)
 {
 	const struct hv_input_signal_event_direct *in = c->in;
-	enum hv_status status;
+	struct vp *vp = c->vp;
 	uint8_t *newly = c->out;
 	uint64_t gpa, old, bit = BIT64(in->flag % 64);
-	struct vp *vp;
 
 	if (in->vtl || in->sint >= HV_SINT_COUNT || in->flag >= EVENT_FLAGS)
 		return HV_STATUS_INVALID_PARAMETER;
-	status = vp_lookup(in->partition_id, in->vp_index, &vp);
-	if (status != HV_STATUS_SUCCESS)
-		return status;
-	vp_acquire(vp);
-	if (!slot(vp, vp->siefp, in->sint, &gpa) || (vp->sint[in->sint] & HV_SINT_MASKED)) {
-		status = HV_STATUS_INVALID_SYNIC_STATE;
-	} else if (!reached(vp, gpa, gpa_or(vp->partition, gpa + in->flag / 64 * 8, bit, &old))) {
-		status = HV_STATUS_INSUFFICIENT_BUFFERS;
-	} else if (!(old & bit)) {
+	if (!slot(vp, vp->siefp, in->sint, &gpa) || (vp->sint[in->sint] & HV_SINT_MASKED))
+		return HV_STATUS_INVALID_SYNIC_STATE;
+	if (!reached(vp, gpa, gpa_or(vp->partition, gpa + in->flag / 64 * 8, bit, &old)))
+		return HV_STATUS_INSUFFICIENT_BUFFERS;
+	if (!(old & bit)) {
 		*newly = 1;
 		interrupt(vp, in->sint);
 	}
-	vp_drop(vp);
-	vp_release(vp);
-	return status;
+	return HV_STATUS_SUCCESS;
 }

@@ -4,7 +4,6 @@
 #include "hypervisor/counters.h"
 #include "hypervisor/cpu.h"
 #include "hypervisor/fault.h"
-#include "hypervisor/hv/stats.h"
 #include "hypervisor/hv/gpa.h"
 #include "hypervisor/hv/vp.h"
 #include "hypervisor/log.h"
@@ -116,6 +115,7 @@ uint64_t hypercall_execute(struct vp *vp, struct hvcall_regs *r, void *in, void 
 	enum hv_status status;
 
 	r->fault = 0;
+	r->kind = d ? d->kind : VP_COUNTER_OTHER_HYPERCALLS;
 	if (!d)
 		return result(HV_STATUS_INVALID_HYPERCALL_CODE, 0);
 	if (vp && !partition_has(vp->partition, (enum hv_synthetic_feature)d->feature))
@@ -160,7 +160,7 @@ uint64_t hypercall_execute(struct vp *vp, struct hvcall_regs *r, void *in, void 
 	};
 	status = vp ? HV_STATUS_SUCCESS : fault_refuse(ctl.code);
 	if (status == HV_STATUS_SUCCESS)
-		status = d->fn(&call);
+		status = hvcall_run(d, &call);
 
 	CHECK(call.reps_done <= ctl.rep_count);
 	/* Of a rep call, what this turn did: earlier elements are the caller's already. */
@@ -185,10 +185,9 @@ uint64_t hypercall_execute(struct vp *vp, struct hvcall_regs *r, void *in, void 
 static uint64_t counted(struct counters *stats, uint64_t partition, uint32_t vp,
 			const struct hvcall_regs *r, uint64_t answer)
 {
-	uint16_t code = (uint16_t)(r->control & HV_CONTROL_CODE_MASK);
-
-	count(stats, stats_hypercall_kind(code));
-	trace(HV_TRACE_HYPERCALL, partition, vp, code, r->control, answer);
+	count(stats, r->kind);
+	trace(HV_TRACE_HYPERCALL, partition, vp, r->control & HV_CONTROL_CODE_MASK, r->control,
+	      answer);
 	return answer;
 }
 

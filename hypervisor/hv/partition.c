@@ -35,31 +35,17 @@ struct partition *partition_root(void)
 
 struct partition *partition_get(uint64_t id)
 {
-	struct partition *p;
-
 	if (id == HV_PARTITION_ID_SELF)
 		id = ROOT_PARTITION_ID;
 
-	lock_take(&table.lock);
-	for (p = table.first; p; p = p->next) {
+	lock_scope(&table.lock);
+	for (struct partition *p = table.first; p; p = p->next) {
 		if (p->id == id) {
 			p->refs++;
-			break;
+			return p;
 		}
 	}
-	lock_drop(&table.lock);
-	return p;
-}
-
-struct partition *partition_get_guest(uint64_t id)
-{
-	struct partition *p = partition_get(id);
-
-	if (p == &root) {
-		partition_put(p);
-		return NULL;
-	}
-	return p;
+	return NULL;
 }
 
 void partition_put(struct partition *p)
@@ -72,8 +58,14 @@ void partition_put(struct partition *p)
 
 	/* The root's reference to itself is never dropped. */
 	if (last) {
+		uint64_t id = p->id;
+		uint32_t withdrawn = p->withdrawn, left = p->pool.total;
+
 		stats_free(p->stats);
 		pool_put(&root.pool, p);
+		log_line("hv: partition %llu deleted (%u pages withdrawn, %u left, "
+			 "root pool %u free of %u)", (unsigned long long)id, withdrawn, left,
+			 root.pool.free_count, root.pool.total);
 	}
 }
 
@@ -112,109 +104,70 @@ enum hv_status hvcall_create_partition(struct hvcall *c)
 
 enum hv_status hvcall_initialize_partition(struct hvcall *c)
 {
-	const struct hv_input_partition *in = c->in;
-	struct partition *p = partition_get_guest(in->partition_id);
+	struct partition *p = c->partition;
 	enum hv_status status;
 
-	if (!p)
-		return HV_STATUS_INVALID_PARTITION_ID;
-
-	lock_take(&p->lock);
-	if (p->state != PARTITION_CREATED) {
-		status = HV_STATUS_INVALID_PARTITION_STATE;
-	} else {
-		status = gpa_prepare(p);
-		if (status == HV_STATUS_SUCCESS)
-			p->state = PARTITION_ACTIVE;
-	}
-	lock_drop(&p->lock);
-
-	partition_put(p);
+	lock_scope(&p->lock);
+	if (p->state != PARTITION_CREATED)
+		return HV_STATUS_INVALID_PARTITION_STATE;
+	status = gpa_prepare(p);
+	if (status == HV_STATUS_SUCCESS)
+		p->state = PARTITION_ACTIVE;
 	return status;
 }
 
 /* Afterwards every page of the partition is free in its pool. */
 enum hv_status hvcall_finalize_partition(struct hvcall *c)
 {
-	const struct hv_input_partition *in = c->in;
-	struct partition *p = partition_get_guest(in->partition_id);
-	enum hv_status status = HV_STATUS_SUCCESS;
-
-	if (!p)
-		return HV_STATUS_INVALID_PARTITION_ID;
+	struct partition *p = c->partition;
+	enum partition_state before;
 
 	lock_take(&p->lock);
-	if (p->state == PARTITION_FINALIZED)
-		status = HV_STATUS_INVALID_PARTITION_STATE;
-	else
-		p->state = PARTITION_FINALIZED;
+	before = p->state;
+	p->state = PARTITION_FINALIZED;
 	lock_drop(&p->lock);
+	if (before == PARTITION_FINALIZED)
+		return HV_STATUS_INVALID_PARTITION_STATE;
 
-	if (status == HV_STATUS_SUCCESS) {
-		vp_destroy_all(p);
-		port_destroy_all(p);
-		gpa_destroy(p);
-		if (p->pool.free_count != p->pool.total)
-			log_line("hv: partition %llu keeps %u pages (a leak)",
-				 (unsigned long long)p->id,
-				 p->pool.total - p->pool.free_count);
-	}
-	partition_put(p);
-	return status;
+	vp_destroy_all(p);
+	port_destroy_all(p);
+	gpa_destroy(p);
+	if (p->pool.free_count != p->pool.total)
+		log_line("hv: partition %llu keeps %u pages (a leak)", (unsigned long long)p->id,
+			 p->pool.total - p->pool.free_count);
+	return HV_STATUS_SUCCESS;
 }
 
 static bool unlink_partition(struct partition *p)
 {
-	struct partition **at;
-	bool found = false;
-
-	lock_take(&table.lock);
-	for (at = &table.first; *at; at = &(*at)->next) {
+	lock_scope(&table.lock);
+	for (struct partition **at = &table.first; *at; at = &(*at)->next) {
 		if (*at == p) {
 			*at = p->next;
 			p->refs--;	/* the table's */
-			found = true;
-			break;
+			return true;
 		}
 	}
-	lock_drop(&table.lock);
-	return found;
+	return false;
 }
 
+/* Its page goes back when the caller lets go of it. */
 enum hv_status hvcall_delete_partition(struct hvcall *c)
 {
-	const struct hv_input_partition *in = c->in;
-	struct partition *p = partition_get_guest(in->partition_id);
-	enum hv_status status = HV_STATUS_SUCCESS;
-	uint64_t id;
-	uint32_t withdrawn, left;
-
-	if (!p)
-		return HV_STATUS_INVALID_PARTITION_ID;
+	struct partition *p = c->partition;
 
 	lock_take(&p->lock);
 	if (p->state == PARTITION_ACTIVE) {
-		status = HV_STATUS_INVALID_PARTITION_STATE;
-	} else {
-		/* Mapped before it was initialized, and never finalized. */
-		if (p->state == PARTITION_CREATED)
-			gpa_destroy(p);
-		p->state = PARTITION_FINALIZED;
+		lock_drop(&p->lock);
+		return HV_STATUS_INVALID_PARTITION_STATE;
 	}
+	/* Mapped before it was initialized, and never finalized. */
+	if (p->state == PARTITION_CREATED)
+		gpa_destroy(p);
+	p->state = PARTITION_FINALIZED;
 	lock_drop(&p->lock);
 
-	if (status != HV_STATUS_SUCCESS || !unlink_partition(p)) {
-		partition_put(p);
-		return status;
-	}
-
-	stats_population(-1, 0);
-	id = p->id;
-	withdrawn = p->withdrawn;
-	left = p->pool.total;
-	partition_put(p);
-	log_line("hv: partition %llu deleted (%u pages withdrawn, %u left, root pool %u free of %u)",
-		 (unsigned long long)id, withdrawn, left, root.pool.free_count,
-		 root.pool.total);
+	if (unlink_partition(p))
+		stats_population(-1, 0);
 	return HV_STATUS_SUCCESS;
 }

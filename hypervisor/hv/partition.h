@@ -110,8 +110,6 @@ struct partition *partition_root(void);
 
 /* By id, SELF is the root; with a reference. NULL if unknown. */
 struct partition *partition_get(uint64_t id);
-/* As partition_get, but NULL for the root. */
-struct partition *partition_get_guest(uint64_t id);
 void partition_put(struct partition *p);
 
 #endif

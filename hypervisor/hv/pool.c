@@ -136,18 +136,12 @@ enum hv_status hvcall_deposit_memory(struct hvcall *c)
 {
 	const struct hv_input_deposit_memory *in = c->in;
 	const uint64_t *pfn = (const uint64_t *)(in + 1);
-	struct partition *p = partition_get(in->partition_id);
-	enum hv_status status = HV_STATUS_SUCCESS;
 
-	if (!p)
-		return HV_STATUS_INVALID_PARTITION_ID;
-	if (pool_deposit(&p->pool, pfn + c->rep_start, c->rep_count - c->rep_start))
-		c->reps_done = c->rep_count;
-	else
-		status = HV_STATUS_INVALID_PARAMETER;
-	stats_partition(p);
-	partition_put(p);
-	return status;
+	if (!pool_deposit(&c->partition->pool, pfn + c->rep_start, c->rep_count - c->rep_start))
+		return HV_STATUS_INVALID_PARAMETER;
+	c->reps_done = c->rep_count;
+	stats_partition(c->partition);
+	return HV_STATUS_SUCCESS;
 }
 
 /*
@@ -157,23 +151,17 @@ enum hv_status hvcall_deposit_memory(struct hvcall *c)
  */
 enum hv_status hvcall_withdraw_memory(struct hvcall *c)
 {
-	const struct hv_input_withdraw_memory *in = c->in;
-	struct partition *p = partition_get(in->partition_id);
+	struct partition *p = c->partition;
 	uint64_t *pfn = c->out;
 	uint32_t done;
 
-	if (!p)
-		return HV_STATUS_INVALID_PARTITION_ID;
 	lock_take(&p->lock);
 	if (p->state == PARTITION_CREATED)
 		gpa_destroy(p);
 	lock_drop(&p->lock);
-	done = pool_withdraw(&p->pool, pfn + c->rep_start,
-			     c->rep_count - c->rep_start);
+	done = pool_withdraw(&p->pool, pfn + c->rep_start, c->rep_count - c->rep_start);
 	p->withdrawn += done;
 	c->reps_done = c->rep_start + done;
 	stats_partition(p);
-	partition_put(p);
-	return c->reps_done == c->rep_count ? HV_STATUS_SUCCESS
-					    : HV_STATUS_NO_RESOURCES;
+	return c->reps_done == c->rep_count ? HV_STATUS_SUCCESS : HV_STATUS_NO_RESOURCES;
 }

@@ -5,7 +5,6 @@
 #include "hypervisor/hv/calls.h"
 #include "hypervisor/hv/partition.h"
 #include "hypervisor/hv/synic.h"
-#include "hypervisor/log.h"
 
 /* Used for both kinds: the root's ports (no match) and a guest's connections. */
 struct entry {
@@ -29,40 +28,40 @@ _Static_assert(sizeof(struct port_page) <= PAGE_SIZE, "one deposited page");
 
 #define PORT_ID_MAX	0xffffffu	/* 24 bits in the event ring */
 
-/* partition.lock held in all of these. */
+/* partition.lock held in all of these. To be left by "return": there are two loops. */
+#define for_each_entry(page_, e_, p_) \
+	for (struct port_page *page_ = (p_)->ports; page_; page_ = page_->next) \
+		for (struct entry *e_ = page_->entry; e_ < page_->entry + ENTRIES; e_++)
 
 static struct entry *find(struct partition *p, uint32_t id)
 {
-	for (struct port_page *page = p->ports; page; page = page->next)
-		for (unsigned int i = 0; i < ENTRIES; i++)
-			if (page->entry[i].id == id)
-				return &page->entry[i];
+	for_each_entry(page, e, p) {
+		if (e->id == id)
+			return e;
+	}
 	return NULL;
 }
 
-/* A free entry, in a new page if need be; NULL: no memory. */
-static struct entry *add(struct partition *p, const struct entry *e)
+/* Into a free entry, in a new page if need be; false: no memory. */
+static bool add(struct partition *p, const struct entry *new)
 {
-	struct port_page *page;
+	struct port_page *empty;
 
-	for (page = p->ports; page; page = page->next)
-		if (page->used < ENTRIES)
-			break;
-	if (!page) {
-		page = pool_get(&p->pool);
-		if (!page)
-			return NULL;
-		page->next = p->ports;
-		p->ports = page;
+	for_each_entry(page, e, p) {
+		if (e->id)
+			continue;
+		*e = *new;
+		page->used++;
+		return true;
 	}
-	for (unsigned int i = 0; i < ENTRIES; i++) {
-		if (page->entry[i].id == 0) {
-			page->entry[i] = *e;
-			page->used++;
-			return &page->entry[i];
-		}
-	}
-	panic("port: page says %llu used", (unsigned long long)page->used);
+	empty = pool_get(&p->pool);
+	if (!empty)
+		return false;
+	empty->next = p->ports;
+	empty->entry[0] = *new;
+	empty->used = 1;
+	p->ports = empty;
+	return true;
 }
 
 static bool remove_entry(struct partition *p, uint32_t id)
@@ -86,60 +85,57 @@ static bool remove_entry(struct partition *p, uint32_t id)
 
 void port_destroy_all(struct partition *p)
 {
-	lock_take(&p->lock);
+	lock_scope(&p->lock);
 	while (p->ports) {
 		struct port_page *page = p->ports;
 
 		p->ports = page->next;
 		pool_put(&p->pool, page);
 	}
-	lock_drop(&p->lock);
 }
 
 bool port_watched(struct partition *p, uint64_t gpa)
 {
-	bool hit = false;
-
 	if (!p->ports)
 		return false;
-	lock_take(&p->lock);
-	for (struct port_page *page = p->ports; page && !hit; page = page->next)
-		for (unsigned int i = 0; i < ENTRIES; i++)
-			if (page->entry[i].id && page->entry[i].gpa == gpa)
-				hit = true;
-	lock_drop(&p->lock);
-	return hit;
+	lock_scope(&p->lock);
+	for_each_entry(page, e, p) {
+		if (e->id && e->gpa == gpa)
+			return true;
+	}
+	return false;
 }
 
-static bool matches(const struct entry *e, uint64_t gpa, unsigned int size,
-		    uint64_t value)
+static bool matches(const struct entry *e, uint64_t gpa, unsigned int size, uint64_t value)
 {
 	unsigned int want = e->flags & HV_DOORBELL_SIZE_MASK;
 
-	if (!e->id || e->gpa != gpa)
-		return false;
-	if (want && size != 1u << (want - 1))
+	if (!e->id || e->gpa != gpa || (want && size != 1u << (want - 1)))
 		return false;
 	return (e->flags & HV_DOORBELL_ANY_VALUE) || e->value == value;
 }
 
-bool port_ring(struct partition *p, uint64_t gpa, unsigned int size, uint64_t value)
+/* False: no connection of the guest's for such a store. */
+static bool match(struct partition *p, uint64_t gpa, unsigned int size, uint64_t value,
+		  struct entry *found)
 {
-	uint32_t port = 0, sint = 0;
-
-	lock_take(&p->lock);
-	for (struct port_page *page = p->ports; page && !port; page = page->next) {
-		for (unsigned int i = 0; i < ENTRIES && !port; i++) {
-			if (matches(&page->entry[i], gpa, size, value)) {
-				port = page->entry[i].port_id;
-				sint = page->entry[i].sint;
-			}
+	lock_scope(&p->lock);
+	for_each_entry(page, e, p) {
+		if (matches(e, gpa, size, value)) {
+			*found = *e;
+			return true;
 		}
 	}
-	lock_drop(&p->lock);
-	if (!port)
+	return false;
+}
+
+bool port_ring(struct partition *p, uint64_t gpa, unsigned int size, uint64_t value)
+{
+	struct entry e;
+
+	if (!match(p, gpa, size, value, &e))
 		return false;
-	synic_ring(cpu_this(), sint, port);
+	synic_ring(cpu_this(), e.sint, e.port_id);
 	return true;
 }
 
@@ -148,53 +144,36 @@ bool port_ring(struct partition *p, uint64_t gpa, unsigned int size, uint64_t va
 enum hv_status hvcall_create_port(struct hvcall *c)
 {
 	const struct hv_input_create_port *in = c->in;
-	struct partition *p = partition_root();
+	struct partition *p = c->partition;
 	struct entry e = {
 		.id = in->port_id, .port_id = in->port_id, .sint = in->target_sint,
 	};
-	enum hv_status status = HV_STATUS_SUCCESS;
 
-	if (in->port_partition != ROOT_PARTITION_ID &&
-	    in->port_partition != HV_PARTITION_ID_SELF)
-		return HV_STATUS_INVALID_PARTITION_ID;
 	if (in->port_type != HV_PORT_TYPE_DOORBELL || in->target_sint >= 16)
 		return HV_STATUS_INVALID_PARAMETER;
 	if (in->port_id == 0 || in->port_id > PORT_ID_MAX)
 		return HV_STATUS_INVALID_PORT_ID;
 
-	lock_take(&p->lock);
+	lock_scope(&p->lock);
 	if (find(p, in->port_id))
-		status = HV_STATUS_INVALID_PORT_ID;
-	else if (!add(p, &e))
-		status = HV_STATUS_INSUFFICIENT_MEMORY;
-	lock_drop(&p->lock);
-	return status;
+		return HV_STATUS_INVALID_PORT_ID;
+	return add(p, &e) ? HV_STATUS_SUCCESS : HV_STATUS_INSUFFICIENT_MEMORY;
 }
 
 enum hv_status hvcall_delete_port(struct hvcall *c)
 {
 	const struct hv_input_port *in = c->in;
-	struct partition *p = partition_root();
-	bool found;
 
-	if (in->partition_id != ROOT_PARTITION_ID &&
-	    in->partition_id != HV_PARTITION_ID_SELF)
-		return HV_STATUS_INVALID_PARTITION_ID;
-	if (in->id == 0)
-		return HV_STATUS_INVALID_PORT_ID;
-	lock_take(&p->lock);
-	found = remove_entry(p, in->id);
-	lock_drop(&p->lock);
-	return found ? HV_STATUS_SUCCESS : HV_STATUS_INVALID_PORT_ID;
+	lock_scope(&c->partition->lock);
+	return in->id && remove_entry(c->partition, in->id) ? HV_STATUS_SUCCESS :
+							      HV_STATUS_INVALID_PORT_ID;
 }
 
 enum hv_status hvcall_connect_port(struct hvcall *c)
 {
 	const struct hv_input_connect_port *in = c->in;
-	struct partition *ports = partition_root();
-	enum hv_status status = HV_STATUS_SUCCESS;
+	struct partition *ports = partition_root(), *p = c->partition;
 	const struct entry *port;
-	struct partition *p;
 	struct entry e = {
 		.id = in->connection_id, .port_id = in->port_id,
 		.flags = in->flags, .gpa = in->gpa, .value = in->match_value,
@@ -212,34 +191,21 @@ enum hv_status hvcall_connect_port(struct hvcall *c)
 	if (!port)
 		return HV_STATUS_INVALID_PORT_ID;
 
-	p = partition_get_guest(in->connection_partition);
-	if (!p)
-		return HV_STATUS_INVALID_PARTITION_ID;
-	lock_take(&p->lock);
+	lock_scope(&p->lock);
 	if (p->state == PARTITION_FINALIZED)
-		status = HV_STATUS_INVALID_PARTITION_STATE;
-	else if (find(p, in->connection_id))
-		status = HV_STATUS_INVALID_CONNECTION_ID;
-	else if (!add(p, &e))
-		status = HV_STATUS_INSUFFICIENT_MEMORY;
-	lock_drop(&p->lock);
-	partition_put(p);
-	return status;
+		return HV_STATUS_INVALID_PARTITION_STATE;
+	if (find(p, in->connection_id))
+		return HV_STATUS_INVALID_CONNECTION_ID;
+	return add(p, &e) ? HV_STATUS_SUCCESS : HV_STATUS_INSUFFICIENT_MEMORY;
 }
 
 /* Idempotent: a finalized partition has no connections left. */
 enum hv_status hvcall_disconnect_port(struct hvcall *c)
 {
 	const struct hv_input_port *in = c->in;
-	struct partition *p = partition_get_guest(in->partition_id);
 
-	if (!p)
-		return HV_STATUS_INVALID_PARTITION_ID;
-	if (in->id) {
-		lock_take(&p->lock);
-		remove_entry(p, in->id);
-		lock_drop(&p->lock);
-	}
-	partition_put(p);
+	lock_scope(&c->partition->lock);
+	if (in->id)
+		remove_entry(c->partition, in->id);
 	return HV_STATUS_SUCCESS;
 }

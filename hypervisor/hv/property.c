@@ -186,29 +186,16 @@ static enum hv_status set(struct partition *p, uint32_t code, uint64_t val)
 enum hv_status hvcall_get_partition_property(struct hvcall *c)
 {
 	const struct hv_input_get_partition_property *in = c->in;
-	struct partition *p = partition_get(in->partition_id);
-	enum hv_status status;
 
-	if (!p)
-		return HV_STATUS_INVALID_PARTITION_ID;
-	status = get(p, in->property_code, c->out);
-	partition_put(p);
-	return status;
+	return get(c->partition, in->property_code, c->out);
 }
 
 enum hv_status hvcall_set_partition_property(struct hvcall *c)
 {
 	const struct hv_input_set_partition_property *in = c->in;
-	struct partition *p = partition_get_guest(in->partition_id);
-	enum hv_status status;
 
-	if (!p)
-		return HV_STATUS_INVALID_PARTITION_ID;
-	lock_take(&p->lock);
-	status = set(p, in->property_code, in->value);
-	lock_drop(&p->lock);
-	partition_put(p);
-	return status;
+	lock_scope(&c->partition->lock);
+	return set(c->partition, in->property_code, in->value);
 }
 
 /* Output of GET_PARTITION_PROPERTY_EX for the two codes below: one bank. */
@@ -221,35 +208,26 @@ struct bank_output {
 enum hv_status hvcall_get_partition_property_ex(struct hvcall *c)
 {
 	const struct hv_input_get_partition_property_ex *in = c->in;
-	struct partition *p = partition_get(in->partition_id);
+	bool root = c->partition == partition_root();
 	struct bank_output *out = c->out;
-	enum hv_status status = HV_STATUS_SUCCESS;
 
-	if (!p)
-		return HV_STATUS_INVALID_PARTITION_ID;
 	c->out_size = sizeof(*out);
 	switch (in->property_code) {
 	case HV_PROPERTY_VMM_CAPABILITIES:
 		out->count = 1;		/* and none of them */
-		break;
+		return HV_STATUS_SUCCESS;
 	case HV_PROPERTY_ASSIGNABLE_SYNTHETIC_PROC_FEATURES:
 		out->count = 1;
 		out->bank[0] = PARTITION_FEATURES;
-		break;
+		return HV_STATUS_SUCCESS;
 	case HV_PROPERTY_COUNTERS:
 		c->out_size = HV_COUNTERS_MAX * sizeof(uint64_t);
-		status = p == partition_root() ? stats_read(in->arg, c->out) :
-						 HV_STATUS_INVALID_PARAMETER;
-		break;
+		return root ? stats_read(in->arg, c->out) : HV_STATUS_INVALID_PARAMETER;
 	case HV_PROPERTY_TRACE:
 		c->out_size = sizeof(struct hv_trace_page);
-		if (p != partition_root() || !trace_read(in->arg, c->out))
-			status = HV_STATUS_INVALID_PARAMETER;
-		break;
+		return root && trace_read(in->arg, c->out) ? HV_STATUS_SUCCESS :
+							     HV_STATUS_INVALID_PARAMETER;
 	default:
-		status = get(p, in->property_code, c->out);
-		break;
+		return get(c->partition, in->property_code, c->out);
 	}
-	partition_put(p);
-	return status;
 }

@@ -479,18 +479,12 @@ enum hv_status hvcall_get_vp_registers(struct hvcall *c)
 	const struct hv_input_vp_registers *in = c->in;
 	const uint32_t *name = (const uint32_t *)(in + 1);
 	union hv_register_value *out = c->out;
-	enum hv_status status;
-	struct vp *vp;
+	enum hv_status status = HV_STATUS_SUCCESS;
 
-	status = vp_open(in->partition_id, in->vp_index, &vp);
-	if (status != HV_STATUS_SUCCESS)
-		return status;
-	for (c->reps_done = c->rep_start; c->reps_done < c->rep_count; c->reps_done++) {
-		status = regs_get(vp, name[c->reps_done], &out[c->reps_done]);
-		if (status != HV_STATUS_SUCCESS)
-			break;
+	for (uint32_t i = c->rep_start; i < c->rep_count && status == HV_STATUS_SUCCESS; i++) {
+		status = regs_get(c->vp, name[i], &out[i]);
+		c->reps_done += status == HV_STATUS_SUCCESS;
 	}
-	vp_close(vp, false);
 	return status;
 }
 
@@ -498,17 +492,11 @@ enum hv_status hvcall_set_vp_registers(struct hvcall *c)
 {
 	const struct hv_input_vp_registers *in = c->in;
 	const struct hv_register_assoc *reg = (const struct hv_register_assoc *)(in + 1);
-	enum hv_status status;
-	struct vp *vp;
+	enum hv_status status = HV_STATUS_SUCCESS;
 
-	status = vp_open(in->partition_id, in->vp_index, &vp);
-	if (status != HV_STATUS_SUCCESS)
-		return status;
-	for (c->reps_done = c->rep_start; c->reps_done < c->rep_count; c->reps_done++) {
-		status = regs_set(vp, reg[c->reps_done].name, &reg[c->reps_done].value);
-		if (status != HV_STATUS_SUCCESS)
-			break;
+	for (uint32_t i = c->rep_start; i < c->rep_count && status == HV_STATUS_SUCCESS; i++) {
+		status = regs_set(c->vp, reg[i].name, &reg[i].value);
+		c->reps_done += status == HV_STATUS_SUCCESS;
 	}
-	vp_close(vp, true);
 	return status;
 }

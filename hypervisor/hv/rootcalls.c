@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "hypervisor/hv/rootcalls.h"
+#include "hypervisor/hv/calls.h"
 
 #include "hypervisor/cpu.h"
 #include "hypervisor/hv/synic.h"

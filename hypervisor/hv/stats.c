@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "hypervisor/hv/stats.h"
 
-#include "abi/hv/guest.h"
 #include "hypervisor/counters.h"
 #include "hypervisor/cpu.h"
 #include "hypervisor/hv/calls.h"
@@ -130,54 +129,6 @@ void stats_turn(struct vp *vp, struct cpu *cpu, uint64_t start, uint64_t ran)
 	cpu->dispatched += all;
 }
 
-/* clang-format off: lists */
-unsigned int stats_hypercall_kind(uint16_t code)
-{
-	switch (code) {
-	case HVCALL_MAP_GPA_PAGES:
-	case HVCALL_UNMAP_GPA_PAGES:
-	case HVCALL_GET_GPA_PAGES_ACCESS_STATES:
-		return VP_COUNTER_GPA_HYPERCALLS;
-	case HVCALL_GET_LOGICAL_PROCESSOR_RUN_TIME:
-		return VP_COUNTER_LP_HYPERCALLS;
-	case HVCALL_POST_MESSAGE:
-	case HVCALL_SIGNAL_EVENT:
-	case HVCALL_POST_MESSAGE_DIRECT:
-	case HVCALL_SIGNAL_EVENT_DIRECT:
-	case HVCALL_NOTIFY_PORT_RING_EMPTY:
-	case HVCALL_CREATE_PORT:
-	case HVCALL_CONNECT_PORT:
-		return VP_COUNTER_SYNIC_HYPERCALLS;
-	case HVCALL_ASSERT_VIRTUAL_INTERRUPT:
-	case HVCALL_CLEAR_VIRTUAL_INTERRUPT:
-	case HVCALL_SEND_IPI:
-	case HVCALL_SEND_IPI_EX:
-		return VP_COUNTER_INTERRUPT_HYPERCALLS;
-	case HVCALL_TRANSLATE_VIRTUAL_ADDRESS:
-	case HVCALL_FLUSH_VIRTUAL_ADDRESS_SPACE:
-	case HVCALL_FLUSH_VIRTUAL_ADDRESS_LIST:
-	case HVCALL_FLUSH_VIRTUAL_ADDRESS_SPACE_EX:
-	case HVCALL_FLUSH_VIRTUAL_ADDRESS_LIST_EX:
-		return VP_COUNTER_MMU_HYPERCALLS;
-	case HVCALL_NOTIFY_LONG_SPIN_WAIT:
-		return VP_COUNTER_LONG_SPIN_WAIT_HYPERCALLS;
-	case HVCALL_CREATE_VP:
-	case HVCALL_DELETE_VP:
-	case HVCALL_DISPATCH_VP:
-	case HVCALL_GET_VP_REGISTERS:
-	case HVCALL_SET_VP_REGISTERS:
-	case HVCALL_GET_VP_STATE:
-	case HVCALL_SET_VP_STATE:
-		return VP_COUNTER_VP_HYPERCALLS;
-	case HVCALL_DEPOSIT_MEMORY:
-	case HVCALL_WITHDRAW_MEMORY:
-		return VP_COUNTER_DEPOSIT_HYPERCALLS;
-	default:
-		return VP_COUNTER_OTHER_HYPERCALLS;
-	}
-}
-/* clang-format on */
-
 /* --- the calls --- */
 
 /* @slot's page, from the pool if there is none yet and @pfn wants it. */
@@ -203,6 +154,23 @@ static enum hv_status own_page(struct counters *page, uint64_t *pfn)
 	return HV_STATUS_SUCCESS;
 }
 
+static enum hv_status vp_page(struct partition *p, uint32_t index, uint64_t *pfn)
+{
+	enum hv_status status;
+	struct vp *vp;
+
+	if (p == partition_root())
+		return index < cpu_count ? own_page(cpus[index]->vp_stats, pfn) :
+					   HV_STATUS_INVALID_VP_INDEX;
+	vp = vp_get(p, index);
+	if (!vp)
+		return HV_STATUS_INVALID_VP_INDEX;
+	status = pool_page(&vp->lock, &vp->stats, pfn);
+	vp_put(vp);
+	return status;
+}
+
+/* Of the partition, or one of its VPs. */
 static enum hv_status partition_page(const struct hv_input_stats_page *in, uint64_t *pfn)
 {
 	struct partition *p = partition_get(in->partition_id);
@@ -210,29 +178,16 @@ static enum hv_status partition_page(const struct hv_input_stats_page *in, uint6
 
 	if (!p)
 		return HV_STATUS_INVALID_PARTITION_ID;
-	status = pool_page(&p->stats_lock, &p->stats, pfn);
-	stats_partition(p);
+	if (in->type == HV_STATS_OBJECT_VP) {
+		status = vp_page(p, in->vp_index, pfn);
+	} else {
+		status = pool_page(&p->stats_lock, &p->stats, pfn);
+		stats_partition(p);
+	}
 	partition_put(p);
 	return status;
 }
 
-static enum hv_status vp_page(const struct hv_input_stats_page *in, uint64_t *pfn)
-{
-	enum hv_status status;
-	struct vp *vp;
-
-	if (in->partition_id == ROOT_PARTITION_ID || in->partition_id == HV_PARTITION_ID_SELF) {
-		if (in->vp_index >= cpu_count)
-			return HV_STATUS_INVALID_VP_INDEX;
-		return own_page(cpus[in->vp_index]->vp_stats, pfn);
-	}
-	status = vp_lookup(in->partition_id, in->vp_index, &vp);
-	if (status != HV_STATUS_SUCCESS)
-		return status;
-	status = pool_page(&vp->lock, &vp->stats, pfn);
-	vp_release(vp);
-	return status;
-}
 
 /* @pfn: of the page; NULL: it is only to be looked up. */
 static enum hv_status object_page(const struct hv_input_stats_page *in, uint64_t *pfn)
@@ -248,9 +203,8 @@ static enum hv_status object_page(const struct hv_input_stats_page *in, uint64_t
 		return lp < cpu_count ? own_page(cpus[lp]->lp_stats, pfn) :
 					HV_STATUS_INVALID_LP_INDEX;
 	case HV_STATS_OBJECT_PARTITION:
-		return partition_page(in, pfn);
 	case HV_STATS_OBJECT_VP:
-		return vp_page(in, pfn);
+		return partition_page(in, pfn);
 	default:
 		return HV_STATUS_INVALID_PARAMETER;
 	}

@@ -39,7 +39,4 @@ void stats_turn(struct vp *vp, struct cpu *cpu, uint64_t start, uint64_t ran);
 /* Answer HV_PROPERTY_COUNTERS. */
 enum hv_status stats_read(uint64_t arg, uint64_t out[HV_COUNTERS_MAX]);
 
-/* The kind of a hypercall, as an index of a VP's counters. */
-unsigned int stats_hypercall_kind(uint16_t code);
-
 #endif

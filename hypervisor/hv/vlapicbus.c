@@ -154,52 +154,38 @@ enum hv_status hvcall_assert_virtual_interrupt(struct hvcall *c)
 	bool logical = in->control & HV_INTERRUPT_CONTROL_LOGICAL;
 	uint32_t dest = (uint32_t)in->dest_addr;
 	uint8_t vector = (uint8_t)in->vector;
-	enum hv_status status = HV_STATUS_SUCCESS;
-	struct partition *p;
 
 	if (in->vector > 0xff)
 		return HV_STATUS_INVALID_PARAMETER;
-	p = partition_get_guest(in->partition_id);
-	if (!p)
-		return HV_STATUS_INVALID_PARTITION_ID;
-
 	switch (in->interrupt_type) {
 	case HV_INTERRUPT_TYPE_FIXED:
 	case HV_INTERRUPT_TYPE_LOWEST:
-		if (vector < 16) {
-			status = HV_STATUS_INVALID_PARAMETER;
-			break;
-		}
+		if (vector < 16)
+			return HV_STATUS_INVALID_PARAMETER;
 		__attribute__((fallthrough));
 	case HV_INTERRUPT_TYPE_NMI:
 	case HV_INTERRUPT_TYPE_INIT:
 	case HV_INTERRUPT_TYPE_SIPI:
 	case HV_INTERRUPT_TYPE_EXTINT:
 		/* A message to nobody is lost, as on the real bus. */
-		vlapic_message(p, in->interrupt_type, level, logical, dest, vector);
-		break;
+		vlapic_message(c->partition, in->interrupt_type, level, logical, dest, vector);
+		return HV_STATUS_SUCCESS;
 	case HV_INTERRUPT_TYPE_LOCAL_INT0:
 	case HV_INTERRUPT_TYPE_LOCAL_INT1:
-		local_interrupt(p, in->interrupt_type - HV_INTERRUPT_TYPE_LOCAL_INT0,
+		local_interrupt(c->partition, in->interrupt_type - HV_INTERRUPT_TYPE_LOCAL_INT0,
 				logical, dest, vector);
-		break;
+		return HV_STATUS_SUCCESS;
 	default:
-		status = HV_STATUS_INVALID_PARAMETER;
-		break;
+		return HV_STATUS_INVALID_PARAMETER;
 	}
-	partition_put(p);
-	return status;
 }
 
 /* A PIC has withdrawn its request: forget an ExtINT nobody has taken yet. */
 enum hv_status hvcall_clear_virtual_interrupt(struct hvcall *c)
 {
-	const struct hv_input_partition *in = c->in;
-	struct partition *p = partition_get_guest(in->partition_id);
+	struct partition *p = c->partition;
 
-	if (!p)
-		return HV_STATUS_INVALID_PARTITION_ID;
-	lock_take(&p->lock);
+	lock_scope(&p->lock);
 	for (unsigned int i = 0; i < p->vp_limit; i++) {
 		struct vp *vp = p->vp[i];
 
@@ -209,7 +195,5 @@ enum hv_status hvcall_clear_virtual_interrupt(struct hvcall *c)
 		vp->apic.extint_pending = false;
 		lock_drop(&vp->lock);
 	}
-	lock_drop(&p->lock);
-	partition_put(p);
 	return HV_STATUS_SUCCESS;
 }

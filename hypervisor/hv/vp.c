@@ -14,49 +14,21 @@
 
 struct vp *vp_get(struct partition *p, uint32_t index)
 {
-	struct vp *vp = NULL;
+	struct vp *vp;
 
 	if (index >= PARTITION_VPS_MAX)
 		return NULL;
-	lock_take(&p->lock);
-	if (p->state != PARTITION_FINALIZED) {
-		vp = p->vp[index];
-		if (vp)
-			vp->refs++;
-	}
-	lock_drop(&p->lock);
+	lock_scope(&p->lock);
+	vp = p->state != PARTITION_FINALIZED ? p->vp[index] : NULL;
+	if (vp)
+		vp->refs++;
 	return vp;
 }
 
 void vp_put(struct vp *vp)
 {
-	struct partition *p = vp->partition;
-
-	lock_take(&p->lock);
+	lock_scope(&vp->partition->lock);
 	vp->refs--;
-	lock_drop(&p->lock);
-}
-
-enum hv_status vp_lookup(uint64_t partition_id, uint32_t index, struct vp **vp)
-{
-	struct partition *p = partition_get_guest(partition_id);
-
-	if (!p)
-		return HV_STATUS_INVALID_PARTITION_ID;
-	*vp = vp_get(p, index);
-	if (!*vp) {
-		partition_put(p);
-		return HV_STATUS_INVALID_VP_INDEX;
-	}
-	return HV_STATUS_SUCCESS;
-}
-
-void vp_release(struct vp *vp)
-{
-	struct partition *p = vp->partition;
-
-	vp_put(vp);
-	partition_put(p);
 }
 
 /*
@@ -75,33 +47,6 @@ void vp_acquire(struct vp *vp)
 void vp_drop(struct vp *vp)
 {
 	lock_drop(&vp->run_lock);
-}
-
-enum hv_status vp_open(uint64_t partition_id, uint32_t index, struct vp **vp)
-{
-	enum hv_status status = vp_lookup(partition_id, index, vp);
-
-	if (status == HV_STATUS_SUCCESS) {
-		vp_acquire(*vp);
-		regpage_load(*vp);
-	}
-	return status;
-}
-
-void vp_close(struct vp *vp, bool changed)
-{
-	if (changed) {
-		regpage_publish(vp);
-		vp_sync_timer(vp);
-	}
-	vp_drop(vp);
-	if (changed) {
-		/* It may be runnable now: a VMM resets a halted VP by writing its RIP. */
-		lock_take(&vp->lock);
-		vp_wake(vp);
-		lock_drop(&vp->lock);
-	}
-	vp_release(vp);
 }
 
 void vp_sync_timer(struct vp *vp)
@@ -221,10 +166,9 @@ static void timer_fired(struct timer *t)
 
 static void free_pages(struct pool *pool, struct vp *vp)
 {
-	if (vp->reg_page)
-		pool_put_shared(pool, vp->reg_page);
-	if (vp->message)
-		pool_put_shared(pool, vp->message);
+	for (unsigned int i = 0; i < ARRAY_SIZE(vp->state_page); i++)
+		if (vp->state_page[i])
+			pool_put_shared(pool, vp->state_page[i]);
 	if (vp->cpu.vmcb)
 		pool_put(pool, vp->cpu.vmcb);
 	if (vp->cpu.xsave)
@@ -269,54 +213,56 @@ put_vp:
 	return NULL;
 }
 
+static enum hv_status add(struct partition *p, uint32_t index, uint64_t flags)
+{
+	struct vp *vp;
+
+	lock_scope(&p->lock);
+	if (p->state != PARTITION_ACTIVE)
+		return HV_STATUS_INVALID_PARTITION_STATE;
+	if (index >= PARTITION_VPS_MAX || p->vp[index])
+		return HV_STATUS_INVALID_VP_INDEX;
+	if (flags)
+		return HV_STATUS_INVALID_PARAMETER;
+	vp = create(p, index);
+	if (!vp)
+		return HV_STATUS_INSUFFICIENT_MEMORY;
+	p->vp[index] = vp;
+	p->vp_limit = MAX(p->vp_limit, index + 1);
+	stats_population(0, 1);
+	return HV_STATUS_SUCCESS;
+}
+
 enum hv_status hvcall_create_vp(struct hvcall *c)
 {
 	const struct hv_input_create_vp *in = c->in;
-	struct partition *p = partition_get_guest(in->partition_id);
-	enum hv_status status = HV_STATUS_SUCCESS;
+	enum hv_status status = add(c->partition, in->vp_index, in->flags);
 
-	if (!p)
-		return HV_STATUS_INVALID_PARTITION_ID;
-
-	lock_take(&p->lock);
-	if (p->state != PARTITION_ACTIVE)
-		status = HV_STATUS_INVALID_PARTITION_STATE;
-	else if (in->vp_index >= PARTITION_VPS_MAX || p->vp[in->vp_index])
-		status = HV_STATUS_INVALID_VP_INDEX;
-	else if (in->flags)
-		status = HV_STATUS_INVALID_PARAMETER;
-	if (status == HV_STATUS_SUCCESS) {
-		struct vp *vp = create(p, in->vp_index);
-
-		if (vp) {
-			p->vp[in->vp_index] = vp;
-			p->vp_limit = MAX(p->vp_limit, in->vp_index + 1);
-			stats_population(0, 1);
-		} else {
-			status = HV_STATUS_INSUFFICIENT_MEMORY;
-		}
-	}
-	lock_drop(&p->lock);
-	stats_partition(p);
-
-	partition_put(p);
+	stats_partition(c->partition);
 	return status;
 }
 
-/*
- * The VP is out of the table; wait until whoever still holds it, a DISPATCH_VP
- * on another processor perhaps, is done with it.
- */
-static void destroy(struct partition *p, struct vp *vp)
+static bool in_use(struct vp *vp)
 {
-	for (;;) {
-		bool used;
+	lock_scope(&vp->partition->lock);
+	return vp->refs != 0;
+}
 
-		lock_take(&p->lock);
-		used = vp->refs != 0;
-		lock_drop(&p->lock);
-		if (!used)
-			break;
+/*
+ * Out of the table; then wait until whoever still holds the VP, a DISPATCH_VP on
+ * another processor perhaps, is done with it. False: there is none.
+ */
+static bool destroy(struct partition *p, uint32_t index)
+{
+	struct vp *vp;
+
+	lock_take(&p->lock);
+	vp = p->vp[index];
+	p->vp[index] = NULL;
+	lock_drop(&p->lock);
+	if (!vp)
+		return false;
+	while (in_use(vp)) {
 		if (vp->cpu.in_guest)
 			lapic_kick(vp->cpu.host);
 		cpu_relax();
@@ -325,120 +271,58 @@ static void destroy(struct partition *p, struct vp *vp)
 	synic_cancel(&vp->signal);
 	free_pages(&p->pool, vp);
 	stats_partition(p);
+	return true;
 }
 
 void vp_destroy_all(struct partition *p)
 {
-	for (unsigned int i = 0; i < p->vp_limit; i++) {
-		struct vp *vp;
-
-		lock_take(&p->lock);
-		vp = p->vp[i];
-		p->vp[i] = NULL;
-		lock_drop(&p->lock);
-		if (vp)
-			destroy(p, vp);
-	}
+	for (unsigned int i = 0; i < p->vp_limit; i++)
+		destroy(p, i);
 }
 
 enum hv_status hvcall_delete_vp(struct hvcall *c)
 {
 	const struct hv_input_delete_vp *in = c->in;
-	struct partition *p = partition_get_guest(in->partition_id);
-	struct vp *vp = NULL;
 
-	if (!p)
-		return HV_STATUS_INVALID_PARTITION_ID;
-	lock_take(&p->lock);
-	if (in->vp_index < PARTITION_VPS_MAX) {
-		vp = p->vp[in->vp_index];
-		p->vp[in->vp_index] = NULL;
-	}
-	lock_drop(&p->lock);
-	if (vp)
-		destroy(p, vp);
-	partition_put(p);
-	return vp ? HV_STATUS_SUCCESS : HV_STATUS_INVALID_VP_INDEX;
+	return in->vp_index < PARTITION_VPS_MAX && destroy(c->partition, in->vp_index) ?
+		       HV_STATUS_SUCCESS : HV_STATUS_INVALID_VP_INDEX;
 }
 
 /* --- state pages: register page and intercept message page --- */
 
-/* False: no such type. */
-static bool state_page(struct vp *vp, uint16_t type, void **page)
+/* NULL: no such type. */
+static void **state_page(struct vp *vp, uint16_t type)
 {
-	switch (type) {
-	case HV_VP_STATE_PAGE_REGISTERS:
-		*page = vp->reg_page;
-		return true;
-	case HV_VP_STATE_PAGE_INTERCEPT_MESSAGE:
-		*page = vp->message;
-		return true;
-	default:
-		return false;
-	}
-}
-
-static void set_state_page(struct vp *vp, uint16_t type, void *page)
-{
-	if (type == HV_VP_STATE_PAGE_REGISTERS)
-		vp->reg_page = page;
-	else
-		vp->message = page;
+	return type < ARRAY_SIZE(vp->state_page) ? &vp->state_page[type] : NULL;
 }
 
 enum hv_status hvcall_map_vp_state_page(struct hvcall *c)
 {
 	const struct hv_input_map_vp_state_page *in = c->in;
-	enum hv_status status;
+	void **page = state_page(c->vp, in->type);
 	uint64_t *pfn = c->out;
-	struct vp *vp;
-	void *page;
 
-	status = vp_lookup(in->partition_id, in->vp_index, &vp);
-	if (status != HV_STATUS_SUCCESS)
-		return status;
-
-	vp_acquire(vp);
-	if (!state_page(vp, in->type, &page) || in->flags) {
-		/* flags: a location of the caller's choice */
-		status = HV_STATUS_INVALID_PARAMETER;
-	} else {
-		if (!page)
-			page = pool_get_shared(&vp->partition->pool);
-		if (!page)
-			status = HV_STATUS_INSUFFICIENT_MEMORY;
-		else
-			*pfn = virt_to_phys(page) >> PAGE_SHIFT;
-		set_state_page(vp, in->type, page);
-	}
-	if (status == HV_STATUS_SUCCESS && in->type == HV_VP_STATE_PAGE_REGISTERS)
-		regpage_publish(vp);
-	vp_drop(vp);
-
-	vp_release(vp);
-	return status;
+	/* flags: a location of the caller's choice */
+	if (!page || in->flags)
+		return HV_STATUS_INVALID_PARAMETER;
+	if (!*page)
+		*page = pool_get_shared(&c->partition->pool);
+	if (!*page)
+		return HV_STATUS_INSUFFICIENT_MEMORY;
+	*pfn = virt_to_phys(*page) >> PAGE_SHIFT;
+	regpage_publish(c->vp);
+	return HV_STATUS_SUCCESS;
 }
 
 enum hv_status hvcall_unmap_vp_state_page(struct hvcall *c)
 {
 	const struct hv_input_unmap_vp_state_page *in = c->in;
-	enum hv_status status;
-	struct vp *vp;
-	void *page;
+	void **page = state_page(c->vp, in->type);
 
-	status = vp_lookup(in->partition_id, in->vp_index, &vp);
-	if (status != HV_STATUS_SUCCESS)
-		return status;
-
-	vp_acquire(vp);
-	if (!state_page(vp, in->type, &page)) {
-		status = HV_STATUS_INVALID_PARAMETER;
-	} else if (page) {
-		pool_put_shared(&vp->partition->pool, page);
-		set_state_page(vp, in->type, NULL);
-	}
-	vp_drop(vp);
-
-	vp_release(vp);
-	return status;
+	if (!page)
+		return HV_STATUS_INVALID_PARAMETER;
+	if (*page)
+		pool_put_shared(&c->partition->pool, *page);
+	*page = NULL;
+	return HV_STATUS_SUCCESS;
 }

@@ -52,8 +52,13 @@ struct vp {
 	bool assist_armed;		/* the assist page says "no EOI required" */
 	uint64_t missing;		/* vp_missing; 0: nothing */
 	struct cpuid_page *cpuid;	/* registered results, NULL: none */
-	struct hv_register_page *reg_page;
-	struct hv_message *message;
+	union {				/* by enum hv_vp_state_page */
+		void *state_page[2];
+		struct {
+			struct hv_register_page *reg_page;
+			struct hv_message *message;
+		};
+	};
 	uint32_t nested_faults;		/* in a row without an intercept */
 
 	/* lock */
@@ -85,26 +90,9 @@ _Static_assert(sizeof(struct vp) <= PAGE_SIZE, "one deposited page");
 struct vp *vp_get(struct partition *p, uint32_t index);
 void vp_put(struct vp *vp);
 
-/*
- * What nearly every VP call begins with: partition and VP of the input's first
- * words, both referenced.
- */
-enum hv_status vp_lookup(uint64_t partition_id, uint32_t index, struct vp **vp);
-/* vp_put and partition_put. */
-void vp_release(struct vp *vp);
-
 /* Own the architectural state: gets the VP out of guest mode first. */
 void vp_acquire(struct vp *vp);
 void vp_drop(struct vp *vp);
-
-/*
- * What a call about a VP's state begins and ends with: look-up, vp_acquire and
- * what the VMM wrote into the register page; vp_drop, vp_release. @changed: the
- * call may have written state; the register page, the timer and a sleeping VP
- * hear of it.
- */
-enum hv_status vp_open(uint64_t partition_id, uint32_t index, struct vp **vp);
-void vp_close(struct vp *vp, bool changed);
 
 /* The hardware timer follows the local APIC's next expiry. run_lock held. */
 void vp_sync_timer(struct vp *vp);

@@ -27,18 +27,16 @@ static void *first_page(const struct hvcall *c)
 	return phys_to_virt(pfn << PAGE_SHIFT);
 }
 
-static enum hv_status get(struct vp *vp, const struct hvcall *c, uint32_t type,
-			  uint64_t states)
+enum hv_status hvcall_get_vp_state(struct hvcall *c)
 {
+	const struct hv_input_vp_state *in = c->in;
+	void *page = in->type & TYPE_PAGES ? first_page(c) : NULL;
 	struct hv_stimer_state *timer = c->out;
-	void *page = NULL;
+	struct vp *vp = c->vp;
 
-	if (type & TYPE_PAGES) {
-		page = first_page(c);
-		if (!page)
-			return HV_STATUS_INVALID_PARAMETER;
-	}
-	switch (type) {
+	if ((in->type & TYPE_PAGES) && !page)
+		return HV_STATUS_INVALID_PARAMETER;
+	switch (in->type) {
 	case HV_VP_STATE_LAPIC: {
 		struct hv_local_apic_state s;
 
@@ -49,39 +47,39 @@ static enum hv_status get(struct vp *vp, const struct hvcall *c, uint32_t type,
 		return HV_STATUS_SUCCESS;
 	}
 	case HV_VP_STATE_XSAVE:
-		fpu_get_compacted(&vp->cpu, states, page);
+		fpu_get_compacted(&vp->cpu, in->xsave_states, page);
 		return HV_STATUS_SUCCESS;
 	case HV_VP_STATE_SIMP:
 	case HV_VP_STATE_SIEFP:
-		guestsynic_get_page(vp, type == HV_VP_STATE_SIEFP, page);
+		guestsynic_get_page(vp, in->type == HV_VP_STATE_SIEFP, page);
 		return HV_STATUS_SUCCESS;
-	case HV_VP_STATE_SYNTHETIC_TIMERS:
-		lock_take(&vp->lock);
+	case HV_VP_STATE_SYNTHETIC_TIMERS: {
+		lock_scope(&vp->lock);
 		for (unsigned int i = 0; i < HV_STIMER_COUNT; i++)
 			guesttimer_get_state(vp, i, &timer[i]);
-		lock_drop(&vp->lock);
 		return HV_STATUS_SUCCESS;
+	}
 	default:
 		return HV_STATUS_INVALID_PARAMETER;
 	}
 }
 
-/* @copy: a private page, so that what is checked is what is used. */
-static enum hv_status set(struct vp *vp, const struct hvcall *c, uint32_t type,
-			  uint8_t *copy)
+enum hv_status hvcall_set_vp_state(struct hvcall *c)
 {
 	const struct hv_input_vp_state *in = c->in;
 	const struct hv_stimer_state *timer = (const void *)(in + 1);
+	struct vp *vp = c->vp;
+	uint8_t *copy = c->out; /* private, so that what is checked is what is used */
 	bool ok = true;
 
-	if (type & TYPE_PAGES) {
+	if (in->type & TYPE_PAGES) {
 		const void *page = first_page(c);
 
 		if (!page)
 			return HV_STATUS_INVALID_PARAMETER;
 		memcpy(copy, page, PAGE_SIZE);
 	}
-	switch (type) {
+	switch (in->type) {
 	case HV_VP_STATE_LAPIC:
 		lock_take(&vp->lock);
 		ok = vlapic_set_state(vp, (const void *)copy);
@@ -92,7 +90,7 @@ static enum hv_status set(struct vp *vp, const struct hvcall *c, uint32_t type,
 		break;
 	case HV_VP_STATE_SIMP:
 	case HV_VP_STATE_SIEFP:
-		guestsynic_set_page(vp, type == HV_VP_STATE_SIEFP, copy);
+		guestsynic_set_page(vp, in->type == HV_VP_STATE_SIEFP, copy);
 		break;
 	case HV_VP_STATE_SYNTHETIC_TIMERS:
 		if (c->varhead * 8 < HV_STIMER_STATE_BYTES)
@@ -106,32 +104,4 @@ static enum hv_status set(struct vp *vp, const struct hvcall *c, uint32_t type,
 		return HV_STATUS_INVALID_PARAMETER;
 	}
 	return ok ? HV_STATUS_SUCCESS : HV_STATUS_INVALID_PARAMETER;
-}
-
-enum hv_status hvcall_get_vp_state(struct hvcall *c)
-{
-	const struct hv_input_vp_state *in = c->in;
-	enum hv_status status;
-	struct vp *vp;
-
-	status = vp_open(in->partition_id, in->vp_index, &vp);
-	if (status != HV_STATUS_SUCCESS)
-		return status;
-	status = get(vp, c, in->type, in->xsave_states);
-	vp_close(vp, false);
-	return status;
-}
-
-enum hv_status hvcall_set_vp_state(struct hvcall *c)
-{
-	const struct hv_input_vp_state *in = c->in;
-	enum hv_status status;
-	struct vp *vp;
-
-	status = vp_open(in->partition_id, in->vp_index, &vp);
-	if (status != HV_STATUS_SUCCESS)
-		return status;
-	status = set(vp, c, in->type, c->out);
-	vp_close(vp, true);
-	return status;
 }

@@ -217,18 +217,11 @@ enum hv_status hvcall_translate_virtual_address(struct hvcall *c)
 {
 	const struct hv_input_translate_virtual_address *in = c->in;
 	struct hv_output_translate_virtual_address *out = c->out;
-	enum hv_translate_result r;
-	enum hv_status status;
 	uint64_t gpa = 0;
-	struct vp *vp;
 
-	status = vp_open(in->partition_id, in->vp_index, &vp);
-	if (status != HV_STATUS_SUCCESS)
-		return status;
-	r = walk(vp, in->gva_page << PAGE_SHIFT, walk_flags(&vp->cpu, in->control_flags), &gpa);
-	out->result_code = r;
+	out->result_code = walk(c->vp, in->gva_page << PAGE_SHIFT,
+				walk_flags(&c->vp->cpu, in->control_flags), &gpa);
 	out->cache_type = 6;		/* write-back */
 	out->gpa_page = gpa >> PAGE_SHIFT;
-	vp_close(vp, false);
 	return HV_STATUS_SUCCESS;
 }

@@ -19,7 +19,7 @@
 #define VAR(name, input)       { hvcall_##name, sizeof(struct hv_input_##input), 8, false, true }
 
 static const struct {
-	hvcall_fn fn;
+	hvcall_fn *fn;
 	uint16_t in, in_rep;	/* bytes: fixed part, each element */
 	bool reps, varhead;
 } calls[] = {

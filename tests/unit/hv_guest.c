@@ -12,6 +12,7 @@
 #include "hypervisor/hv/synic.h"
 #include "hypervisor/hw/clock.h"
 #include "hypervisor/hw/lapic.h"
+#include "hypervisor/hw/power.h"
 #include "hypervisor/log.h"
 #include "hypervisor/mem/pages.h"
 #include "hypervisor/mem/rootmem.h"
@@ -226,9 +227,28 @@ void synic_ring(struct cpu *target, unsigned int sint, uint32_t port_id)
 	rig_rung_port = port_id;
 }
 
-/* The root's calls are made by their handlers' names. */
-const struct hvcall_desc hvcall_table[1];
-const unsigned int hvcall_table_size;
+/* The root's own calls are not made here. */
+void synic_ring_empty(unsigned int sint)
+{
+	fail_msg("ring %u", sint);
+}
+
+uint64_t clock_reference(void)
+{
+	fail_msg("the root's time");
+	return 0;
+}
+
+void power_set_s5(uint8_t pm1a, uint8_t pm1b)
+{
+	fail_msg("power %u %u", pm1a, pm1b);
+}
+
+void power_off(void)
+{
+	fail_msg("power off");
+	abort();
+}
 
 /* --- the fake processor --- */
 
@@ -338,13 +358,20 @@ struct hv_output_dispatch_vp rig_dispatch(struct vp *vp, uint32_t flags)
 
 /* --- calls --- */
 
-/* Parameters in buffers of their exact size, so that ASan sees a stray read. */
-static enum hv_status invoke(hvcall_fn fn, struct hvcall *c, const void *in, uint32_t in_size,
+/*
+ * The call whose handler is @fn. Parameters in buffers of their exact size, so that
+ * ASan sees a stray read.
+ */
+static enum hv_status invoke(hvcall_fn *fn, struct hvcall *c, const void *in, uint32_t in_size,
 			     void *out, uint32_t out_size)
 {
 	static _Alignas(4096) uint8_t page[4096];
+	const struct hvcall_desc *d = hvcall_table;
 	uint8_t *copy = aligned_alloc(8, ALIGN_UP(in_size, 8u));
 	enum hv_status status;
+
+	while (d->fn != fn)
+		assert_true(++d < hvcall_table + hvcall_table_size);
 
 	memcpy(copy, in, in_size);
 	memset(page, 0, sizeof(page));
@@ -353,14 +380,14 @@ static enum hv_status invoke(hvcall_fn fn, struct hvcall *c, const void *in, uin
 	c->out = page;
 	c->out_size = out_size;
 	c->reps_done = c->rep_start;
-	status = fn(c);
+	status = hvcall_run(d, c);
 	if (out)
 		memcpy(out, page, out_size);
 	free(copy);
 	return status;
 }
 
-enum hv_status rig_call(hvcall_fn fn, const void *in, uint32_t in_size, void *out,
+enum hv_status rig_call(hvcall_fn *fn, const void *in, uint32_t in_size, void *out,
 			uint32_t out_size)
 {
 	struct hvcall c = { 0 };
@@ -368,7 +395,7 @@ enum hv_status rig_call(hvcall_fn fn, const void *in, uint32_t in_size, void *ou
 	return invoke(fn, &c, in, in_size, out, out_size);
 }
 
-enum hv_status rig_varhead(hvcall_fn fn, const void *in, uint32_t in_size, uint32_t varhead,
+enum hv_status rig_varhead(hvcall_fn *fn, const void *in, uint32_t in_size, uint32_t varhead,
 			   void *out, uint32_t out_size)
 {
 	struct hvcall c = { .varhead = varhead };
@@ -376,7 +403,7 @@ enum hv_status rig_varhead(hvcall_fn fn, const void *in, uint32_t in_size, uint3
 	return invoke(fn, &c, in, in_size, out, out_size);
 }
 
-enum hv_status rig_rep(hvcall_fn fn, const void *in, uint32_t in_size, void *out, uint32_t out_size,
+enum hv_status rig_rep(hvcall_fn *fn, const void *in, uint32_t in_size, void *out, uint32_t out_size,
 		       uint32_t start, uint32_t count, uint32_t *done)
 {
 	struct hvcall c = { .rep_start = start, .rep_count = count };

@@ -10,6 +10,6 @@ hv_guest_src := tests/unit/hv_guest.c tests/unit/hv_guest_clock.c tests/unit/hv_
 	$(addprefix hypervisor/hv/,pool.c partition.c property.c gpa.c vp.c regs.c regpage.c \
 		dispatch.c intercept.c vlapic.c vlapicbus.c guestmsr.c guestcpuid.c fpu.c \
 		signal.c vpstate.c stats.c port.c walk.c guestsynic.c guesttime.c guesttimer.c \
-		guestcalls.c hypercall.c operand.c) \
+		guestcalls.c hypercall.c operand.c calltable.c rootcalls.c) \
 	hypervisor/mem/nested.c hypervisor/svm/insn.c hypervisor/trace.c \
 	hypervisor/fault.c hypervisor/efi/options.c
