@@ -66,7 +66,6 @@ struct vcpu {
 	uint64_t sysenter_cs, sysenter_esp, sysenter_eip;
 	uint64_t pat;
 	uint64_t tsc_aux;
-	uint64_t debugctl;
 	uint64_t tsc_offset;		/* guest TSC = host TSC + this */
 
 	struct vcpu_event event;

@@ -129,27 +129,27 @@ static enum hv_status call_connection(struct hvcall *c)
 								HV_STATUS_ACCESS_DENIED;
 }
 
-#define CALL_FEATURE(feature_) .feature = HV_SYNTHETIC_##feature_
+#define FEATURE(feature_) .feature = HV_SYNTHETIC_##feature_
 
 const struct hvcall_desc hvcall_guest_table[] = {
 	{ CALL(HVCALL_FLUSH_VIRTUAL_ADDRESS_SPACE, MMU, call_flush),
-	  CALL_FEATURE(TLB_FLUSH), CALL_IN(hv_input_flush) },
+	  FEATURE(TLB_FLUSH), CALL_IN(hv_input_flush) },
 	{ CALL(HVCALL_FLUSH_VIRTUAL_ADDRESS_LIST, MMU, call_flush),
-	  CALL_FEATURE(TLB_FLUSH), CALL_IN(hv_input_flush), CALL_REPS(8, 0) },
+	  FEATURE(TLB_FLUSH), CALL_IN(hv_input_flush), CALL_REPS(8, 0) },
 	{ CALL(HVCALL_FLUSH_VIRTUAL_ADDRESS_SPACE_EX, MMU, call_flush_ex),
-	  CALL_FEATURE(PROCESSOR_MASKS), CALL_IN(hv_input_flush_ex), .has_varhead = 1 },
+	  FEATURE(PROCESSOR_MASKS), CALL_IN(hv_input_flush_ex), .has_varhead = 1 },
 	{ CALL(HVCALL_FLUSH_VIRTUAL_ADDRESS_LIST_EX, MMU, call_flush_ex),
-	  CALL_FEATURE(PROCESSOR_MASKS), CALL_IN(hv_input_flush_ex), .has_varhead = 1, CALL_REPS(8, 0) },
+	  FEATURE(PROCESSOR_MASKS), CALL_IN(hv_input_flush_ex), .has_varhead = 1, CALL_REPS(8, 0) },
 	{ CALL(HVCALL_SEND_IPI, INTERRUPT, call_send_ipi),
-	  CALL_FEATURE(CLUSTER_IPI), CALL_IN(hv_input_send_ipi) },
+	  FEATURE(CLUSTER_IPI), CALL_IN(hv_input_send_ipi) },
 	{ CALL(HVCALL_SEND_IPI_EX, INTERRUPT, call_send_ipi_ex),
-	  CALL_FEATURE(PROCESSOR_MASKS), CALL_IN(hv_input_send_ipi_ex), .has_varhead = 1 },
+	  FEATURE(PROCESSOR_MASKS), CALL_IN(hv_input_send_ipi_ex), .has_varhead = 1 },
 	{ CALL(HVCALL_NOTIFY_LONG_SPIN_WAIT, LONG_SPIN_WAIT, call_long_spin_wait),
-	  CALL_FEATURE(LONG_SPIN_WAIT), .in_fixed = 8 },
+	  FEATURE(LONG_SPIN_WAIT), .in_fixed = 8 },
 	{ CALL(HVCALL_POST_MESSAGE, SYNIC, call_connection),
-	  CALL_FEATURE(PRESENT), CALL_IN(hv_input_post_message) },
+	  FEATURE(PRESENT), CALL_IN(hv_input_post_message) },
 	{ CALL(HVCALL_SIGNAL_EVENT, SYNIC, call_connection),
-	  CALL_FEATURE(PRESENT), CALL_IN(hv_input_signal_event) },
+	  FEATURE(PRESENT), CALL_IN(hv_input_signal_event) },
 };
 
 const unsigned int hvcall_guest_table_size = ARRAY_SIZE(hvcall_guest_table);

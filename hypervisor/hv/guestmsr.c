@@ -7,47 +7,10 @@
 #include "hypervisor/hv/guestsynic.h"
 #include "hypervisor/hv/guesttime.h"
 #include "hypervisor/hv/vp.h"
+#include "hypervisor/hv/vpregs.h"
 #include "hypervisor/hw/clock.h"
 #include "hypervisor/log.h"
 #include "lib/mem.h"
-
-enum {
-	MSR_TSC			= 0x10,
-	MSR_APIC_BASE		= 0x1b,
-	MSR_TSC_ADJUST		= 0x3b,
-	MSR_PATCH_LEVEL		= 0x8b,
-	MSR_MTRR_CAP		= 0xfe,
-	MSR_SYSENTER_CS		= 0x174,
-	MSR_SYSENTER_ESP	= 0x175,
-	MSR_SYSENTER_EIP	= 0x176,
-	MSR_MCG_CAP		= 0x179,
-	MSR_MCG_STATUS		= 0x17a,
-	MSR_MISC_ENABLE		= 0x1a0,
-	MSR_DEBUGCTL		= 0x1d9,
-	MSR_MTRR_PHYS_FIRST	= 0x200,
-	MSR_MTRR_PHYS_LAST	= 0x200 + 2 * MTRR_VARIABLE - 1,
-	MSR_MTRR_FIX64K		= 0x250,
-	MSR_MTRR_FIX16K_80000	= 0x258,
-	MSR_MTRR_FIX16K_A0000	= 0x259,
-	MSR_MTRR_FIX4K_FIRST	= 0x268,
-	MSR_MTRR_FIX4K_LAST	= 0x26f,
-	MSR_PAT			= 0x277,
-	MSR_MTRR_DEF_TYPE	= 0x2ff,
-	MSR_TSC_DEADLINE	= 0x6e0,
-	MSR_X2APIC_FIRST	= 0x800,
-	MSR_X2APIC_LAST		= 0x8ff,
-	MSR_EFER		= 0xc0000080,
-	MSR_STAR		= 0xc0000081,
-	MSR_LSTAR		= 0xc0000082,
-	MSR_CSTAR		= 0xc0000083,
-	MSR_SFMASK		= 0xc0000084,
-	MSR_FS_BASE		= 0xc0000100,
-	MSR_GS_BASE		= 0xc0000101,
-	MSR_KERNEL_GS_BASE	= 0xc0000102,
-	MSR_TSC_AUX		= 0xc0000103,
-	MSR_AMD_FIRST		= 0xc0010000,	/* SYSCFG, HWCR, NB_CFG, … */
-	MSR_AMD_LAST		= 0xc001ffff,
-};
 
 /* --- synthetic MSRs: TLFS "Synthetic MSRs" --- */
 
@@ -120,49 +83,6 @@ static enum hv_synthetic_feature feature_of(uint32_t msr)
 	}
 }
 
-static bool synthetic_read(struct vp *vp, uint32_t msr, uint64_t *val)
-{
-	struct partition *p = vp->partition;
-
-	switch (msr) {
-	case HV_MSR_GUEST_OS_ID:
-		*val = p->guest_os_id;
-		return true;
-	case HV_MSR_HYPERCALL:
-		*val = p->hypercall_msr;
-		return true;
-	case HV_MSR_VP_INDEX:
-		*val = vp->index;
-		return true;
-	case HV_MSR_TIME_REF_COUNT:
-		*val = guesttime_reference(p);
-		return true;
-	case HV_MSR_REFERENCE_TSC:
-		*val = p->reference_tsc_msr;
-		return true;
-	case HV_MSR_TSC_FREQUENCY:
-	case HV_MSR_APIC_FREQUENCY:	/* vlapic.c counts at the TSC's rate */
-		*val = clock_tsc_hz();
-		return true;
-	case HV_MSR_ICR:
-		*val = vp->apic.icr;
-		return true;
-	case HV_MSR_TPR:
-		*val = vp->apic.tpr;
-		return true;
-	case HV_MSR_GUEST_IDLE:
-		lock_take(&vp->lock);
-		vp->halted = vp->idle = true;
-		lock_drop(&vp->lock);
-		return true;
-	case HV_MSR_TSC_INVARIANT_CONTROL:
-		*val = p->tsc_invariant_control;
-		return true;
-	default:
-		return guestsynic_msr_read(vp, msr, val);
-	}
-}
-
 bool guestmsr_synthetic_write(struct vp *vp, uint32_t msr, uint64_t val)
 {
 	struct partition *p = vp->partition;
@@ -198,65 +118,7 @@ bool guestmsr_synthetic_write(struct vp *vp, uint32_t msr, uint64_t val)
 
 static bool synthetic_known(uint32_t msr)
 {
-	return feature_of(msr) != HV_SYNTHETIC_PRESENT;
-}
-
-/* --- MTRRs: kept for the guest, without effect (nested paging decides) --- */
-
-static uint64_t *mtrr(struct vp *vp, uint32_t msr)
-{
-	switch (msr) {
-	case MSR_MTRR_PHYS_FIRST ... MSR_MTRR_PHYS_LAST:
-		msr -= MSR_MTRR_PHYS_FIRST;
-		return msr & 1 ? &vp->mtrr_mask[msr / 2] : &vp->mtrr_base[msr / 2];
-	case MSR_MTRR_FIX64K:
-		return &vp->mtrr_fixed[0];
-	case MSR_MTRR_FIX16K_80000:
-	case MSR_MTRR_FIX16K_A0000:
-		return &vp->mtrr_fixed[1 + msr - MSR_MTRR_FIX16K_80000];
-	case MSR_MTRR_FIX4K_FIRST ... MSR_MTRR_FIX4K_LAST:
-		return &vp->mtrr_fixed[3 + msr - MSR_MTRR_FIX4K_FIRST];
-	case MSR_MTRR_DEF_TYPE:
-		return &vp->mtrr_def_type;
-	default:
-		return NULL;
-	}
-}
-
-#define MTRR_CAP_VALUE	(BIT64(10) /* WC */ | BIT64(8) /* fixed */ | MTRR_VARIABLE)
-
-/* --- plain storage in the processor state --- */
-
-static uint64_t *storage(struct vp *vp, uint32_t msr)
-{
-	struct vcpu *v = &vp->cpu;
-
-	switch (msr) {
-	case MSR_SYSENTER_CS:
-		return &v->sysenter_cs;
-	case MSR_SYSENTER_ESP:
-		return &v->sysenter_esp;
-	case MSR_SYSENTER_EIP:
-		return &v->sysenter_eip;
-	case MSR_STAR:
-		return &v->star;
-	case MSR_LSTAR:
-		return &v->lstar;
-	case MSR_CSTAR:
-		return &v->cstar;
-	case MSR_SFMASK:
-		return &v->sfmask;
-	case MSR_KERNEL_GS_BASE:
-		return &v->kernel_gs_base;
-	case MSR_FS_BASE:
-		return &v->seg[VCPU_FS].base;
-	case MSR_GS_BASE:
-		return &v->seg[VCPU_GS].base;
-	case MSR_MISC_ENABLE:
-		return &vp->misc_enable;
-	default:
-		return mtrr(vp, msr);
-	}
+	return msr >> 16 == 0x4000 && feature_of(msr) != HV_SYNTHETIC_PRESENT;
 }
 
 #define COMPLAINTS_MAX	32	/* a guest must not fill the log */
@@ -275,69 +137,72 @@ static bool unknown(struct vp *vp, const char *what, uint32_t msr)
 /*
  * AMD's own registers and the microcode version: a guest kernel reads a dozen
  * of them without asking CPUID. They read as zero and ignore writes; SVM's
- * (VM_CR …) are among them, as a processor without SVM would have it.
+ * (VM_CR …) are among them, as a processor without SVM would have it. So does
+ * DEBUGCTL: branch tracing is not virtualised.
  */
 static bool reads_as_zero(uint32_t msr)
 {
-	return (msr >= MSR_AMD_FIRST && msr <= MSR_AMD_LAST) ||
+	return (msr >= MSR_AMD_FIRST && msr <= MSR_AMD_LAST) || msr == MSR_DEBUGCTL ||
 	       msr == MSR_PATCH_LEVEL || msr == MSR_MCG_CAP || msr == MSR_MCG_STATUS;
 }
 
-bool guestmsr_read(struct vp *vp, uint32_t msr, uint64_t *val)
+#define MTRR_CAP_VALUE	(BIT64(10) /* WC */ | BIT64(8) /* fixed */ | MTRR_VARIABLE)
+
+bool guestmsr_get(struct vp *vp, uint32_t msr, uint64_t *val)
 {
-	const uint64_t *stored = storage(vp, msr);
-	bool ok = true;
+	const struct vp_register *r;
+	uint32_t n;
 
 	*val = 0;
-	if (stored) {
-		*val = *stored;
-		return true;
-	}
-	if (msr >= MSR_X2APIC_FIRST && msr <= MSR_X2APIC_LAST) {
-		lock_take(&vp->lock);
-		ok = vlapic_msr_read(vp, msr, val) != VLAPIC_BAD;
-		lock_drop(&vp->lock);
-		return ok;
-	}
-	if (msr >> 16 == 0x4000 && synthetic_known(msr))
-		return partition_has(vp->partition, feature_of(msr)) &&
-		       synthetic_read(vp, msr, val);
-	if (reads_as_zero(msr))
-		return true;
-
 	switch (msr) {
 	case MSR_TSC:
 		*val = rdtsc() + vp->cpu.tsc_offset;
 		return true;
-	case MSR_TSC_ADJUST:
-		*val = vp->tsc_adjust;
-		return true;
-	case MSR_APIC_BASE:
-		*val = vp->apic.base_msr;
-		return true;
-	case MSR_TSC_DEADLINE:
-		lock_take(&vp->lock);
+	case MSR_TSC_DEADLINE: {
+		lock_scope(&vp->lock);
 		*val = vlapic_tsc_deadline(vp);
-		lock_drop(&vp->lock);
 		return true;
+	}
 	case MSR_MTRR_CAP:
 		*val = MTRR_CAP_VALUE;
 		return true;
-	case MSR_PAT:
-		*val = vp->cpu.pat;
+	case HV_MSR_TIME_REF_COUNT:
+		*val = guesttime_reference(vp->partition);
 		return true;
-	case MSR_EFER:
-		*val = vp->cpu.efer;
+	case HV_MSR_TSC_FREQUENCY:
+	case HV_MSR_APIC_FREQUENCY:	/* vlapic.c counts at the TSC's rate */
+		*val = clock_tsc_hz();
 		return true;
-	case MSR_TSC_AUX:
-		*val = vp->cpu.tsc_aux;
+	case HV_MSR_GUEST_IDLE: {
+		lock_scope(&vp->lock);
+		vp->halted = vp->idle = true;
 		return true;
-	case MSR_DEBUGCTL:
-		*val = vp->cpu.debugctl;
+	}
+	case HV_MSR_SVERSION:
+		*val = 1;
+		return true;
+	case HV_MSR_EOM:
+		return true;
+	case HV_MSR_STIMER0_CONFIG ... HV_MSR_STIMER3_COUNT:
+		*val = guesttimer_read(vp, msr - HV_MSR_STIMER0_CONFIG);
 		return true;
 	default:
-		return unknown(vp, "read", msr);
+		r = vpregs_by_msr(msr, &n);
+		if (r)
+			memcpy(val, vpregs_at(vp, r, n), r->size);
+		return r;
 	}
+}
+
+bool guestmsr_read(struct vp *vp, uint32_t msr, uint64_t *val)
+{
+	if (msr >= MSR_X2APIC_FIRST && msr <= MSR_X2APIC_LAST) {
+		lock_scope(&vp->lock);
+		return vlapic_msr_read(vp, msr, val) != VLAPIC_BAD;
+	}
+	if (synthetic_known(msr))
+		return partition_has(vp->partition, feature_of(msr)) && guestmsr_get(vp, msr, val);
+	return guestmsr_get(vp, msr, val) || reads_as_zero(msr) || unknown(vp, "read", msr);
 }
 
 /* Six types are defined: 0, 1, 4 … 7 (APM vol. 2 "Page-Attribute Table Mechanism"). */
@@ -357,23 +222,7 @@ static bool canonical(uint64_t address)
 	return (uint64_t)((int64_t)(address << 16) >> 16) == address;
 }
 
-static bool address_msr(uint32_t msr)
-{
-	switch (msr) {
-	case MSR_SYSENTER_ESP:
-	case MSR_SYSENTER_EIP:
-	case MSR_LSTAR:
-	case MSR_CSTAR:
-	case MSR_KERNEL_GS_BASE:
-	case MSR_FS_BASE:
-	case MSR_GS_BASE:
-		return true;
-	default:
-		return false;
-	}
-}
-
-bool guestmsr_set_efer(struct vp *vp, uint64_t val)
+static bool set_efer(struct vp *vp, uint64_t val)
 {
 	struct vcpu *v = &vp->cpu;
 
@@ -403,18 +252,12 @@ static bool x2apic_write(struct vp *vp, uint32_t msr, uint64_t val)
 
 bool guestmsr_write(struct vp *vp, uint32_t msr, uint64_t val)
 {
-	uint64_t *stored = storage(vp, msr);
-	bool ok;
+	const struct vp_register *r;
+	uint32_t n;
 
-	if (stored) {
-		if (address_msr(msr) && !canonical(val))
-			return false;
-		*stored = val;
-		return true;
-	}
 	if (msr >= MSR_X2APIC_FIRST && msr <= MSR_X2APIC_LAST)
 		return x2apic_write(vp, msr, val);
-	if (msr >> 16 == 0x4000 && synthetic_known(msr))
+	if (synthetic_known(msr))
 		return partition_has(vp->partition, feature_of(msr)) &&
 		       ((msr != HV_MSR_HYPERCALL && msr != HV_MSR_REFERENCE_TSC) ||
 			page_ok(vp->partition, val)) &&
@@ -431,33 +274,34 @@ bool guestmsr_write(struct vp *vp, uint32_t msr, uint64_t val)
 		vlapic_set_tsc_offset(vp, vp->cpu.tsc_offset + val - vp->tsc_adjust);
 		vp->tsc_adjust = val;
 		return true;
-	case MSR_APIC_BASE:
-		lock_take(&vp->lock);
-		ok = vlapic_base_write(vp, val);
-		lock_drop(&vp->lock);
-		return ok;
-	case MSR_TSC_DEADLINE:
-		lock_take(&vp->lock);
+	case MSR_APIC_BASE: {
+		lock_scope(&vp->lock);
+		return vlapic_base_write(vp, val);
+	}
+	case MSR_TSC_DEADLINE: {
+		lock_scope(&vp->lock);
 		vlapic_tsc_deadline_write(vp, val);
-		lock_drop(&vp->lock);
 		return true;
+	}
 	case MSR_PAT:
 		if (!pat_valid(val))
 			return false;
 		vp->cpu.pat = val;
 		return true;
 	case MSR_EFER:
-		return guestmsr_set_efer(vp, val);
+		return set_efer(vp, val);
 	case MSR_TSC_AUX:
 		if (val >> 32)
 			return false;
 		vp->cpu.tsc_aux = val;
 		return true;
-	case MSR_DEBUGCTL:
-		/* Branch tracing is not virtualised. */
-		vp->cpu.debugctl = 0;
-		return true;
 	default:
-		return unknown(vp, "write", msr);
+		r = vpregs_by_msr(msr, &n);
+		if (!r || !(r->rules & VPREGS_GUEST))
+			return unknown(vp, "write", msr);
+		if ((r->rules & VPREGS_ADDRESS) && !canonical(val))
+			return false;
+		*(uint64_t *)vpregs_at(vp, r, n) = val;
+		return true;
 	}
 }

@@ -11,7 +11,6 @@
 #include "lib/mem.h"
 
 #define SCONTROL_ENABLE 1u
-#define SVERSION	1u
 #define FIRST_VECTOR	16u
 #define SLOT_SIZE	256u /* of a SINT in either page */
 
@@ -231,43 +230,6 @@ void guestsynic_assist_settle(struct vp *vp)
 
 /* --- registers --- */
 
-static unsigned int timer_register(uint32_t msr)
-{
-	return msr - HV_MSR_STIMER0_CONFIG;
-}
-
-bool guestsynic_msr_read(struct vp *vp, uint32_t msr, uint64_t *val)
-{
-	switch (msr) {
-	case HV_MSR_VP_ASSIST_PAGE:
-		*val = vp->vp_assist;
-		return true;
-	case HV_MSR_SCONTROL:
-		*val = vp->scontrol;
-		return true;
-	case HV_MSR_SVERSION:
-		*val = SVERSION;
-		return true;
-	case HV_MSR_SIEFP:
-		*val = vp->siefp;
-		return true;
-	case HV_MSR_SIMP:
-		*val = vp->simp;
-		return true;
-	case HV_MSR_EOM:
-		*val = 0;
-		return true;
-	case HV_MSR_SINT0 ... HV_MSR_SINT0 + HV_SINT_COUNT - 1:
-		*val = vp->sint[msr - HV_MSR_SINT0];
-		return true;
-	case HV_MSR_STIMER0_CONFIG ... HV_MSR_STIMER3_COUNT:
-		*val = guesttimer_read(vp, timer_register(msr));
-		return true;
-	default:
-		return false;
-	}
-}
-
 bool guestsynic_msr_write(struct vp *vp, uint32_t msr, uint64_t val)
 {
 	bool ok = true;
@@ -295,7 +257,7 @@ bool guestsynic_msr_write(struct vp *vp, uint32_t msr, uint64_t val)
 			vp->sint[msr - HV_MSR_SINT0] = val;
 		break;
 	case HV_MSR_STIMER0_CONFIG ... HV_MSR_STIMER3_COUNT:
-		ok = guesttimer_write(vp, timer_register(msr), val);
+		ok = guesttimer_write(vp, msr - HV_MSR_STIMER0_CONFIG, val);
 		break;
 	default:
 		ok = false;

@@ -18,10 +18,9 @@ struct vp;
 void guestsynic_reset(struct vp *vp);
 
 /*
- * VP_ASSIST_PAGE, SCONTROL … SINT15 and the synthetic timers; false: no such
- * register, or #GP. VP's run_lock held, no other.
+ * VP_ASSIST_PAGE, SCONTROL … SINT15 and the synthetic timers, as the guest writes
+ * them; false: no such register, or #GP. VP's run_lock held, no other.
  */
-bool guestsynic_msr_read(struct vp *vp, uint32_t msr, uint64_t *val);
 bool guestsynic_msr_write(struct vp *vp, uint32_t msr, uint64_t val);
 
 /*

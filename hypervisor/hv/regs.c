@@ -1,70 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * GET/SET_VP_REGISTERS. Most names are plain storage and listed in a table of
- * ranges; those with rules have a case of their own. TLFS "Virtual Processor
- * Register Formats".
+ * GET/SET_VP_REGISTERS. Most names are storage (vpregs.h); those with rules have a
+ * case of their own. TLFS "Virtual Processor Register Formats".
  */
+#include "abi/hv/msr.h"
 #include "hypervisor/hv/calls.h"
 #include "hypervisor/hv/fpu.h"
 #include "hypervisor/hv/guestcpuid.h"
 #include "hypervisor/hv/guestmsr.h"
 #include "hypervisor/hv/guesttime.h"
 #include "hypervisor/hv/vp.h"
-#include "hypervisor/hw/clock.h"
+#include "hypervisor/hv/vpregs.h"
 #include "lib/mem.h"
 
 #define RFLAGS_ALLOWED	0x3f7fd5ULL
 #define RFLAGS_FIXED	BIT64(1)
-
-/* @count registers from name @first, @stride bytes apart in struct vp. */
-struct range {
-	uint32_t first;
-	uint16_t count;
-	uint16_t stride;
-	size_t offset;
-};
-
-#define ONE(name, field)	{ (name), 1, 8, offsetof(struct vp, field) }
-#define MANY(name, n, field)	{ (name), (n), 8, offsetof(struct vp, field) }
-
-static const struct range plain[] = {
-	MANY(HV_X64_REGISTER_RAX, 16, cpu.gpr),
-	ONE(HV_X64_REGISTER_CR2, cpu.cr2),
-	MANY(HV_X64_REGISTER_DR0, 4, cpu.dr),
-	ONE(HV_X64_REGISTER_KERNEL_GS_BASE, cpu.kernel_gs_base),
-	ONE(HV_X64_REGISTER_PAT, cpu.pat),
-	ONE(HV_X64_REGISTER_SYSENTER_CS, cpu.sysenter_cs),
-	ONE(HV_X64_REGISTER_SYSENTER_EIP, cpu.sysenter_eip),
-	ONE(HV_X64_REGISTER_SYSENTER_ESP, cpu.sysenter_esp),
-	ONE(HV_X64_REGISTER_STAR, cpu.star),
-	ONE(HV_X64_REGISTER_LSTAR, cpu.lstar),
-	ONE(HV_X64_REGISTER_CSTAR, cpu.cstar),
-	ONE(HV_X64_REGISTER_SFMASK, cpu.sfmask),
-	ONE(HV_X64_REGISTER_TSC_AUX, cpu.tsc_aux),
-	ONE(HV_X64_REGISTER_MTRR_DEF_TYPE, mtrr_def_type),
-	MANY(HV_X64_REGISTER_MTRR_PHYS_BASE0, MTRR_VARIABLE, mtrr_base),
-	MANY(HV_X64_REGISTER_MTRR_PHYS_MASK0, MTRR_VARIABLE, mtrr_mask),
-	MANY(HV_X64_REGISTER_MTRR_FIX64K_00000, 11, mtrr_fixed),
-	ONE(HV_X64_REGISTER_TSC_ADJUST, tsc_adjust),
-	ONE(HV_X64_REGISTER_MISC_ENABLE, misc_enable),
-	ONE(HV_REGISTER_VP_ASSIST_PAGE, vp_assist),
-	MANY(HV_REGISTER_SINT0, 16, sint),
-	ONE(HV_REGISTER_SCONTROL, scontrol),
-	ONE(HV_REGISTER_SIEFP, siefp),
-	ONE(HV_REGISTER_SIMP, simp),
-};
-
-static uint64_t *plain_register(struct vp *vp, uint32_t name)
-{
-	for (unsigned int i = 0; i < ARRAY_SIZE(plain); i++) {
-		const struct range *r = &plain[i];
-
-		if (name >= r->first && name - r->first < r->count)
-			return (uint64_t *)(void *)((uint8_t *)vp + r->offset +
-						    (name - r->first) * r->stride);
-	}
-	return NULL;
-}
 
 /* Features guests do not have: such a register is 0 and stays 0. */
 static bool always_zero(uint32_t name)
@@ -148,43 +98,38 @@ static uint32_t apic_version(struct vp *vp)
 	return version;
 }
 
+/* One that is storage, or a value that guestmsr_get knows. */
+static bool get_stored(struct vp *vp, uint32_t name, union hv_register_value *v)
+{
+	const struct vp_register *r;
+	uint32_t n;
+
+	r = vpregs_by_name(name, &n);
+	if (!r)
+		return false;
+	if (r->size)
+		memcpy(v, vpregs_at(vp, r, n), r->size);
+	else
+		guestmsr_get(vp, r->msr + n, &v->reg64);
+	return true;
+}
+
 enum hv_status regs_get(struct vp *vp, uint32_t name, union hv_register_value *v)
 {
-	const uint64_t *stored = plain_register(vp, name);
 	struct vcpu *cpu = &vp->cpu;
 	uint32_t leaf[4];
 
 	memset(v, 0, sizeof(*v));
-	if (stored) {
-		v->reg64 = *stored;
-		return HV_STATUS_SUCCESS;
-	}
-	if (always_zero(name))
-		return HV_STATUS_SUCCESS;
-
 	switch (name) {
-	case HV_REGISTER_EXPLICIT_SUSPEND:
-		v->reg64 = vp->explicit_suspend;
-		break;
-	case HV_REGISTER_INTERCEPT_SUSPEND:
-		v->reg64 = vp->intercept_suspend;
-		break;
-	case HV_REGISTER_DISPATCH_SUSPEND:
-		v->reg64 = vp->dispatch_suspend;
-		break;
 	case HV_REGISTER_INTERNAL_ACTIVITY_STATE:
 		v->reg64 = activity_state(vp);
 		break;
 	case HV_REGISTER_HYPERVISOR_VERSION:
-	case 0x00000200:	/* PRIVILEGES_AND_FEATURES */
-		guestcpuid_get(vp, name == HV_REGISTER_HYPERVISOR_VERSION ? 0x40000002
-									  : 0x40000003,
+	case HV_REGISTER_PRIVILEGES_AND_FEATURES:
+		guestcpuid_get(vp, name == HV_REGISTER_HYPERVISOR_VERSION ? HV_CPUID_VERSION :
+									    HV_CPUID_FEATURES,
 			       0, leaf);
 		memcpy(v, leaf, sizeof(leaf));
-		break;
-	case 0x00000240:	/* processor clock, Hz */
-	case 0x00000241:	/* interrupt clock: vlapic.c counts at the TSC's rate */
-		v->reg64 = clock_tsc_hz();
 		break;
 	case HV_REGISTER_PENDING_INTERRUPTION:
 		v->reg64 = pending_interruption(&cpu->event);
@@ -194,12 +139,7 @@ enum hv_status regs_get(struct vp *vp, uint32_t name, union hv_register_value *v
 			   (cpu->nmi_masked ? HV_NMI_MASKED : 0);
 		break;
 	case HV_REGISTER_PENDING_EVENT0:	/* all of it is PENDING_INTERRUPTION */
-		break;
-	case HV_X64_REGISTER_RIP:
-		v->reg64 = cpu->rip;
-		break;
-	case HV_X64_REGISTER_RFLAGS:
-		v->reg64 = cpu->rflags;
+	case HV_REGISTER_VP_RUNTIME:
 		break;
 	case HV_X64_REGISTER_XMM0 ... HV_X64_REGISTER_XMM15:
 		fpu_get_xmm(cpu, name - HV_X64_REGISTER_XMM0, v->reg128);
@@ -213,89 +153,16 @@ enum hv_status regs_get(struct vp *vp, uint32_t name, union hv_register_value *v
 	case HV_X64_REGISTER_XMM_CONTROL_STATUS:
 		fpu_get_xmm_control(cpu, &v->xmm_control);
 		break;
-	case HV_X64_REGISTER_CR0:
-	case HV_X64_REGISTER_INTERMEDIATE_CR0:
-		v->reg64 = cpu->cr0;
-		break;
-	case HV_X64_REGISTER_CR3:
-	case HV_X64_REGISTER_INTERMEDIATE_CR3:
-		v->reg64 = cpu->cr3;
-		break;
-	case HV_X64_REGISTER_CR4:
-	case HV_X64_REGISTER_INTERMEDIATE_CR4:
-		v->reg64 = cpu->cr4;
-		break;
 	case HV_X64_REGISTER_CR8:
 	case HV_X64_REGISTER_INTERMEDIATE_CR8:
 		v->reg64 = vp->apic.tpr >> 4;
 		break;
-	case HV_X64_REGISTER_XFEM:
-		v->reg64 = cpu->xcr0;
-		break;
-	case HV_X64_REGISTER_DR6:
-		v->reg64 = cpu->dr6;
-		break;
-	case HV_X64_REGISTER_DR7:
-		v->reg64 = cpu->dr7;
-		break;
-	case HV_X64_REGISTER_ES ... HV_X64_REGISTER_TR:
-		v->segment = cpu->seg[name - HV_X64_REGISTER_ES];
-		break;
-	case HV_X64_REGISTER_IDTR:
-		v->table = cpu->idtr;
-		break;
-	case HV_X64_REGISTER_GDTR:
-		v->table = cpu->gdtr;
-		break;
-	case HV_X64_REGISTER_TSC:
-		v->reg64 = rdtsc() + cpu->tsc_offset;
-		break;
-	case HV_X64_REGISTER_EFER:
-		v->reg64 = cpu->efer;
-		break;
-	case HV_X64_REGISTER_APIC_BASE:
-		v->reg64 = vp->apic.base_msr;
-		break;
-	case HV_X64_REGISTER_INITIAL_APIC_ID:
-		v->reg64 = vp->apic_id;
-		break;
-	case HV_X64_REGISTER_APIC_ID:
-		v->reg64 = vp->apic.id;
-		break;
 	case HV_X64_REGISTER_APIC_VERSION:
 		v->reg64 = apic_version(vp);
 		break;
-	case HV_X64_REGISTER_MTRR_CAP:
-		guestmsr_read(vp, 0xfe, &v->reg64);
-		break;
-	case HV_REGISTER_VP_RUNTIME:
-		break;
-	case HV_X64_REGISTER_HYPERCALL:
-		v->reg64 = vp->partition->hypercall_msr;
-		break;
-	case HV_REGISTER_GUEST_OS_ID:
-		v->reg64 = vp->partition->guest_os_id;
-		break;
-	case HV_REGISTER_VP_INDEX:
-		v->reg64 = vp->index;
-		break;
-	case HV_REGISTER_TIME_REF_COUNT:
-		v->reg64 = guesttime_reference(vp->partition);
-		break;
-	case HV_REGISTER_VP_ROOT_SIGNAL_COUNT:
-		v->reg64 = vp->signal_count;
-		break;
-	case HV_REGISTER_REFERENCE_TSC:
-		v->reg64 = vp->partition->reference_tsc_msr;
-		break;
-	case HV_REGISTER_SVERSION:
-		v->reg64 = 1;
-		break;
-	case HV_REGISTER_STIMER0_CONFIG ... HV_REGISTER_STIMER3_COUNT:
-		v->reg64 = guesttimer_read(vp, name - HV_REGISTER_STIMER0_CONFIG);
-		break;
 	default:
-		return HV_STATUS_INVALID_PARAMETER;
+		return get_stored(vp, name, v) || always_zero(name) ? HV_STATUS_SUCCESS :
+								     HV_STATUS_INVALID_PARAMETER;
 	}
 	return HV_STATUS_SUCCESS;
 }
@@ -313,12 +180,6 @@ static enum hv_status set_control(struct vcpu *v, uint64_t *reg, uint64_t val,
 	return HV_STATUS_SUCCESS;
 }
 
-static enum hv_status set_synthetic_msr(struct vp *vp, uint32_t msr, uint64_t val)
-{
-	return guestmsr_synthetic_write(vp, msr, val) ? HV_STATUS_SUCCESS
-					    : HV_STATUS_INVALID_REGISTER_VALUE;
-}
-
 static void set_activity_state(struct vp *vp, uint64_t val)
 {
 	lock_take(&vp->lock);
@@ -330,16 +191,10 @@ static void set_activity_state(struct vp *vp, uint64_t val)
 
 enum hv_status regs_set(struct vp *vp, uint32_t name, const union hv_register_value *v)
 {
-	uint64_t *stored = plain_register(vp, name);
+	const struct vp_register *r;
 	struct vcpu *cpu = &vp->cpu;
 	bool ok = true;
-
-	if (stored) {
-		*stored = v->reg64;
-		return HV_STATUS_SUCCESS;
-	}
-	if (always_zero(name))
-		return v->reg64 ? HV_STATUS_INVALID_REGISTER_VALUE : HV_STATUS_SUCCESS;
+	uint32_t n;
 
 	switch (name) {
 	case HV_REGISTER_EXPLICIT_SUSPEND:
@@ -428,15 +283,6 @@ enum hv_status regs_set(struct vp *vp, uint32_t name, const union hv_register_va
 			return HV_STATUS_INVALID_REGISTER_VALUE;
 		*(name == HV_X64_REGISTER_DR6 ? &cpu->dr6 : &cpu->dr7) = v->reg64;
 		break;
-	case HV_X64_REGISTER_ES ... HV_X64_REGISTER_TR:
-		cpu->seg[name - HV_X64_REGISTER_ES] = v->segment;
-		break;
-	case HV_X64_REGISTER_IDTR:
-		cpu->idtr = v->table;
-		break;
-	case HV_X64_REGISTER_GDTR:
-		cpu->gdtr = v->table;
-		break;
 	case HV_X64_REGISTER_TSC:
 		guesttime_set_tsc(vp, v->reg64);
 		break;
@@ -457,19 +303,22 @@ enum hv_status regs_set(struct vp *vp, uint32_t name, const union hv_register_va
 		vp->apic.id = (uint32_t)v->reg64;
 		lock_drop(&vp->lock);
 		break;
-	case HV_X64_REGISTER_HYPERCALL:
-		return set_synthetic_msr(vp, 0x40000001, v->reg64);
-	case HV_REGISTER_GUEST_OS_ID:
-		return set_synthetic_msr(vp, 0x40000000, v->reg64);
-	case HV_REGISTER_REFERENCE_TSC:
-		return set_synthetic_msr(vp, 0x40000021, v->reg64);
 	case HV_REGISTER_STIMER0_CONFIG ... HV_REGISTER_STIMER3_COUNT:
 		lock_take(&vp->lock);
 		guesttimer_set(vp, name - HV_REGISTER_STIMER0_CONFIG, v->reg64);
 		lock_drop(&vp->lock);
 		break;
 	default:
-		return HV_STATUS_INVALID_PARAMETER;
+		r = vpregs_by_name(name, &n);
+		if (r && (r->rules & VPREGS_VMM))
+			memcpy(vpregs_at(vp, r, n), v, r->size);
+		else if (r && (r->rules & VPREGS_PARTITION))
+			ok = guestmsr_synthetic_write(vp, r->msr, v->reg64);
+		else if (always_zero(name))
+			ok = !v->reg64;
+		else
+			return HV_STATUS_INVALID_PARAMETER;
+		break;
 	}
 	return ok ? HV_STATUS_SUCCESS : HV_STATUS_INVALID_REGISTER_VALUE;
 }

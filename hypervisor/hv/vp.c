@@ -112,7 +112,6 @@ void vp_reset(struct vp *vp)
 	v->sysenter_cs = v->sysenter_esp = v->sysenter_eip = 0;
 	v->pat = 0x0007040600070406;
 	v->tsc_aux = 0;
-	v->debugctl = 0;
 	/* The guest's TSC starts at 0 with its partition, on all VPs alike. */
 	v->tsc_offset = 0 - vp->partition->tsc_base;
 	vp->misc_enable = 1;

@@ -12,7 +12,6 @@
 #include "hypervisor/hv/synic.h"
 #include "hypervisor/hw/clock.h"
 #include "hypervisor/hw/lapic.h"
-#include "hypervisor/hw/power.h"
 #include "hypervisor/log.h"
 #include "hypervisor/mem/pages.h"
 #include "hypervisor/mem/rootmem.h"
@@ -227,29 +226,6 @@ void synic_ring(struct cpu *target, unsigned int sint, uint32_t port_id)
 	rig_rung_port = port_id;
 }
 
-/* The root's own calls are not made here. */
-void synic_ring_empty(unsigned int sint)
-{
-	fail_msg("ring %u", sint);
-}
-
-uint64_t clock_reference(void)
-{
-	fail_msg("the root's time");
-	return 0;
-}
-
-void power_set_s5(uint8_t pm1a, uint8_t pm1b)
-{
-	fail_msg("power %u %u", pm1a, pm1b);
-}
-
-void power_off(void)
-{
-	fail_msg("power off");
-	abort();
-}
-
 /* --- the fake processor --- */
 
 void (*rig_guest)(struct vcpu *v, struct vcpu_exit *exit);
@@ -403,8 +379,8 @@ enum hv_status rig_varhead(hvcall_fn *fn, const void *in, uint32_t in_size, uint
 	return invoke(fn, &c, in, in_size, out, out_size);
 }
 
-enum hv_status rig_rep(hvcall_fn *fn, const void *in, uint32_t in_size, void *out, uint32_t out_size,
-		       uint32_t start, uint32_t count, uint32_t *done)
+enum hv_status rig_rep(hvcall_fn *fn, const void *in, uint32_t in_size, void *out,
+		       uint32_t out_size, uint32_t start, uint32_t count, uint32_t *done)
 {
 	struct hvcall c = { .rep_start = start, .rep_count = count };
 	enum hv_status status = invoke(fn, &c, in, in_size, out, out_size);

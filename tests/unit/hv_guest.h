@@ -41,8 +41,8 @@ unsigned int rig_pages_used(void);
 /* A call as the table would make it; *done: reps completed. */
 enum hv_status rig_call(hvcall_fn *fn, const void *in, uint32_t in_size, void *out,
 			uint32_t out_size);
-enum hv_status rig_rep(hvcall_fn *fn, const void *in, uint32_t in_size, void *out, uint32_t out_size,
-		       uint32_t start, uint32_t count, uint32_t *done);
+enum hv_status rig_rep(hvcall_fn *fn, const void *in, uint32_t in_size, void *out,
+		       uint32_t out_size, uint32_t start, uint32_t count, uint32_t *done);
 enum hv_status rig_varhead(hvcall_fn *fn, const void *in, uint32_t in_size, uint32_t varhead,
 			   void *out, uint32_t out_size);
 
