@@ -2,179 +2,74 @@
 #include "vmm/config.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "lib/conf.h"
 
-enum option {
-	OPT_KERNEL,
-	OPT_INITRD,
-	OPT_CMDLINE,
-	OPT_MEMORY,
-	OPT_CPUS,
-	OPT_DISK,
-	OPT_NAME,
-	OPT_MSHV,
-	OPT_GRACE,
-	OPT_LOG,
-	OPT_HELP,
-	OPT_UNKNOWN,
-};
-
-static const char *const option_names[OPT_UNKNOWN] = {
-	[OPT_KERNEL] = "--kernel", [OPT_INITRD] = "--initrd", [OPT_CMDLINE] = "--cmdline",
-	[OPT_MEMORY] = "--memory", [OPT_CPUS] = "--cpus",     [OPT_DISK] = "--disk",
-	[OPT_NAME] = "--name",	   [OPT_MSHV] = "--mshv",     [OPT_GRACE] = "--grace",
-	[OPT_LOG] = "--log",	   [OPT_HELP] = "--help",
-};
-
 #define GRACE_MAX_S 86400
 
-void config_usage(FILE *to)
+static const char *const log_levels[] = { "error", "warn", "info", "debug", NULL };
+
+_Static_assert(LOG_DEBUG == ARRAY_SIZE(log_levels) - 2, "names in the order of the levels");
+
+#define FIELD(name) offsetof(struct vm_config, name)
+#define FILE_NAME   .min = 1, .max = VMMCTL_PATH_MAX
+
+/* What is given once; devices describe theirs themselves. */
+static const struct {
+	struct option_key key;
+	const char *usage, *purpose;
+} options[] = {
+	{ { "--kernel", OPTION_TEXT, FIELD(kernel), FILE_NAME },
+	  "FILE",
+	  "bzImage (64-bit boot protocol) or PVH ELF kernel" },
+	{ { "--initrd", OPTION_TEXT, FIELD(initrd), FILE_NAME }, "FILE", "initial RAM disk" },
+	{ { "--cmdline", OPTION_TEXT, FIELD(cmdline), .max = VMMCTL_CMDLINE_MAX },
+	  "TEXT",
+	  "kernel command line (default: console=ttyS0)" },
+	{ { "--memory", OPTION_SIZE, FIELD(memory), .min = VMMCTL_MEMORY_MIN, .max = INT64_MAX },
+	  "SIZE",
+	  "bytes, or with suffix K, M, G, T (default: 64M)" },
+	{ { "--cpus", OPTION_COUNT, FIELD(cpus), .min = 1, .max = VMMCTL_CPUS_MAX },
+	  "N",
+	  "virtual processors, 1 to 64 (default: 1)" },
+	{ { "--name", OPTION_TEXT, FIELD(name), .min = 1, .max = VMMCTL_NAME_MAX },
+	  "NAME",
+	  "for messages (default: guest)" },
+	{ { "--mshv", OPTION_TEXT, FIELD(mshv), FILE_NAME },
+	  "FILE",
+	  "hypervisor device (default: /dev/mshv)" },
+	{ { "--grace", OPTION_COUNT, FIELD(grace_s), .max = GRACE_MAX_S },
+	  "SECONDS",
+	  "from SIGTERM (power button) to the end (default: 10)" },
+	{ { "--log", OPTION_WORD, FIELD(log_level), .words = log_levels },
+	  "LEVEL",
+	  "error, warn, info or debug (default: info)" },
+};
+
+void config_usage(FILE *to, const struct device_kind *const *kinds)
 {
 	fputs("usage: vmm --kernel FILE [option]...\n"
 	      "Run one guest on the Microsoft hypervisor interface (/dev/mshv).\n"
+	      "\n",
+	      to);
+	for (size_t i = 0; i < ARRAY_SIZE(options); i++)
+		fprintf(to, "  %-9s %-7s %s\n", options[i].key.name, options[i].usage,
+			options[i].purpose);
+	fputs("  --help            this text\n"
 	      "\n"
-	      "  --kernel FILE    bzImage (64-bit boot protocol) or PVH ELF kernel\n"
-	      "  --initrd FILE    initial RAM disk\n"
-	      "  --cmdline TEXT   kernel command line (default: console=ttyS0)\n"
-	      "  --memory SIZE    bytes, or with suffix K, M, G, T (default: 64M)\n"
-	      "  --cpus N         virtual processors, 1 to 64 (default: 1)\n"
-	      "  --disk path=FILE[,readonly=on][,serial=TEXT]\n"
-	      "                   raw disk image or block device; up to 8 times\n"
-	      "  --name NAME      for messages (default: guest)\n"
-	      "  --mshv FILE      hypervisor device (default: /dev/mshv)\n"
-	      "  --grace SECONDS  from SIGTERM (power button) to the end (default: 10)\n"
-	      "  --log LEVEL      error, warn, info or debug (default: info)\n"
-	      "  --help           this text\n"
-	      "\n"
+	      "Devices:\n",
+	      to);
+	for (size_t i = 0; kinds[i]; i++)
+		fprintf(to, "  %s %s\n                    %s; up to %u\n", kinds[i]->option,
+			kinds[i]->usage, kinds[i]->purpose, kinds[i]->max);
+	fputs("\n"
 	      "The guest's serial port is standard input and output; on a terminal,\n"
 	      "Ctrl-A x ends the guest and Ctrl-A Ctrl-A sends a Ctrl-A.\n"
 	      "Exit code: 0 powered off, 1 internal error, 2 wrong options,\n"
 	      "3 unusable configuration, 4 host cannot run it, 10 reset requested,\n"
 	      "11 crashed, 12 killed.\n",
 	      to);
-}
-
-static bool parse_count(const char *text, unsigned int max, unsigned int *out)
-{
-	uint64_t v;
-
-	if (!conf_parse_u64(text, &v) || v > max)
-		return false;
-	*out = (unsigned int)v;
-	return true;
-}
-
-/* How it is meant, then what is wrong. */
-static bool wrong(const char *what, const char *value)
-{
-	config_usage(stderr);
-	log_error("wrong option (%s: \"%s\")", what, value);
-	return false;
-}
-
-static bool parse_switch(const char *text, bool *out)
-{
-	*out = strcmp(text, "on") == 0;
-	return *out || strcmp(text, "off") == 0;
-}
-
-/* given: the keys so far, one bit each. */
-static bool parse_disk_item(struct disk_config *d, const char *key, const char *value,
-			    unsigned int *given)
-{
-	static const char *const keys[] = { "path", "readonly", "serial" };
-
-	for (unsigned int i = 0; i < ARRAY_SIZE(keys); i++) {
-		if (strcmp(key, keys[i]) == 0 && *given & 1U << i)
-			return wrong("--disk, given twice", key);
-		if (strcmp(key, keys[i]) == 0)
-			*given |= 1U << i;
-	}
-	if (strcmp(key, "path") == 0) {
-		d->path = value;
-		return *value || wrong("--disk path", value);
-	}
-	if (strcmp(key, "readonly") == 0)
-		return parse_switch(value, &d->readonly) ||
-		       wrong("--disk readonly, on or off", value);
-	if (strcmp(key, "serial") == 0) {
-		d->serial = value;
-		return strlen(value) <= DISK_SERIAL_MAX ||
-		       wrong("--disk serial, up to 20 bytes", value);
-	}
-	return wrong("--disk, unknown key", key);
-}
-
-/* key=value,key=value…; cut in place. */
-static bool parse_disk(struct vm_config *c, char *text)
-{
-	struct disk_config *d;
-	unsigned int given = 0;
-	char *item, *value;
-
-	if (c->disk_count == VMMCTL_DISKS_MAX)
-		return wrong("--disk, at most 8", text);
-	d = &c->disk[c->disk_count++];
-	while ((item = strsep(&text, ",")) != NULL) {
-		value = strchr(item, '=');
-		if (!value)
-			return wrong("--disk, not key=value", item);
-		*value++ = '\0';
-		if (!parse_disk_item(d, item, value, &given))
-			return false;
-	}
-	return d->path || wrong("--disk, path is missing", "");
-}
-
-static bool parse_value(struct vm_config *c, enum option opt, char *arg)
-{
-	switch (opt) {
-	case OPT_KERNEL:
-		c->kernel = arg;
-		return true;
-	case OPT_INITRD:
-		c->initrd = arg;
-		return true;
-	case OPT_CMDLINE:
-		if (strlen(arg) > VMMCTL_CMDLINE_MAX)
-			return wrong("--cmdline, at most 2047 bytes", "too long");
-		c->cmdline = arg;
-		return true;
-	case OPT_MEMORY:
-		if (!conf_parse_size(arg, &c->memory) || c->memory < VMMCTL_MEMORY_MIN ||
-		    c->memory % VMMCTL_MEMORY_STEP)
-			return wrong("--memory, from 2M in whole pages", arg);
-		return true;
-	case OPT_CPUS:
-		if (!parse_count(arg, VMMCTL_CPUS_MAX, &c->cpus) || !c->cpus)
-			return wrong("--cpus, 1 to 64", arg);
-		return true;
-	case OPT_DISK:
-		return parse_disk(c, arg);
-	case OPT_NAME:
-		if (!conf_is_name(arg, VMMCTL_NAME_MAX))
-			return wrong("--name, 1 to 31 of a-z, 0-9 and -", arg);
-		c->name = arg;
-		return true;
-	case OPT_MSHV:
-		c->mshv = arg;
-		return true;
-	case OPT_GRACE:
-		if (!parse_count(arg, GRACE_MAX_S, &c->grace_s))
-			return wrong("--grace, 0 to 86400 seconds", arg);
-		return true;
-	case OPT_LOG:
-		if (log_parse_level(arg, &c->log_level))
-			return wrong("--log, error, warn, info or debug", arg);
-		return true;
-	case OPT_HELP:
-	case OPT_UNKNOWN:
-	default:
-		return false;
-	}
 }
 
 /* Can it stand in a message? */
@@ -187,23 +82,135 @@ static bool is_one_line(const char *text)
 	return true;
 }
 
-/* The option that the first length bytes of arg are; whole names only. */
-static enum option find_option(const char *arg, size_t length)
+/* Is @name the first @length bytes of @arg? Whole names only. */
+static bool is_option(const char *name, const char *arg, size_t length)
 {
-	enum option opt;
-
-	for (opt = 0; opt < OPT_UNKNOWN; opt++) {
-		if (strlen(option_names[opt]) == length &&
-		    memcmp(option_names[opt], arg, length) == 0)
-			break;
-	}
-	return opt;
+	return strlen(name) == length && memcmp(name, arg, length) == 0;
 }
 
-/* "--option value" or "--option=value", each once, but for --disk. */
-enum config_result config_parse(struct vm_config *c, int argc, char **argv)
+/* What a type cannot say. @value was read just now. */
+static bool check(const struct vm_config *c, const char *value, char *error)
 {
-	unsigned int given = 0;
+	if (c->memory % VMMCTL_MEMORY_STEP) {
+		snprintf(error, OPTION_ERROR_MAX, "--memory, in whole pages: \"%.40s\"", value);
+		return false;
+	}
+	if (!conf_is_name(c->name, VMMCTL_NAME_MAX)) {
+		snprintf(error, OPTION_ERROR_MAX, "--name, 1 to %d of a-z, 0-9 and -: \"%.40s\"",
+			 VMMCTL_NAME_MAX, value);
+		return false;
+	}
+	return true;
+}
+
+static bool add_device(struct vm_config *c, const struct device_kind *kind, char *text,
+		       char *error)
+{
+	struct device_config *d = &c->device[c->device_count];
+	char why[OPTION_ERROR_MAX];
+	unsigned int count = 0;
+
+	for (unsigned int i = 0; i < c->device_count; i++)
+		count += c->device[i].kind == kind;
+	if (count == kind->max || c->device_count == DEVICES_MAX) {
+		snprintf(error, OPTION_ERROR_MAX, "%s: at most %u", kind->option,
+			 count == kind->max ? kind->max : DEVICES_MAX);
+		return false;
+	}
+	*d = (struct device_config){ .kind = kind };
+	CHECK(kind->config_bytes <= sizeof(d->bytes));
+	if (!options_parse(kind->keys, text, d->bytes, why)) {
+		snprintf(error, OPTION_ERROR_MAX, "%s: %.140s", kind->option, why);
+		return false;
+	}
+	c->device_count++;
+	return true;
+}
+
+/* A device that can do without keys takes them only after "=". */
+static bool wants_value(const struct device_kind *kind)
+{
+	for (const struct option_key *k = kind->keys; k->name; k++) {
+		if (k->required)
+			return true;
+	}
+	return false;
+}
+
+struct reader {
+	struct vm_config *config;
+	const struct device_kind *const *kinds;
+	char **argv; /* the next word */
+	uint64_t given;
+	char error[OPTION_ERROR_MAX];
+};
+
+/* What stands behind "=", or in the next word; NULL: neither. */
+static char *take_value(struct reader *r, char *behind)
+{
+	if (*behind)
+		return behind + 1;
+	if (!*r->argv)
+		return NULL;
+	return *r->argv++;
+}
+
+static bool fail(struct reader *r, const char *what, const char *arg)
+{
+	snprintf(r->error, sizeof(r->error), "%s: \"%.80s\"", what, arg);
+	return false;
+}
+
+static bool read_option(struct reader *r, unsigned int i, char *behind)
+{
+	const struct option_key *key = &options[i].key;
+	const char *value;
+
+	if (r->given & BIT64(i))
+		return fail(r, "given twice", key->name);
+	r->given |= BIT64(i);
+	value = take_value(r, behind);
+	if (!value)
+		return fail(r, "value is missing", key->name);
+	return option_read(key, value, r->config, r->error) && check(r->config, value, r->error);
+}
+
+/* One "--option value", "--option=value" or, of a device, "--option". */
+static bool read_word(struct reader *r, char *arg)
+{
+	size_t length = strcspn(arg, "=");
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(options); i++) {
+		if (is_option(options[i].key.name, arg, length))
+			return read_option(r, i, arg + length);
+	}
+	for (size_t i = 0; r->kinds[i]; i++) {
+		const struct device_kind *kind = r->kinds[i];
+		char *value = arg[length] ? arg + length + 1 : NULL;
+
+		if (!is_option(kind->option, arg, length))
+			continue;
+		if (!value && wants_value(kind) && !(value = take_value(r, arg + length)))
+			return fail(r, "value is missing", kind->option);
+		return add_device(r->config, kind, value, r->error);
+	}
+	if (is_option("--help", arg, length))
+		return fail(r, "takes no value", "--help");
+	return fail(r, strncmp(arg, "--", 2) ? "not an option" : "unknown", arg);
+}
+
+/* How it is meant, then what is wrong. */
+static enum config_result wrong(const struct device_kind *const *kinds, const char *what)
+{
+	config_usage(stderr, kinds);
+	log_error("wrong option (%s)", what);
+	return CONFIG_WRONG;
+}
+
+enum config_result config_parse(struct vm_config *c, const struct device_kind *const *kinds,
+				int argc, char **argv)
+{
+	struct reader r = { .config = c, .kinds = kinds, .argv = argv + 1 };
 
 	*c = (struct vm_config){
 		.name = "guest",
@@ -216,39 +223,20 @@ enum config_result config_parse(struct vm_config *c, int argc, char **argv)
 	};
 	for (int i = 1; i < argc; i++) {
 		if (!is_one_line(argv[i])) {
-			config_usage(stderr);
-			log_error("wrong option (control character in argument %d)", i);
-			return CONFIG_WRONG;
+			snprintf(r.error, sizeof(r.error), "control character in argument %d", i);
+			return wrong(kinds, r.error);
 		}
 	}
-	for (int i = 1; i < argc; i++) {
-		size_t length = strcspn(argv[i], "=");
-		enum option opt = find_option(argv[i], length);
-		char *value = argv[i][length] ? argv[i] + length + 1 : NULL;
-		bool good;
+	while (*r.argv) {
+		char *arg = *r.argv++;
 
-		if (opt == OPT_UNKNOWN)
-			good = wrong(strncmp(argv[i], "--", 2) ? "not an option" : "unknown",
-				     argv[i]);
-		else if (opt == OPT_HELP && !value)
+		if (strcmp(arg, "--help") == 0)
 			return CONFIG_HELP;
-		else if (opt == OPT_HELP)
-			good = wrong("takes no value", argv[i]);
-		else if (given & 1U << opt && opt != OPT_DISK)
-			good = wrong("given twice", option_names[opt]);
-		else if (!value && !(value = argv[++i]))
-			good = wrong("value is missing", option_names[opt]);
-		else
-			good = parse_value(c, opt, value);
-		if (!good)
-			return CONFIG_WRONG;
-		given |= 1U << opt;
+		if (!read_word(&r, arg))
+			return wrong(kinds, r.error);
 	}
-	if (!c->kernel) {
-		config_usage(stderr);
-		log_error("wrong option (--kernel is missing)");
-		return CONFIG_WRONG;
-	}
+	if (!c->kernel)
+		return wrong(kinds, "--kernel is missing");
 	return CONFIG_RUN;
 }
 

@@ -10,15 +10,8 @@
 
 #include "abi/vmmctl.h"
 #include "base/base.h"
+#include "vmm/device.h"
 #include "vmm/log.h"
-
-#define DISK_SERIAL_MAX 20 /* VIRTIO_BLK_ID_BYTES */
-
-struct disk_config {
-	const char *path;
-	const char *serial; /* NULL: none */
-	bool readonly;
-};
 
 struct vm_config {
 	const char *name;
@@ -27,21 +20,23 @@ struct vm_config {
 	const char *cmdline;
 	const char *mshv; /* hypervisor device */
 	uint64_t memory;  /* bytes, page multiple */
-	unsigned int cpus;
-	unsigned int grace_s; /* from power button to kill */
-	enum log_level log_level;
-	struct disk_config disk[VMMCTL_DISKS_MAX];
-	unsigned int disk_count;
+	uint32_t cpus;
+	uint32_t grace_s;   /* from power button to kill */
+	uint32_t log_level; /* enum log_level */
+	struct device_config device[DEVICES_MAX];
+	unsigned int device_count;
 };
 
 enum config_result { CONFIG_RUN, CONFIG_HELP, CONFIG_WRONG };
 
 /*
- * Read the command line into @c: whole option names, each once (but --disk),
- * no control characters. CONFIG_WRONG: the usage and, below it, one line that
- * says what is wrong were printed to standard error. Modifies the strings of --disk.
+ * Read the command line into @c: whole option names, each once (but those of
+ * devices, @kinds, which NULL ends), no control characters. CONFIG_WRONG: the usage
+ * and, below it, one line that says what is wrong were printed to standard error.
+ * Modifies the strings of devices.
  */
-enum config_result config_parse(struct vm_config *c, int argc, char **argv);
+enum config_result config_parse(struct vm_config *c, const struct device_kind *const *kinds,
+				int argc, char **argv);
 
 /*
  * Is -errno @error about what was asked for (a file that is not there, a
@@ -49,6 +44,6 @@ enum config_result config_parse(struct vm_config *c, int argc, char **argv);
  */
 bool config_is_at_fault(int error);
 
-void config_usage(FILE *to);
+void config_usage(FILE *to, const struct device_kind *const *kinds);
 
 #endif

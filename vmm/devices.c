@@ -22,45 +22,56 @@ static int pci_create(struct machine *m)
 	return m->pci ? 0 : -errno;
 }
 
-static int disks_create(struct machine *m)
-{
-	for (unsigned int i = 0; i < m->config->disk_count; i++) {
-		m->disk[i] = virtio_blk_create(m, &m->config->disk[i]);
-		if (!m->disk[i])
-			return -errno;
-	}
-	return 0;
-}
-
-/* Nothing the guest was told to be written may get lost. */
-static void disks_destroy(struct machine *m)
-{
-	for (unsigned int i = 0; i < m->config->disk_count; i++)
-		virtio_blk_destroy(m->disk[i]);
-}
-
-/* In this order: lines need the IOAPIC, cards need the bus. */
+/* Every machine has these. In this order: lines need the IOAPIC. */
 static const struct {
 	const char *name;
 	int (*create)(struct machine *m);
-	/* Only where something outlives the process; also after a failure. */
-	void (*destroy)(struct machine *m);
-} kinds[] = {
-	{ "I/O APIC", ioapic_create, NULL },	 { "serial port", serial_create, NULL },
-	{ "clock", rtc_create, NULL },		 { "power management", pm_create, NULL },
-	{ "reset ports", reset_create, NULL },	 { "debug port", debugport_create, NULL },
-	{ "PCI host bridge", pci_create, NULL }, { "disks", disks_create, disks_destroy },
+} platform[] = {
+	{ "I/O APIC", ioapic_create },	    { "serial port", serial_create },
+	{ "clock", rtc_create },	    { "power management", pm_create },
+	{ "reset ports", reset_create },    { "debug port", debugport_create },
+	{ "PCI host bridge", pci_create },
 };
+
+/* And these as often as it is given them. In this order they are on the bus. */
+const struct device_kind *const device_kinds[] = {
+	&virtio_blk_device, /* --disk */
+	NULL,
+};
+
+static int create(struct machine *m, const struct device_config *c)
+{
+	struct device *d = &m->device[m->device_count];
+	int ret;
+
+	CHECK(m->device_count < DEVICES_MAX);
+	ret = c->kind->create(m, c->bytes, &d->self);
+	if (ret < 0)
+		return ret;
+	d->kind = c->kind;
+	m->device_count++;
+	return 0;
+}
 
 int devices_create(struct machine *m)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
-		int ret = kinds[i].create(m);
+	int ret;
 
+	for (size_t i = 0; i < ARRAY_SIZE(platform); i++) {
+		ret = platform[i].create(m);
 		if (ret < 0) {
-			log_error("device cannot be created (%s: %s)", kinds[i].name,
+			log_error("device cannot be created (%s: %s)", platform[i].name,
 				  strerror(-ret));
 			return ret;
+		}
+	}
+	for (size_t k = 0; device_kinds[k]; k++) {
+		for (unsigned int i = 0; i < m->config->device_count; i++) {
+			if (m->config->device[i].kind != device_kinds[k])
+				continue;
+			ret = create(m, &m->config->device[i]);
+			if (ret < 0)
+				return ret;
 		}
 	}
 	return 0;
@@ -68,7 +79,10 @@ int devices_create(struct machine *m)
 
 void devices_destroy(struct machine *m)
 {
-	for (size_t i = ARRAY_SIZE(kinds); i-- > 0;)
-		if (kinds[i].destroy)
-			kinds[i].destroy(m);
+	while (m->device_count) {
+		const struct device *d = &m->device[--m->device_count];
+
+		if (d->kind->destroy)
+			d->kind->destroy(d->self);
+	}
 }

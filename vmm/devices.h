@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* All devices of the machine, in one table. */
+/* All devices there are, in two tables: what every machine has, and what it can be given. */
 #ifndef VMM_DEVICES_H
 #define VMM_DEVICES_H
 
+struct device_kind;
 struct machine;
 
+/* Those of the command line, NULL at the end. */
+extern const struct device_kind *const device_kinds[];
+
 /*
- * Create them in the table's order, before any VP runs. Logs what failed.
+ * Create those of every machine, then those of its configuration in the order of the
+ * table and, within a kind, of the command line; before any VP runs. Logs what failed.
  * 0 or -errno; what exists by then stays (the process ends).
  */
 int devices_create(struct machine *m);

@@ -27,27 +27,9 @@ static enum log_level threshold = LOG_INFO;
 static _Atomic time_t second;
 static atomic_uint lines, left_out;
 
-static const char *const level_name[] = {
-	[LOG_ERROR] = "error",
-	[LOG_WARN] = "warn",
-	[LOG_INFO] = "info",
-	[LOG_DEBUG] = "debug",
-};
-
 void log_set_level(enum log_level level)
 {
 	threshold = level;
-}
-
-int log_parse_level(const char *name, enum log_level *level)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(level_name); i++) {
-		if (strcmp(name, level_name[i]) == 0) {
-			*level = (enum log_level)i;
-			return 0;
-		}
-	}
-	return -EINVAL;
 }
 
 bool log_enabled(enum log_level level)

@@ -9,6 +9,7 @@
 
 #include "abi/vmmctl.h"
 #include "vmm/config.h"
+#include "vmm/devices.h"
 #include "vmm/log.h"
 #include "vmm/signals.h"
 #include "vmm/vm.h"
@@ -31,9 +32,9 @@ int main(int argc, char **argv)
 	enum vm_end why;
 	int code;
 
-	switch (config_parse(&config, argc, argv)) {
+	switch (config_parse(&config, device_kinds, argc, argv)) {
 	case CONFIG_HELP:
-		config_usage(stdout);
+		config_usage(stdout, device_kinds);
 		return VMMCTL_POWERED_OFF;
 	case CONFIG_WRONG:
 		return VMMCTL_USAGE;

@@ -101,7 +101,7 @@ fi
 
 # The vmm: the reason comes last, below the usage, and is one line.
 expect 2 '^vmm.*: wrong option \(unknown: "--kern"\)$' "$O/vmm/vmm" --kern k
-expect 2 '^vmm.*: wrong option \(--disk, given twice: "path"\)$' \
+expect 2 '^vmm.*: wrong option \(--disk: given twice: "path"\)$' \
 	"$O/vmm/vmm" --kernel k --disk path=a,path=b
 expect 2 '^vmm.*: wrong option \(control character in argument 4\)$' \
 	"$O/vmm/vmm" --kernel k --name 'a

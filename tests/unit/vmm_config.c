@@ -9,6 +9,42 @@
 #include <string.h>
 
 #include "vmm/config.h"
+#include "vmm/virtio/blk.h"
+
+#define FANS_MAX 3
+
+/* A device with every type of key, none of which it must be given. */
+struct fan_config {
+	const char *text;
+	bool flag;
+	uint32_t count, word;
+	uint64_t size;
+	uint8_t mac[6];
+};
+
+static const char *const words[] = { "slow", "fast", "off", NULL };
+
+static const struct option_key fan_keys[] = {
+	{ "text", OPTION_TEXT, offsetof(struct fan_config, text), .max = 4 },
+	{ "flag", OPTION_FLAG, .offset = offsetof(struct fan_config, flag) },
+	{ "count", OPTION_COUNT, offsetof(struct fan_config, count), .min = 2, .max = 16 },
+	{ "word", OPTION_WORD, offsetof(struct fan_config, word), .words = words },
+	{ "size", OPTION_SIZE, offsetof(struct fan_config, size), .min = 1, .max = 1 << 20 },
+	{ "mac", OPTION_MAC, .offset = offsetof(struct fan_config, mac) },
+	{ 0 },
+};
+
+static const struct device_kind fan = {
+	.name = "fan",
+	.option = "--fan",
+	.usage = "[=text=TEXT]",
+	.purpose = "what the test adds",
+	.max = FANS_MAX,
+	.keys = fan_keys,
+	.config_bytes = sizeof(struct fan_config),
+};
+
+static const struct device_kind *const kinds[] = { &virtio_blk_device, &fan, NULL };
 
 static struct vm_config config;
 
@@ -25,11 +61,13 @@ static enum config_result parse(const char *line)
 	for (char *w; (w = strsep(&p, "|")) != NULL;)
 		argv[argc++] = w;
 	argv[argc] = NULL;
-	return config_parse(&config, argc, argv);
+	return config_parse(&config, kinds, argc, argv);
 }
 
 static void test_good(void **state)
 {
+	const struct disk_config *disk;
+
 	(void)state;
 	assert_int_equal(parse("--kernel|/k"), CONFIG_RUN);
 	assert_string_equal(config.kernel, "/k");
@@ -45,12 +83,16 @@ static void test_good(void **state)
 			       "|--disk|path=/b,readonly=on,serial=x"),
 			 CONFIG_RUN);
 	assert_string_equal(config.cmdline, "");
-	assert_int_equal(config.disk_count, 2);
-	assert_string_equal(config.disk[0].path, "/a");
-	assert_false(config.disk[0].readonly);
-	assert_string_equal(config.disk[1].path, "/b");
-	assert_true(config.disk[1].readonly);
-	assert_string_equal(config.disk[1].serial, "x");
+	assert_int_equal(config.device_count, 2);
+	assert_ptr_equal(config.device[0].kind, &virtio_blk_device);
+	disk = (const void *)config.device[0].bytes;
+	assert_string_equal(disk->path, "/a");
+	assert_false(disk->readonly);
+	assert_null(disk->serial);
+	disk = (const void *)config.device[1].bytes;
+	assert_string_equal(disk->path, "/b");
+	assert_true(disk->readonly);
+	assert_string_equal(disk->serial, "x");
 
 	assert_int_equal(parse("--kernel|k|--memory|1G|--cpus|64|--grace|0|--log|debug"),
 			 CONFIG_RUN);
@@ -65,6 +107,29 @@ static void test_good(void **state)
 	assert_string_equal(config.cmdline, "a=b");
 	assert_int_equal(parse("--kernel|--name"), CONFIG_RUN);
 	assert_string_equal(config.kernel, "--name");
+}
+
+static void test_device(void **state)
+{
+	const struct fan_config *f;
+
+	(void)state;
+	/* Without "=" the next word is another option. */
+	assert_int_equal(parse("--fan|--kernel|k|--fan=text=,flag=on,count=16,word=off,size=1M,"
+			       "mac=02:aB:00:00:00:0f|--disk=path=a"),
+			 CONFIG_RUN);
+	assert_int_equal(config.device_count, 3);
+	f = (const void *)config.device[0].bytes;
+	assert_null(f->text);
+	assert_int_equal(f->count, 0);
+	f = (const void *)config.device[1].bytes;
+	assert_string_equal(f->text, "");
+	assert_true(f->flag);
+	assert_int_equal(f->count, 16);
+	assert_int_equal(f->word, 2);
+	assert_int_equal(f->size, 1 << 20);
+	assert_memory_equal(f->mac, "\x02\xab\x00\x00\x00\x0f", 6);
+	assert_ptr_equal(config.device[2].kind, &virtio_blk_device);
 }
 
 static void test_wrong(void **state)
@@ -96,6 +161,25 @@ static void test_wrong(void **state)
 		"--kernel|k|--disk|path=a,colour=red",
 		"--kernel|k|--disk|path",
 		"--kernel|k|--disk|path=a,serial=123456789012345678901",
+		"--kernel|k|--disk|path=a,",
+		"--kernel|k|--disk",
+		"--kernel|k|--fan|flag=on", /* not behind "=" */
+		"--kernel|k|--fan=",
+		"--kernel|k|--fan=text=12345",
+		"--kernel|k|--fan=count=1",
+		"--kernel|k|--fan=count=17",
+		"--kernel|k|--fan=count=",
+		"--kernel|k|--fan=word=fas",
+		"--kernel|k|--fan=size=0",
+		"--kernel|k|--fan=size=1025K",
+		"--kernel|k|--fan=mac=02:00:00:00:00",
+		"--kernel|k|--fan=mac=02:00:00:00:00:01:",
+		"--kernel|k|--fan=mac=02:00:00:00:00:1",
+		"--kernel|k|--fan=mac=02-00-00-00-00-01",
+		"--kernel|k|--fan=mac=03:00:00:00:00:01", /* a group's */
+		"--kernel|k|--fan=mac=00:00:00:00:00:00",
+		"--kernel|k|--fan=mac=",
+		"--kernel|k|--fan|--fan|--fan|--fan",
 		"--kernel|k|--grace|86401",
 		"--kernel|k|--log|loud",
 		/* Names are not guessed, and nothing is said twice. */
@@ -140,6 +224,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_good),
+		cmocka_unit_test(test_device),
 		cmocka_unit_test(test_wrong),
 		cmocka_unit_test(test_too_many_disks),
 	};

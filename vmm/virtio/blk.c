@@ -20,8 +20,6 @@
 
 #include "abi/virtio/blk.h"
 #include "vmm/backend/disk.h"
-#include "vmm/config.h"
-#include "vmm/device.h"
 #include "vmm/log.h"
 #include "vmm/virtio/device.h"
 #include "vmm/virtio/pci.h"
@@ -407,3 +405,34 @@ void virtio_blk_destroy(struct virtio_blk *b)
 	virtio_release(&b->v);
 	free(b);
 }
+
+static int create(struct machine *m, const void *config, void **device)
+{
+	*device = virtio_blk_create(m, config);
+	return *device ? 0 : -errno;
+}
+
+static void destroy(void *device)
+{
+	virtio_blk_destroy(device);
+}
+
+static const struct option_key keys[] = {
+	{ "path", OPTION_TEXT, offsetof(struct disk_config, path), .min = 1,
+	  .max = VMMCTL_PATH_MAX, .required = true },
+	{ "readonly", OPTION_FLAG, .offset = offsetof(struct disk_config, readonly) },
+	{ "serial", OPTION_TEXT, offsetof(struct disk_config, serial), .max = VIRTIO_BLK_ID_BYTES },
+	{ 0 },
+};
+
+const struct device_kind virtio_blk_device = {
+	.name = "disk",
+	.option = "--disk",
+	.usage = "path=FILE[,readonly=on][,serial=TEXT]",
+	.purpose = "raw disk image or block device",
+	.max = VMMCTL_DISKS_MAX,
+	.keys = keys,
+	.config_bytes = sizeof(struct disk_config),
+	.create = create,
+	.destroy = destroy,
+};

@@ -6,9 +6,17 @@
 #ifndef VMM_VIRTIO_BLK_H
 #define VMM_VIRTIO_BLK_H
 
-struct disk_config;
-struct machine;
+#include "vmm/device.h"
+
 struct virtio_blk;
+
+struct disk_config {
+	const char *path;
+	const char *serial; /* NULL: none */
+	bool readonly;
+};
+
+extern const struct device_kind virtio_blk_device;
 
 /*
  * Open the image @c names and add the device to @m, before the first VP runs.
