@@ -17,7 +17,8 @@
  *	stack:	[home space, return address, callee-saved registers]
  *		[gprs]
  *		[host VMSAVE area]
- *		[vmcb]				rsp across VMRUN
+ *		[vmcb]
+ *		[our CR0]			rsp across VMRUN
  */
 	.globl	world_run
 world_run:
@@ -32,6 +33,8 @@ world_run:
 	pushq	%rdx
 	pushq	%gs:CPU_HOST_VMCB
 	pushq	%rcx
+	movq	%cr0, %rax
+	pushq	%rax
 
 	movq	%rcx, %rax
 	testb	%r8b, %r8b
@@ -54,12 +57,23 @@ world_run:
 	sti				/* GIF is clear: takes nothing here */
 1:	vmload	%rax
 	vmrun	%rax
-	vmsave	%rax			/* VMRUN restored our RAX: the VMCB */
+	/*
+	 * QEMU leaves us with the CR0 of a guest without paging that has set EFER.LME
+	 * but not CR4.PAE (tests/hv/cr0.c). The next VMRUN would find paging off, and
+	 * QEMU then ignores nested paging; so back to ours before anything else.
+	 */
+	movq	%cr0, %rax
+	testl	%eax, %eax		/* bit 31 is PG */
+	js	1f
+	movq	(%rsp), %rax
+	movq	%rax, %cr0
+1:	movq	8(%rsp), %rax
+	vmsave	%rax
 	cli
 
-	movq	8(%rsp), %rax		/* our FS, GS, TR … */
+	movq	16(%rsp), %rax		/* our FS, GS, TR … */
 	vmload	%rax
-	movq	16(%rsp), %rax
+	movq	24(%rsp), %rax
 	movq	%rcx, 0x08(%rax)
 	movq	%rdx, 0x10(%rax)
 	movq	%rbx, 0x18(%rax)
@@ -92,7 +106,7 @@ world_run:
 	jnz	1b
 	addq	$256, %rsp
 
-	addq	$24, %rsp
+	addq	$32, %rsp
 	popq	%r15
 	popq	%r14
 	popq	%r13

@@ -29,6 +29,7 @@
 #define PROGRAMS_A_GUEST 10  /* then a fresh partition, and a look at a sound guest */
 #define MESSAGES_MAX	 300 /* of one program */
 #define PATIENCE_MS	 20  /* until a program that does not end is given up */
+#define SOUND_S		 20  /* a sound guest needs a thousandth of it */
 #define REPORT_EVERY	 5   /* guests */
 
 static struct {
@@ -44,19 +45,6 @@ static void fail(unsigned long program, const char *what, long value)
 {
 	count.failures++;
 	printf("fuzzguest: FAIL program %lu: %s (%ld)\n", program, what, value);
-}
-
-static int set_registers(struct guest *g, const struct program *p)
-{
-	struct {
-		struct hv_input_vp_registers h;
-		struct hv_register_assoc reg[PROGRAM_REGISTERS];
-	} in = { 0 };
-	uint32_t size = p->register_count * (uint32_t)sizeof(in.reg[0]);
-
-	memcpy(in.reg, p->reg, size);
-	return (int)hvcall(g->vp, HVCALL_SET_VP_REGISTERS, (uint16_t)p->register_count, &in,
-			   (uint16_t)(sizeof(in.h) + size), NULL, 0, NULL);
 }
 
 /* What a device of paper answers. */
@@ -147,11 +135,12 @@ static const uint8_t sound_code[] = { 0xb0, 'A', 0xe6, 0x80, 0xe5, 0x60, 0x0f, 0
 /* A guest that minds its own business is none the worse. */
 static void check_sound(unsigned long n)
 {
-	const struct itimerval never = { 0 };
+	const struct itimerval patience = { .it_value.tv_sec = SOUND_S,
+					    .it_interval.tv_sec = SOUND_S };
 	struct hv_x64_io_port_intercept *io;
 	struct guest g;
 
-	setitimer(ITIMER_REAL, &never, NULL);
+	setitimer(ITIMER_REAL, &patience, NULL);
 	if (guest_create(&g, sound_code, sizeof(sound_code))) {
 		fail(n, "no sound guest", errno);
 		return;
@@ -189,7 +178,7 @@ static unsigned long run_guest(uint64_t seed, unsigned long first)
 
 		program_make(&p, g.ram, &r);
 		count.programs++;
-		if (set_registers(&g, &p)) {
+		if (set_registers(&g, p.reg, p.register_count)) {
 			count.refused++;
 			continue;
 		}

@@ -11,6 +11,8 @@
 
 #include "include/abi/hv/hypercall.h"
 
+#define REGISTERS_MAX 64 /* of one call; a page holds more */
+
 static int dev = -1;
 
 int guest_device(void)
@@ -47,6 +49,19 @@ int set_register(struct guest *g, uint32_t name, union hv_register_value value)
 	return (int)hvcall(g->vp, HVCALL_SET_VP_REGISTERS, 1, &in, sizeof(in), NULL, 0, NULL);
 }
 
+int set_registers(struct guest *g, const struct hv_register_assoc *reg, uint32_t count)
+{
+	struct {
+		struct hv_input_vp_registers h;
+		struct hv_register_assoc reg[REGISTERS_MAX];
+	} in = { 0 };
+	uint32_t size = count * (uint32_t)sizeof(in.reg[0]);
+
+	memcpy(in.reg, reg, size);
+	return (int)hvcall(g->vp, HVCALL_SET_VP_REGISTERS, (uint16_t)count, &in,
+			   (uint16_t)(sizeof(in.h) + size), NULL, 0, NULL);
+}
+
 int get_register(struct guest *g, uint32_t name, union hv_register_value *value)
 {
 	struct {
@@ -80,11 +95,12 @@ int guest_create(struct guest *g, const uint8_t *code, size_t size)
 	return guest_create_sized(g, code, size, RAM_BYTES);
 }
 
-int guest_create_sized(struct guest *g, const uint8_t *code, size_t size, size_t ram_bytes)
+static int create(struct guest *g, const uint8_t *code, size_t size, size_t ram_bytes,
+		  uint64_t flags, uint64_t features)
 {
-	struct mshv_create_partition create = {
-		.pt_flags = 1ULL << MSHV_PT_BIT_LAPIC | 1ULL << MSHV_PT_BIT_X2APIC |
-			    1ULL << MSHV_PT_BIT_GPA_SUPER_PAGES,
+	struct mshv_create_partition create = { .pt_flags = flags };
+	struct hv_input_set_partition_property property = {
+		.property_code = HV_PROPERTY_SYNTHETIC_PROC_FEATURES, .value = features
 	};
 	struct mshv_create_vp vp = { .vp_index = 0 };
 	union hv_register_value v = { 0 };
@@ -92,7 +108,10 @@ int guest_create_sized(struct guest *g, const uint8_t *code, size_t size, size_t
 
 	memset(g, 0, sizeof(*g));
 	g->pt = ioctl(dev, MSHV_CREATE_PARTITION, &create);
-	if (g->pt < 0 || ioctl(g->pt, MSHV_INITIALIZE_PARTITION))
+	if (g->pt < 0 ||
+	    (features && hvcall(g->pt, HVCALL_SET_PARTITION_PROPERTY, 0, &property,
+				sizeof(property), NULL, 0, NULL)) ||
+	    ioctl(g->pt, MSHV_INITIALIZE_PARTITION))
 		return -errno;
 	g->ram = ram_map(ram_bytes);
 	g->ram_bytes = ram_bytes;
@@ -120,6 +139,17 @@ int guest_create_sized(struct guest *g, const uint8_t *code, size_t size, size_t
 		return -EIO;
 	v = (union hv_register_value){ .reg64 = CODE_AT };
 	return set_register(g, HV_X64_REGISTER_RIP, v);
+}
+
+int guest_create_sized(struct guest *g, const uint8_t *code, size_t size, size_t ram_bytes)
+{
+	return create(g, code, size, ram_bytes, GUEST_FLAGS, 0);
+}
+
+int guest_create_featured(struct guest *g, const uint8_t *code, size_t size, uint64_t flags,
+			  uint64_t features)
+{
+	return create(g, code, size, RAM_BYTES, flags, features);
 }
 
 int guest_set_flat(struct guest *g)

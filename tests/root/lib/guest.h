@@ -7,6 +7,7 @@
 #ifndef TESTS_ROOT_LIB_GUEST_H
 #define TESTS_ROOT_LIB_GUEST_H
 
+#include <linux/mshv.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,6 +16,9 @@
 #include "tests/root/lib/code.h"
 
 #define RAM_BYTES (1 << 20)
+#define GUEST_FLAGS \
+	(1ULL << MSHV_PT_BIT_LAPIC | 1ULL << MSHV_PT_BIT_X2APIC | \
+	 1ULL << MSHV_PT_BIT_GPA_SUPER_PAGES)
 
 struct guest {
 	int pt, vp;
@@ -31,6 +35,12 @@ int guest_device(void);
 int guest_create(struct guest *g, const uint8_t *code, size_t size);
 /* The same with other memory than RAM_BYTES, at a multiple of 2 MiB. */
 int guest_create_sized(struct guest *g, const uint8_t *code, size_t size, size_t ram_bytes);
+/*
+ * The same with other flags (MSHV_PT_BIT_...) than GUEST_FLAGS and SYNTHETIC_PROC_FEATURES
+ * other than none.
+ */
+int guest_create_featured(struct guest *g, const uint8_t *code, size_t size, uint64_t flags,
+			  uint64_t features);
 /* It starts in 32-bit mode, flat, instead; 0 or -errno. */
 int guest_set_flat(struct guest *g);
 void guest_destroy(struct guest *g);
@@ -48,5 +58,7 @@ long hvcall(int fd, uint16_t code, uint16_t reps, void *in, uint16_t in_size, vo
 /* One register of the guest's processor by name; 0 or -errno. */
 int set_register(struct guest *g, uint32_t name, union hv_register_value value);
 int get_register(struct guest *g, uint32_t name, union hv_register_value *value);
+/* Many at once, MODES_REGISTERS of modes.h for sure. */
+int set_registers(struct guest *g, const struct hv_register_assoc *reg, uint32_t count);
 
 #endif
