@@ -12,11 +12,8 @@
 #include "vmm/log.h"
 #include "vmm/mshv.h"
 
-/*
- * Eight disks or network cards with a vector per queue fit easily; the limit
- * keeps the table that goes to the kernel at each change small.
- */
-#define ROUTES_MAX	    128
+/* Devices with a vector per queue and processor want many; see pci.c. */
+#define ROUTES_MAX	    512
 
 /* The address and data of an MSI, Intel SDM "Message Signalled Interrupts". */
 #define MSI_ADDR_DEST_SHIFT 12
@@ -40,6 +37,7 @@ struct irq {
 	pthread_mutex_t lock; /* routes and the kernel's copy of them */
 	unsigned int route_count;
 	struct route route[ROUTES_MAX];
+	struct mshv_route table[ROUTES_MAX]; /* of publish(): too much for a stack */
 };
 
 struct irq *irq_create(struct mshv_partition *p)
@@ -148,20 +146,19 @@ int irq_route_fd(struct irq *q, int route)
 
 static int publish(struct irq *q)
 {
-	struct mshv_route table[ROUTES_MAX];
 	unsigned int n = 0;
 
 	for (unsigned int i = 0; i < q->route_count; i++) {
 		const struct route *r = &q->route[i];
 
 		if (r->attached)
-			table[n++] = (struct mshv_route){
+			q->table[n++] = (struct mshv_route){
 				route_gsi((int)i),
 				r->addr,
 				r->data,
 			};
 	}
-	return mshv_routes_set(q->partition, table, n);
+	return mshv_routes_set(q->partition, q->table, n);
 }
 
 static int attach(struct irq *q, int route, struct route *r, uint32_t addr, uint32_t data)

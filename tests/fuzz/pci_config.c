@@ -35,7 +35,6 @@ static void process(struct virtio_device *v, unsigned int queue)
 static const struct virtio_kind kind = {
 	.name = "fuzz",
 	.type = 4,
-	.queue_count = 2,
 	.queue_size = 16,
 	.process = process,
 };
@@ -85,17 +84,24 @@ static uint64_t place(const struct virtio_pci *p, unsigned int what, uint16_t of
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 {
 	struct input in = { bytes, len };
-	static uint64_t config = 0x0807060504030201;
+	static const uint64_t config = 0x0807060504030201;
 	uint8_t before[PCI_CONFIG_BYTES];
 	struct virtio_device v;
 	struct virtio_pci p;
 	struct memory memory;
 	struct machine m;
+	const struct virtio_setup setup = {
+		.kind = &kind,
+		.memory = &memory,
+		.queue_count = 2,
+		.config = &config,
+		.config_bytes = sizeof(config),
+	};
 
 	log_set_level(LOG_ERROR);
 	stub_machine_create(&m, &memory);
-	virtio_init(&v, &kind, &memory, 0, &config, sizeof(config));
-	check(virtio_pci_attach(&p, &m, &v) == 0);
+	check(virtio_init(&v, &setup) == 0);
+	check(virtio_pci_attach(&p, &m, m.loop, &v) == 0);
 	memcpy(before, p.pci.config, sizeof(before));
 
 	while (in.left) {

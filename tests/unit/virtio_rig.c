@@ -327,10 +327,31 @@ static void set_vector(struct driver *d, unsigned int v)
 	rig_write(d->rig, entry + 12, 4, 0);
 }
 
+/* Rings at a place of the queue's own, empty, and enabled. */
+static void start_queue(struct driver *d, unsigned int queue, unsigned int vector)
+{
+	d->queue = queue;
+	driver_set(d, REG(queue_select), 2, queue);
+	d->size = (uint16_t)driver_get(d, REG(queue_size), 2);
+	assert_true(d->size > 0 && d->size <= DRIVER_QUEUE_SIZE);
+	d->desc = 0x10000 + DRIVER_RINGS_BYTES * queue;
+	d->avail = d->desc + 0x1000;
+	d->used = d->desc + 0x2000;
+	d->avail_idx = d->used_seen = d->next_desc = 0;
+	memset(memory_at(&d->rig->memory, gpa(d->desc), DRIVER_RINGS_BYTES), 0, DRIVER_RINGS_BYTES);
+	set64(d, REG(queue_desc), d->desc);
+	set64(d, REG(queue_driver), d->avail);
+	set64(d, REG(queue_device), d->used);
+	set_vector(d, vector);
+	driver_set(d, REG(queue_msix_vector), 2, vector);
+	assert_int_equal(driver_get(d, REG(queue_msix_vector), 2), vector);
+	driver_set(d, REG(queue_enable), 2, 1);
+	assert_int_equal(driver_get(d, REG(queue_enable), 2), 1);
+}
+
 void driver_start(struct driver *d, uint64_t features)
 {
 	uint8_t status = VIRTIO_STATUS_ACKNOWLEDGE | VIRTIO_STATUS_DRIVER;
-	uint8_t *rings;
 
 	driver_reset(d);
 	driver_set_status(d, VIRTIO_STATUS_ACKNOWLEDGE);
@@ -345,30 +366,18 @@ void driver_start(struct driver *d, uint64_t features)
 	d->features = features;
 	d->event_idx = features >> VIRTIO_F_EVENT_IDX & 1;
 
-	/* MSI-X: vector 0 for the queue, 1 for configuration changes. */
 	rig_cfg_write(d->rig, d->slot, d->msix_cap + PCI_MSIX_CONTROL, 2, PCI_MSIX_CONTROL_ENABLE);
-	set_vector(d, 0);
 	set_vector(d, 1);
 	driver_set(d, REG(config_msix_vector), 2, 1);
 	assert_int_equal(driver_get(d, REG(config_msix_vector), 2), 1);
-
-	driver_set(d, REG(queue_select), 2, 0);
-	d->size = (uint16_t)driver_get(d, REG(queue_size), 2);
-	assert_true(d->size > 0 && d->size <= DRIVER_QUEUE_SIZE);
-	d->desc = 0x10000;
-	d->avail = 0x12000;
-	d->used = 0x14000;
-	d->avail_idx = d->used_seen = d->next_desc = 0;
-	rings = memory_at(&d->rig->memory, gpa(d->desc), 0x8000);
-	memset(rings, 0, 0x8000);
-	set64(d, REG(queue_desc), d->desc);
-	set64(d, REG(queue_driver), d->avail);
-	set64(d, REG(queue_device), d->used);
-	driver_set(d, REG(queue_msix_vector), 2, 0);
-	assert_int_equal(driver_get(d, REG(queue_msix_vector), 2), 0);
-	driver_set(d, REG(queue_enable), 2, 1);
-	assert_int_equal(driver_get(d, REG(queue_enable), 2), 1);
+	start_queue(d, 0, 0);
 	driver_set_status(d, status | VIRTIO_STATUS_DRIVER_OK);
+}
+
+void driver_start_queue(struct driver *other, const struct driver *d, unsigned int queue)
+{
+	*other = *d;
+	start_queue(other, queue, queue + 1);
 }
 
 static void *at(struct driver *d, uint64_t addr, uint64_t len)
@@ -415,7 +424,7 @@ void driver_publish(struct driver *d)
 void driver_notify(struct driver *d)
 {
 	driver_publish(d);
-	rig_write(d->rig, d->notify, 2, 0);
+	rig_write(d->rig, d->notify + d->queue * d->notify_stride, 2, d->queue);
 }
 
 bool driver_used(struct driver *d, struct virtq_used_elem *e)

@@ -17,8 +17,8 @@
 #include "vmm/dev/pci.h"
 #include "vmm/device.h"
 
-#define RIG_ROUTES    32
-#define RIG_DOORBELLS 8
+#define RIG_ROUTES    64
+#define RIG_DOORBELLS 64
 #define RIG_MEMORY    (UINT64_C(4) << 20)
 
 /* What a device did to the interrupt wiring. */
@@ -73,8 +73,10 @@ void rig_cfg_write(struct rig *r, unsigned int slot, unsigned int off, unsigned 
 bool rig_interrupted(struct rig *r, unsigned int n, int ms);
 unsigned int rig_doorbells(struct rig *r);
 
-/* A driver of one virtio function with at most one queue in use. */
-#define DRIVER_QUEUE_SIZE 128
+/* A driver of one virtio function, and of one of its queues. */
+#define DRIVER_QUEUE_SIZE  128
+/* Of one queue, from 64 KiB on: 16 queues end at 256 KiB. */
+#define DRIVER_RINGS_BYTES 0x3000
 
 struct driver {
 	struct rig *rig;
@@ -86,6 +88,7 @@ struct driver {
 	uint64_t features;
 	bool event_idx;
 
+	unsigned int queue; /* 0, but for those of driver_start_queue */
 	uint16_t size;
 	uint64_t desc, avail, used; /* guest physical */
 	uint16_t avail_idx, used_seen;
@@ -94,8 +97,13 @@ struct driver {
 
 /* Find the capabilities and decode the BARs. Fails the test if something is missing. */
 void driver_probe(struct driver *d, struct rig *r, unsigned int slot);
-/* The whole initialisation with @features (VERSION_1 is added), MSI-X on. */
+/*
+ * The whole initialisation with @features (VERSION_1 is added), MSI-X on, for
+ * one queue: vector 0 is the queue's, 1 is for configuration changes.
+ */
 void driver_start(struct driver *d, uint64_t features);
+/* *@d is one that started: *other drives @queue of the same device, with vector @queue + 1. */
+void driver_start_queue(struct driver *other, const struct driver *d, unsigned int queue);
 /* Write 0 to status and wait until it reads 0. */
 void driver_reset(struct driver *d);
 uint8_t driver_status(struct driver *d);

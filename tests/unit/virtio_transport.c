@@ -36,6 +36,31 @@ static void test_identity(void **state)
 	assert_int_equal(driver_get(&f->d, REG(queue_select), 2), 0xffff);
 }
 
+/* The most queues there can be: the last one works, beside the first. */
+static void test_many_queues(void **state)
+{
+	const unsigned int last = VIRTIO_PCI_QUEUES_MAX - 1;
+	struct fixture *f = *state;
+	struct virtq_used_elem e;
+	struct driver other;
+
+	assert_int_equal(driver_get(&f->d, REG(num_queues), 2), VIRTIO_PCI_QUEUES_MAX);
+	start(f);
+	driver_start_queue(&other, &f->d, last);
+	assert_int_equal(rig_doorbells(&f->rig), 2);
+	driver_set(&f->d, REG(queue_select), 2, last + 1);
+	assert_int_equal(driver_get(&f->d, REG(queue_size), 2), 0);
+
+	driver_add(&other, &(struct buffer){ DATA, 16, true }, 1);
+	driver_notify(&other);
+	assert_true(rig_interrupted(&f->rig, last + 1, 5000));
+	assert_true(driver_used(&other, &e));
+	run_chains(f, 3);
+	assert_false(rig_interrupted(&f->rig, last + 1, 0));
+	driver_reset(&f->d);
+	assert_int_equal(rig_doorbells(&f->rig), 0);
+}
+
 static void test_features(void **state)
 {
 	struct fixture *f = *state;
@@ -346,6 +371,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		T(test_identity),
+		cmocka_unit_test_setup_teardown(test_many_queues, setup_many, teardown),
 		T(test_features),
 		T(test_status),
 		T(test_registers),

@@ -49,25 +49,44 @@ static const struct virtio_kind kind = {
 	.name = "test",
 	.type = 4,
 	.pci_class = 0x00ff00,
-	.queue_count = QUEUES,
 	.queue_size = QSIZE,
 	.process = process,
 	.reset = on_reset,
 	.config_written = config_written,
 };
 
-int setup(void **state)
+static int setup_queues(void **state, unsigned int queues)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
 
 	rig_init(&f->rig);
 	memcpy(f->config, "configure me", sizeof(f->config));
-	virtio_init(&f->v, &kind, &f->rig.memory, BIT64(3), f->config, sizeof(f->config));
-	assert_int_equal(virtio_pci_attach(&f->pci, &f->rig.machine, &f->v), 0);
+	assert_int_equal(virtio_init(&f->v,
+				     &(struct virtio_setup){
+					     .kind = &kind,
+					     .memory = &f->rig.memory,
+					     .queue_count = queues,
+					     .features = BIT64(3),
+					     .config = f->config,
+					     .config_bytes = sizeof(f->config),
+				     }),
+			 0);
+	assert_int_equal(virtio_pci_attach(&f->pci, &f->rig.machine, f->rig.machine.loop, &f->v),
+			 0);
 	rig_start(&f->rig);
 	driver_probe(&f->d, &f->rig, SLOT);
 	*state = f;
 	return 0;
+}
+
+int setup(void **state)
+{
+	return setup_queues(state, QUEUES);
+}
+
+int setup_many(void **state)
+{
+	return setup_queues(state, VIRTIO_PCI_QUEUES_MAX);
 }
 
 int teardown(void **state)

@@ -33,6 +33,8 @@ struct fixture {
 
 /* cmocka's: the device in a running machine, its driver has found it. */
 int setup(void **state);
+/* The same with as many queues as a device can have. */
+int setup_many(void **state);
 int teardown(void **state);
 
 /* The device's work: give chains back with length 7, or hold them. Device lock held. */

@@ -14,9 +14,9 @@
 #include "vmm/mshv.h"
 
 static struct {
-	struct mshv_route route[256];
+	struct mshv_route route[1024];
 	unsigned int count;
-	int fd[256]; /* per gsi, 0: none */
+	int fd[1024]; /* per gsi, 0: none */
 	bool unrouted_irqfd;
 	int error;
 } kernel;
@@ -54,7 +54,7 @@ int mshv_routes_set(struct mshv_partition *p, const struct mshv_route *r, unsign
 		return kernel.error;
 	memcpy(kernel.route, r, count * sizeof(*r));
 	kernel.count = count;
-	for (uint32_t gsi = 0; gsi < 256; gsi++)
+	for (uint32_t gsi = 0; gsi < 1024; gsi++)
 		kernel.unrouted_irqfd |= kernel.fd[gsi] && !routed(gsi);
 	return 0;
 }

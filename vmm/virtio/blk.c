@@ -300,7 +300,6 @@ static const struct virtio_kind blk_kind = {
 	.name = "blk",
 	.type = VIRTIO_ID_BLOCK,
 	.pci_class = PCI_CLASS_STORAGE_OTHER,
-	.queue_count = 1,
 	.queue_size = QUEUE_SIZE,
 	.process = process,
 };
@@ -346,7 +345,12 @@ static const char *open_problem(int err)
 struct virtio_blk *virtio_blk_create(struct machine *m, const struct disk_config *c)
 {
 	struct virtio_blk *b = calloc(1, sizeof(*b));
-	uint64_t features;
+	struct virtio_setup setup = {
+		.kind = &blk_kind,
+		.memory = m->memory,
+		.queue_count = 1,
+		.config_bytes = sizeof(b->config),
+	};
 	int err;
 
 	if (!b) {
@@ -376,9 +380,14 @@ struct virtio_blk *virtio_blk_create(struct machine *m, const struct disk_config
 		b->request[i].next_free = b->free;
 		b->free = &b->request[i];
 	}
-	features = configure(b);
-	virtio_init(&b->v, &blk_kind, m->memory, features, &b->config, sizeof(b->config));
-	err = virtio_pci_attach(&b->pci, m, &b->v);
+	setup.features = configure(b);
+	setup.config = &b->config;
+	err = virtio_init(&b->v, &setup);
+	if (err) {
+		log_error("blk: no memory (%s)", c->path);
+		goto close_disk;
+	}
+	err = virtio_pci_attach(&b->pci, m, m->loop, &b->v);
 	if (err) {
 		log_error("blk: cannot add %s (%s)", c->path, strerror(-err));
 		goto release_device;
@@ -418,8 +427,8 @@ static void destroy(void *device)
 }
 
 static const struct option_key keys[] = {
-	{ "path", OPTION_TEXT, offsetof(struct disk_config, path), .min = 1,
-	  .max = VMMCTL_PATH_MAX, .required = true },
+	{ "path", OPTION_TEXT, offsetof(struct disk_config, path), .min = 1, .max = VMMCTL_PATH_MAX,
+	  .required = true },
 	{ "readonly", OPTION_FLAG, .offset = offsetof(struct disk_config, readonly) },
 	{ "serial", OPTION_TEXT, offsetof(struct disk_config, serial), .max = VIRTIO_BLK_ID_BYTES },
 	{ 0 },

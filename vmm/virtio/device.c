@@ -5,6 +5,8 @@
  */
 #include "vmm/virtio/device.h"
 
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "vmm/log.h"
@@ -36,32 +38,36 @@ static void complain(struct virtio_device *v, unsigned int queue, const char *wh
 
 static void queues_init(struct virtio_device *v)
 {
-	for (unsigned int i = 0; i < v->kind->queue_count; i++)
+	for (unsigned int i = 0; i < v->queue_count; i++)
 		virtq_init(&v->queue[i], v->memory, v->kind->queue_size);
 }
 
-void virtio_init(struct virtio_device *v, const struct virtio_kind *kind,
-		 const struct memory *memory, uint64_t features, const void *config,
-		 unsigned int config_bytes)
+int virtio_init(struct virtio_device *v, const struct virtio_setup *s)
 {
-	CHECK(kind->queue_count <= VIRTIO_QUEUES_MAX && kind->queue_size <= VIRTQ_SIZE_MAX);
+	CHECK(s->kind->queue_size <= VIRTQ_SIZE_MAX);
 
 	*v = (struct virtio_device){
-		.kind = kind,
-		.memory = memory,
-		.config = config,
-		.config_bytes = config_bytes,
-		.offered = features | FEATURE(VIRTIO_F_VERSION_1) | FEATURE(VIRTIO_F_EVENT_IDX) |
+		.kind = s->kind,
+		.memory = s->memory,
+		.config = s->config,
+		.config_bytes = s->config_bytes,
+		.offered = s->features | FEATURE(VIRTIO_F_VERSION_1) | FEATURE(VIRTIO_F_EVENT_IDX) |
 			   FEATURE(VIRTIO_F_INDIRECT_DESC),
+		.queue_count = s->queue_count,
+		.queue = calloc(s->queue_count, sizeof(v->queue[0])),
 	};
+	if (!v->queue)
+		return -ENOMEM;
 	pthread_mutex_init(&v->lock, NULL);
 	queues_init(v);
+	return 0;
 }
 
 void virtio_release(struct virtio_device *v)
 {
 	CHECK(v->busy == 0);
 	pthread_mutex_destroy(&v->lock);
+	free(v->queue);
 }
 
 /* Between DRIVER_OK and the next reset or failure. */
@@ -230,7 +236,7 @@ bool virtio_set_status(struct virtio_device *v, uint8_t status)
 
 bool virtio_queue_writable(const struct virtio_device *v, unsigned int queue)
 {
-	return queue < v->kind->queue_count && !v->queue[queue].enabled && !v->resetting;
+	return queue < v->queue_count && !v->queue[queue].enabled && !v->resetting;
 }
 
 void virtio_queue_set_size(struct virtio_device *v, unsigned int queue, uint16_t size)

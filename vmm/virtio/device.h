@@ -35,15 +35,12 @@
 #include "base/base.h"
 #include "vmm/virtio/queue.h"
 
-#define VIRTIO_QUEUES_MAX 8
-
 struct virtio_device;
 
 struct virtio_kind {
 	const char *name;
 	uint16_t type; /* VIRTIO_ID_* */
 	uint32_t pci_class;
-	unsigned int queue_count;
 	uint16_t queue_size; /* largest, and what the driver finds */
 	/*
 	 * The driver has notified @queue, or may have: take chains until there
@@ -67,6 +64,18 @@ struct virtio_transport {
 	bool (*may_run)(struct virtio_device *v);
 };
 
+/* What one device is made from. */
+struct virtio_setup {
+	const struct virtio_kind *kind;
+	const struct memory *memory;
+	unsigned int queue_count;
+	/* Bits of this kind; those of the transport and the queues are added. */
+	uint64_t features;
+	/* What the driver reads as configuration: the caller's, outlives the device. */
+	const void *config;
+	unsigned int config_bytes;
+};
+
 struct virtio_device {
 	const struct virtio_kind *kind;
 	const struct memory *memory;
@@ -85,21 +94,16 @@ struct virtio_device {
 	unsigned int busy;	 /* chains popped and not pushed */
 	unsigned int budget;	 /* chains process may still take, this time */
 	unsigned int complaints; /* lines logged about this guest */
-	struct virtq queue[VIRTIO_QUEUES_MAX];
+	unsigned int queue_count;
+	struct virtq *queue;
 };
 
 /*
  * ---- for kinds of device ----
  */
 
-/*
- * Prepare *v. @features: bits of this kind; those of the transport and the
- * queues are added. @config: what the driver reads as configuration; stays the
- * caller's and must live as long as the device.
- */
-void virtio_init(struct virtio_device *v, const struct virtio_kind *kind,
-		 const struct memory *memory, uint64_t features, const void *config,
-		 unsigned int config_bytes);
+/* Prepare *v. 0, or -ENOMEM. */
+int virtio_init(struct virtio_device *v, const struct virtio_setup *s);
 void virtio_release(struct virtio_device *v);
 
 static inline bool virtio_has(const struct virtio_device *v, unsigned int feature)

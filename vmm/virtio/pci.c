@@ -6,6 +6,7 @@
 #include "vmm/virtio/pci.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -163,7 +164,7 @@ static uint64_t common_read(struct virtio_pci *p, unsigned int off, unsigned int
 		.driver_feature_select = p->driver_feature_select,
 		.driver_feature = virtio_driver_features(v, p->driver_feature_select),
 		.config_msix_vector = p->config_vector,
-		.num_queues = (uint16_t)v->kind->queue_count,
+		.num_queues = (uint16_t)v->queue_count,
 		.device_status = v->status,
 		.config_generation = v->generation,
 		.queue_select = p->queue_select,
@@ -171,7 +172,7 @@ static uint64_t common_read(struct virtio_pci *p, unsigned int off, unsigned int
 	uint64_t val = 0;
 
 	/* A queue that does not exist has size 0, and zeros in the rest. */
-	if (p->queue_select < v->kind->queue_count) {
+	if (p->queue_select < v->queue_count) {
 		const struct virtq *q = &v->queue[p->queue_select];
 
 		c.queue_size = q->size;
@@ -272,7 +273,7 @@ static void common_write(struct virtio_pci *p, unsigned int off, unsigned int si
 		break;
 	case ACCESS(REG(queue_msix_vector), 2):
 		/* The one register of a queue that may change while it is in use. */
-		if (p->queue_select < v->kind->queue_count && !v->resetting)
+		if (p->queue_select < v->queue_count && !v->resetting)
 			p->queue[p->queue_select].vector = checked_vector(p, val);
 		break;
 	default:
@@ -438,7 +439,7 @@ static void add_caps(struct virtio_pci *p)
 			.cfg_type = VIRTIO_PCI_CAP_NOTIFY,
 			.bar = REGISTERS_BAR,
 			.offset = AREA_NOTIFY,
-			.length = v->kind->queue_count * NOTIFY_STRIDE,
+			.length = v->queue_count * NOTIFY_STRIDE,
 		},
 		.notify_off_multiplier = NOTIFY_STRIDE,
 	};
@@ -472,7 +473,7 @@ static int add_queue(struct virtio_pci *p, unsigned int n)
 		return -errno;
 	q->kick = (struct loop_source){ .fd = fd, .ready = kicked, .arg = q };
 	q->transport = p;
-	err = loop_add(p->machine->loop, &q->kick, EPOLLIN);
+	err = p->loop ? loop_add(p->loop, &q->kick, EPOLLIN) : 0;
 	if (err) {
 		close(fd);
 		return err;
@@ -487,12 +488,15 @@ static void remove_queues(struct virtio_pci *p)
 		struct virtio_pci_queue *q = &p->queue[--p->queue_count];
 
 		set_doorbell(p, p->queue_count, false);
-		loop_remove(p->machine->loop, &q->kick);
+		if (p->loop)
+			loop_remove(p->loop, &q->kick);
 		close(q->kick.fd);
 	}
+	free(p->queue);
 }
 
-int virtio_pci_attach(struct virtio_pci *p, struct machine *m, struct virtio_device *v)
+int virtio_pci_attach(struct virtio_pci *p, struct machine *m, struct loop *loop,
+		      struct virtio_device *v)
 {
 	/* "PCI Device Discovery" */
 	const struct pci_identity id = {
@@ -512,13 +516,21 @@ int virtio_pci_attach(struct virtio_pci *p, struct machine *m, struct virtio_dev
 	};
 	int err;
 
-	*p = (struct virtio_pci){ .machine = m, .device = v };
+	CHECK(v->queue_count <= VIRTIO_PCI_QUEUES_MAX);
+	*p = (struct virtio_pci){
+		.machine = m,
+		.device = v,
+		.loop = loop,
+		.queue = calloc(v->queue_count, sizeof(p->queue[0])),
+	};
+	if (!p->queue)
+		return -ENOMEM;
 	v->transport = &transport_ops;
 	v->transport_data = p;
 
 	pci_device_init(&p->pci, m, v->kind->name, &id);
 	p->pci.master_changed = master_changed;
-	for (unsigned int i = 0; i < v->kind->queue_count; i++) {
+	for (unsigned int i = 0; i < v->queue_count; i++) {
 		err = add_queue(p, i);
 		if (err)
 			goto remove_queues;
@@ -526,7 +538,7 @@ int virtio_pci_attach(struct virtio_pci *p, struct machine *m, struct virtio_dev
 	reset_registers(p);
 
 	/* One vector per queue and one for configuration changes. */
-	err = pci_msix_add(&p->pci, MSIX_BAR, v->kind->queue_count + 1);
+	err = pci_msix_add(&p->pci, MSIX_BAR, v->queue_count + 1);
 	if (err)
 		goto remove_queues;
 	add_caps(p);
@@ -546,4 +558,9 @@ void virtio_pci_detach(struct virtio_pci *p)
 {
 	remove_queues(p);
 	pci_device_release(&p->pci);
+}
+
+int virtio_pci_kick_fd(const struct virtio_pci *p, unsigned int queue)
+{
+	return p->queue[queue].kick.fd;
 }

@@ -6,8 +6,8 @@
  *                     0x1000 ISR status
  *                     0x2000 device configuration
  *                     0x3000 notifications, 4 bytes per queue
- *   BAR 2, 4 KiB      MSI-X: vectors 0 ... queue_count, the driver says which
- *                     is for what
+ *   BAR 2, 4 KiB      MSI-X: as many vectors as queues and one more, the driver
+ *                     says which is for what
  *
  * Notifications come as an eventfd the kernel signals when the guest stores to
  * the queue's address (doorbell), or as a write to BAR 0 that signals the same
@@ -40,6 +40,7 @@ struct virtio_pci_queue {
 struct virtio_pci {
 	struct pci_device pci;
 	struct machine *machine;
+	struct loop *loop; /* NULL: the device hears notifications by itself */
 	struct virtio_device *device;
 
 	/* registers */
@@ -53,16 +54,28 @@ struct virtio_pci {
 	bool bar_mapped;
 	uint64_t bar_base;
 	unsigned int queue_count; /* of those below, set up */
-	struct virtio_pci_queue queue[VIRTIO_QUEUES_MAX];
+	struct virtio_pci_queue *queue;
 };
+
+/* Queues of one device: each has an interrupt vector, and the device one more. */
+#define VIRTIO_PCI_QUEUES_MAX (PCI_MSIX_MAX - 1)
 
 /*
  * Put @v, initialised, behind a new PCI function of @m. Before the first VP
- * runs. 0 or -errno, then nothing is left behind but *v.
+ * runs. @loop hears the driver's notifications and calls the device's process:
+ * m->loop, or one on a thread of the device's own. NULL: the device listens to
+ * virtio_pci_kick_fd() by itself. 0 or -errno, then nothing is left behind but *v.
  */
-int virtio_pci_attach(struct virtio_pci *p, struct machine *m, struct virtio_device *v);
+int virtio_pci_attach(struct virtio_pci *p, struct machine *m, struct loop *loop,
+		      struct virtio_device *v);
 
-/* After the last VP and the device thread have ended. */
+/* After the last VP and the thread that runs the loop have ended. */
 void virtio_pci_detach(struct virtio_pci *p);
+
+/*
+ * For devices without a loop: the eventfd that is signalled when the driver
+ * notifies @queue, or may have. Then virtio_notified() is due.
+ */
+int virtio_pci_kick_fd(const struct virtio_pci *p, unsigned int queue);
 
 #endif
