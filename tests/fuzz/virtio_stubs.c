@@ -56,6 +56,13 @@ int irq_route_alloc(struct irq *q)
 	return routes++;
 }
 
+int irq_route_fd(struct irq *q, int route)
+{
+	(void)q;
+	(void)route;
+	return -1;
+}
+
 int irq_route_set(struct irq *q, int route, uint64_t addr, uint32_t data, bool masked)
 {
 	(void)q;

@@ -54,6 +54,46 @@ static void test_chain(void **state)
 	assert_false(virtq_should_interrupt(&f->q));
 }
 
+/* What was taken and not used comes again, in the same order. */
+static void test_unpop(void **state)
+{
+	struct fixture *f = *state;
+
+	for (uint16_t i = 0; i < 3; i++) {
+		f->desc[i] = buf(DATA, 16, VIRTQ_DESC_F_WRITE, 0);
+		offer(f, i);
+	}
+	for (uint16_t i = 0; i < 3; i++)
+		assert_int_equal(virtq_pop(&f->q, &f->c), 1);
+	virtq_unpop(&f->q, 2);
+	for (uint16_t i = 1; i < 3; i++) {
+		assert_int_equal(virtq_pop(&f->q, &f->c), 1);
+		assert_int_equal(f->c.head, i);
+	}
+	assert_int_equal(virtq_pop(&f->q, &f->c), 0);
+	assert_int_equal(f->q.in_flight, 3);
+}
+
+/* The driver sees all that was filled, and only once it is published. */
+static void test_fill(void **state)
+{
+	struct fixture *f = *state;
+
+	for (uint16_t i = 0; i < 2; i++) {
+		f->desc[i] = buf(DATA, 16, VIRTQ_DESC_F_WRITE, 0);
+		offer(f, i);
+		assert_int_equal(virtq_pop(&f->q, &f->c), 1);
+		virtq_fill(&f->q, f->c.head, 10u + i);
+		assert_int_equal(f->used->idx, 0);
+	}
+	virtq_publish(&f->q);
+	assert_int_equal(f->used->idx, 2);
+	assert_int_equal(f->used->ring[0].len, 10);
+	assert_int_equal(f->used->ring[1].id, 1);
+	assert_int_equal(f->used->ring[1].len, 11);
+	assert_true(virtq_should_interrupt(&f->q));
+}
+
 static void test_longest_chain(void **state)
 {
 	struct fixture *f = *state;
@@ -259,6 +299,8 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		T(test_empty),
 		T(test_chain),
+		T(test_unpop),
+		T(test_fill),
 		T(test_longest_chain),
 		T(test_indirect),
 		T(test_indirect_misaligned),

@@ -61,6 +61,34 @@ static void test_many_queues(void **state)
 	assert_int_equal(rig_doorbells(&f->rig), 0);
 }
 
+/* A device whose rings somebody else serves learns when, and where interrupts go. */
+static void test_rings_of_others(void **state)
+{
+	struct fixture *f = *state;
+
+	f->run_rings = true;
+	start(f);
+	assert_int_equal(f->runs, 1);
+	rig_cfg_write(&f->rig, SLOT, PCI_COMMAND, 2, PCI_COMMAND_MEMORY);
+	assert_int_equal(f->stops, 1);
+	rig_cfg_write(&f->rig, SLOT, PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+	assert_int_equal(f->runs, 2);
+
+	f->moves = 0;
+	driver_set(&f->d, REG(queue_select), 2, 0);
+	driver_set(&f->d, REG(queue_msix_vector), 2, VIRTIO_MSI_NO_VECTOR);
+	assert_int_equal(f->call_fd, -1);
+	driver_set(&f->d, REG(queue_msix_vector), 2, 1);
+	assert_int_equal(f->call_fd, irq_route_fd(&f->rig.irq, 1));
+	assert_int_equal(f->moves, 2);
+
+	driver_reset(&f->d);
+	assert_int_equal(f->stops, 2);
+	driver_reset(&f->d);
+	assert_int_equal(f->stops, 2);
+	assert_true(f->run_rings);
+}
+
 static void test_features(void **state)
 {
 	struct fixture *f = *state;
@@ -372,6 +400,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		T(test_identity),
 		cmocka_unit_test_setup_teardown(test_many_queues, setup_many, teardown),
+		T(test_rings_of_others),
 		T(test_features),
 		T(test_status),
 		T(test_registers),

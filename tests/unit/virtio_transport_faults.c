@@ -29,6 +29,7 @@ static void test_broken_ring(void **state)
 	rig_write(&f->rig, f->d.notify, 2, 0);
 	assert_true(rig_interrupted(&f->rig, 1, 5000));
 	assert_int_equal(driver_status(&f->d), RUNNING | VIRTIO_STATUS_NEEDS_RESET);
+	assert_int_equal(f->stops, 1);
 	/* Once is enough. */
 	rig_write(&f->rig, f->d.notify, 2, 0);
 	assert_false(rig_interrupted(&f->rig, 1, 20));

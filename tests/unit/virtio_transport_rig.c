@@ -30,6 +30,27 @@ void process(struct virtio_device *v, unsigned int queue)
 	virtio_end_batch(v, queue);
 }
 
+static void run(struct virtio_device *v, bool on)
+{
+	struct fixture *f = container_of(v, struct fixture, v);
+
+	/* Turn by turn, and with rings that are there, also when it is over. */
+	assert_int_equal(f->runs, on ? f->stops : f->stops + 1);
+	if (on)
+		f->runs++;
+	else
+		f->stops++;
+	f->run_rings &= v->queue[0].enabled;
+}
+
+static void interrupt_moved(struct virtio_device *v, unsigned int queue)
+{
+	struct fixture *f = container_of(v, struct fixture, v);
+
+	f->moves++;
+	f->call_fd = virtio_pci_call_fd(&f->pci, queue);
+}
+
 static void on_reset(struct virtio_device *v)
 {
 	container_of(v, struct fixture, v)->resets++;
@@ -51,6 +72,8 @@ static const struct virtio_kind kind = {
 	.pci_class = 0x00ff00,
 	.queue_size = QSIZE,
 	.process = process,
+	.run = run,
+	.interrupt_moved = interrupt_moved,
 	.reset = on_reset,
 	.config_written = config_written,
 };

@@ -26,6 +26,10 @@ struct fixture {
 	unsigned int held_count;
 	unsigned int processed; /* calls */
 	unsigned int resets;
+	unsigned int runs, stops; /* calls of run */
+	bool run_rings;		  /* queue 0 was enabled in all of them */
+	unsigned int moves;	  /* of interrupt_moved */
+	int call_fd;		  /* virtio_pci_call_fd() at the last of them */
 	unsigned int config_off, config_size;
 	uint64_t config_val;
 	struct driver d;

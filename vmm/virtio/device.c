@@ -77,12 +77,32 @@ static bool running(const struct virtio_device *v)
 	       !v->resetting;
 }
 
+/* The device may begin to work, or must stop, if that is news. */
+static void update_active(struct virtio_device *v)
+{
+	bool active = running(v) && v->transport->may_run(v);
+
+	if (active == v->active)
+		return;
+	v->active = active;
+	if (v->kind->run)
+		v->kind->run(v, active);
+}
+
+void virtio_transport_changed(struct virtio_device *v)
+{
+	pthread_mutex_lock(&v->lock);
+	update_active(v);
+	pthread_mutex_unlock(&v->lock);
+}
+
 void virtio_broken(struct virtio_device *v, unsigned int queue, const char *why)
 {
 	if (v->status & VIRTIO_STATUS_NEEDS_RESET || v->resetting)
 		return;
 	complain(v, queue, why);
 	v->status |= VIRTIO_STATUS_NEEDS_RESET;
+	update_active(v);
 	/* "Device Status Field": if DRIVER_OK is set, it MUST be told. */
 	if (v->status & VIRTIO_STATUS_DRIVER_OK)
 		v->transport->interrupt_config(v);
@@ -103,6 +123,26 @@ bool virtio_pop(struct virtio_device *v, unsigned int queue, struct virtq_chain 
 	v->busy++;
 	v->budget--;
 	return true;
+}
+
+void virtio_unpop(struct virtio_device *v, unsigned int queue, uint16_t count)
+{
+	CHECK(v->busy >= count);
+	v->busy -= count;
+	if (!v->resetting)
+		virtq_unpop(&v->queue[queue], count);
+}
+
+void virtio_fill(struct virtio_device *v, unsigned int queue, uint16_t head, uint32_t written)
+{
+	CHECK(v->busy > 0 && !v->resetting);
+	v->busy--;
+	virtq_fill(&v->queue[queue], head, written);
+}
+
+void virtio_publish(struct virtio_device *v, unsigned int queue)
+{
+	virtq_publish(&v->queue[queue]);
 }
 
 bool virtio_listen(struct virtio_device *v, unsigned int queue)
@@ -196,10 +236,11 @@ static bool features_acceptable(const struct virtio_device *v)
 
 static void reset(struct virtio_device *v)
 {
+	v->resetting = true;
+	update_active(v);
 	queues_init(v);
 	v->features = 0;
 	v->features_unknown = false;
-	v->resetting = true;
 	if (v->kind->reset)
 		v->kind->reset(v);
 	if (v->busy == 0)
@@ -225,8 +266,10 @@ bool virtio_set_status(struct virtio_device *v, uint8_t status)
 	v->status |= set;
 
 	/* What the driver queued before it was ready, it need not announce again. */
-	if (set & VIRTIO_STATUS_DRIVER_OK)
+	if (set & VIRTIO_STATUS_DRIVER_OK) {
+		update_active(v);
 		v->transport->kick_all(v);
+	}
 	return false;
 }
 

@@ -47,7 +47,18 @@ struct virtio_kind {
 	 * are none. Lock held, device thread, device is running.
 	 */
 	void (*process)(struct virtio_device *v, unsigned int queue);
-	/* Optional: the driver resets. Lock held, any thread. Must not block. */
+	/*
+	 * Optional: from now on (@on), or no longer, may the device work on its
+	 * rings: DRIVER_OK, no failure, bus master. For those whose rings
+	 * somebody else serves. Lock held, any thread.
+	 */
+	void (*run)(struct virtio_device *v, bool on);
+	/* Optional: the interrupt of @queue goes elsewhere. Lock held, any thread. */
+	void (*interrupt_moved)(struct virtio_device *v, unsigned int queue);
+	/*
+	 * Optional: the driver resets; run(false) came before. Lock held, any
+	 * thread. Must not block.
+	 */
 	void (*reset)(struct virtio_device *v);
 	/* Optional: the driver wrote [@off, @off + @size) of the configuration. */
 	void (*config_written)(struct virtio_device *v, unsigned int off, unsigned int size,
@@ -90,6 +101,7 @@ struct virtio_device {
 	bool features_unknown; /* it chose some that have no bit here */
 	uint8_t status;
 	uint8_t generation;	 /* of the configuration */
+	bool active;		 /* as run was last told */
 	bool resetting;		 /* reset was written, busy is not 0 yet */
 	unsigned int busy;	 /* chains popped and not pushed */
 	unsigned int budget;	 /* chains process may still take, this time */
@@ -118,6 +130,14 @@ static inline bool virtio_has(const struct virtio_device *v, unsigned int featur
  */
 bool virtio_pop(struct virtio_device *v, unsigned int queue, struct virtq_chain *c);
 void virtio_push(struct virtio_device *v, unsigned int queue, uint16_t head, uint32_t written);
+/*
+ * Chains that were taken and not used come again later: the last @count of
+ * @queue. In kind->reset it only says that they will never be pushed.
+ */
+void virtio_unpop(struct virtio_device *v, unsigned int queue, uint16_t count);
+/* Push without showing it to the driver yet, and show what was filled. */
+void virtio_fill(struct virtio_device *v, unsigned int queue, uint16_t head, uint32_t written);
+void virtio_publish(struct virtio_device *v, unsigned int queue);
 /* virtq_listen(), but false where pop would be false whatever was offered. */
 bool virtio_listen(struct virtio_device *v, unsigned int queue);
 /* After the last push of a batch. */
@@ -132,6 +152,9 @@ void virtio_config_changed(struct virtio_device *v);
 /*
  * ---- for transports; lock held ----
  */
+
+/* What may_run says has changed. Takes the lock itself. */
+void virtio_transport_changed(struct virtio_device *v);
 
 /* The device thread was notified about @queue. Takes the lock itself. */
 void virtio_notified(struct virtio_device *v, unsigned int queue);

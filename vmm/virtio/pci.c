@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "vmm/device.h"
+#include "vmm/irq.h"
 #include "vmm/log.h"
 
 #define REGISTERS_BAR 0u
@@ -273,8 +274,11 @@ static void common_write(struct virtio_pci *p, unsigned int off, unsigned int si
 		break;
 	case ACCESS(REG(queue_msix_vector), 2):
 		/* The one register of a queue that may change while it is in use. */
-		if (p->queue_select < v->queue_count && !v->resetting)
+		if (p->queue_select < v->queue_count && !v->resetting) {
 			p->queue[p->queue_select].vector = checked_vector(p, val);
+			if (v->kind->interrupt_moved)
+				v->kind->interrupt_moved(v, p->queue_select);
+		}
 		break;
 	default:
 		queue_write(p, off, size, val);
@@ -353,6 +357,7 @@ static void master_changed(struct pci_device *d, bool on)
 {
 	struct virtio_pci *p = container_of(d, struct virtio_pci, pci);
 
+	virtio_transport_changed(p->device);
 	/* Notifications that came while we might not look at memory. */
 	if (on)
 		kick_all(p);
@@ -558,6 +563,15 @@ void virtio_pci_detach(struct virtio_pci *p)
 {
 	remove_queues(p);
 	pci_device_release(&p->pci);
+}
+
+int virtio_pci_call_fd(const struct virtio_pci *p, unsigned int queue)
+{
+	unsigned int vector = p->queue[queue].vector;
+
+	if (vector >= p->pci.msix.count)
+		return -1;
+	return irq_route_fd(p->machine->irq, p->pci.msix.vector[vector].route);
 }
 
 int virtio_pci_kick_fd(const struct virtio_pci *p, unsigned int queue)

@@ -78,4 +78,11 @@ void virtio_pci_detach(struct virtio_pci *p);
  */
 int virtio_pci_kick_fd(const struct virtio_pci *p, unsigned int queue);
 
+/*
+ * The eventfd whose signal is the interrupt of @queue: the kernel takes it from
+ * there, and keeps it while the vector is masked. -1: the driver chose none.
+ * virtio_kind.interrupt_moved says when that changes. Lock held.
+ */
+int virtio_pci_call_fd(const struct virtio_pci *p, unsigned int queue);
+
 #endif

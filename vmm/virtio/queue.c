@@ -209,7 +209,15 @@ int virtq_pop(struct virtq *q, struct virtq_chain *c)
 	return 1;
 }
 
-void virtq_push(struct virtq *q, uint16_t head, uint32_t written)
+void virtq_unpop(struct virtq *q, uint16_t count)
+{
+	if (q->broken || !q->enabled)
+		return;
+	q->next_avail -= count;
+	q->in_flight -= count;
+}
+
+void virtq_fill(struct virtq *q, uint16_t head, uint32_t written)
 {
 	struct virtq_used_elem *e;
 
@@ -221,12 +229,24 @@ void virtq_push(struct virtq *q, uint16_t head, uint32_t written)
 	WRITE_ONCE(e->len, written);
 	q->used_idx++;
 	q->in_flight--;
+}
+
+void virtq_publish(struct virtq *q)
+{
+	if (q->broken || !q->enabled)
+		return;
 	/*
-	 * Release, so that the entry and the data are visible before idx.
+	 * Release, so that the entries and the data are visible before idx.
 	 * Partner: the driver's read barrier between seeing idx and reading
 	 * the entry ("Receiving Used Buffers From The Device").
 	 */
 	atomic_store_explicit((_Atomic uint16_t *)&q->used->idx, q->used_idx, memory_order_release);
+}
+
+void virtq_push(struct virtq *q, uint16_t head, uint32_t written)
+{
+	virtq_fill(q, head, written);
+	virtq_publish(q);
 }
 
 bool virtq_should_interrupt(struct virtq *q)

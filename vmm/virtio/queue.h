@@ -111,11 +111,21 @@ bool virtq_enable(struct virtq *q);
  */
 int virtq_pop(struct virtq *q, struct virtq_chain *c);
 
+/* The last @count chains taken were not: they come again. None of them was used. */
+void virtq_unpop(struct virtq *q, uint16_t count);
+
 /*
  * Give a chain back: the device wrote the first @written bytes of its writable
  * part. Visible to the driver at once. Does nothing on a broken queue.
  */
 void virtq_push(struct virtq *q, uint16_t head, uint32_t written);
+
+/*
+ * The same in two steps, for chains that the driver must see all at once: fill
+ * each, then publish.
+ */
+void virtq_fill(struct virtq *q, uint16_t head, uint32_t written);
+void virtq_publish(struct virtq *q);
 
 /*
  * Does the driver want an interrupt for what was pushed since the last call?
