@@ -69,8 +69,8 @@ static enum launch_status svm_create(void)
 {
 	if (!svm_enable(cpus[0]))
 		return LAUNCH_SVM;
-	log_line("hypervisor: %u processors, AMD SVM revision %u, %u address spaces", cpu_count,
-		 svm_features.revision, svm_features.asids);
+	log_line("hypervisor: %u processors, AMD SVM revision %u (features %#x), %u address spaces",
+		 cpu_count, svm_features.revision, svm_features.word, svm_features.asids);
 	return LAUNCH_OK;
 }
 

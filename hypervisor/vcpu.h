@@ -96,7 +96,7 @@ struct vcpu {
 };
 
 enum vcpu_exit_reason {
-	VCPU_EXIT_NOTHING,		/* dealt with inside; enter again */
+	VCPU_EXIT_NOTHING,		/* dealt with inside; step over insn_len, enter again */
 	VCPU_EXIT_HOST,			/* an interrupt for the host is pending */
 	VCPU_EXIT_WINDOW,		/* .window came */
 	VCPU_EXIT_IO,
@@ -114,6 +114,7 @@ enum vcpu_exit_reason {
 struct vcpu_exit {
 	enum vcpu_exit_reason reason;
 	uint8_t insn_len;		/* 0: unknown */
+	bool opcode_only;		/* insn_len does not count prefixes */
 	union {
 		struct {
 			uint16_t port;
@@ -124,6 +125,8 @@ struct vcpu_exit {
 			uint64_t gpa;
 			bool write, execute;
 			bool table_walk;	/* by the guest's own page walk */
+			uint8_t insn_count;	/* of the instruction, if the processor … */
+			const uint8_t *insn;	/* … told; good until the next entry */
 		} memory;
 		struct {
 			bool write;

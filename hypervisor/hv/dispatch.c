@@ -21,6 +21,7 @@
 #include "hypervisor/log.h"
 #include "hypervisor/svm/insn.h"
 #include "hypervisor/trace.h"
+#include "lib/mem.h"
 
 /* A fault that repeats although the nested table allows the access: give up. */
 #define NESTED_FAULTS_MAX 100000
@@ -66,6 +67,37 @@ static enum next exit_io(struct vp *vp, const struct vcpu_exit *e)
 	}
 	intercept_io(vp, e, &insn);
 	return RETURN_INTERCEPT;
+}
+
+/*
+ * The length of an instruction that came without its prefixes' share: nearly always
+ * none. That is remembered of the last one, because looking costs more than all else.
+ */
+static void measure(struct vp *vp, struct vcpu_exit *e)
+{
+	uint64_t at = vp->cpu.seg[VCPU_CS].base + vp->cpu.rip + 1;
+	struct insn_bytes insn = { 0 };
+	unsigned int prefixes;
+
+	if (vp->bare_at == at && vp->bare_cr3 == vp->cpu.cr3)
+		return;
+	/* Unreadable: another processor has taken it away since; then without. */
+	if (walk_fetch(vp, insn.byte, &insn.count) != WALK_FETCHED)
+		return;
+	prefixes = insn_prefixes(insn.byte, insn.count, operand_mode(&vp->cpu));
+	e->insn_len += prefixes;
+	vp->bare_at = prefixes ? 0 : at;
+	vp->bare_cr3 = vp->cpu.cr3;
+}
+
+/* The bytes of an instruction that touched memory. */
+static enum walk_fetch fetch(struct vp *vp, const struct vcpu_exit *e, struct insn_bytes *insn)
+{
+	if (!e->memory.insn_count)
+		return walk_fetch(vp, insn->byte, &insn->count);
+	insn->count = e->memory.insn_count;
+	memcpy(insn->byte, e->memory.insn, insn->count);
+	return WALK_FETCHED;
 }
 
 static enum next unhandled(struct vp *vp, const char *what, uint64_t gpa)
@@ -146,7 +178,7 @@ static enum next exit_memory(struct vp *vp, const struct vcpu_exit *e)
 	}
 
 	if (!e->memory.table_walk && !e->memory.execute &&
-	    walk_fetch(vp, bytes.byte, &bytes.count) == WALK_RETRY) {
+	    fetch(vp, e, &bytes) == WALK_RETRY) {
 		/*
 		 * The processor's own fetch will fault and have the root populate
 		 * the page, unless an event is to be delivered first: then the
@@ -319,12 +351,17 @@ static enum next exit_hlt(struct vp *vp, const struct vcpu_exit *e)
 	return AGAIN;
 }
 
-static enum next handle(struct vp *vp, const struct vcpu_exit *e)
+static enum next handle(struct vp *vp, struct vcpu_exit *e)
 {
+	if (e->opcode_only)
+		measure(vp, e);
 	if (e->reason != VCPU_EXIT_MEMORY)
 		vp->nested_faults = 0;
 	switch (e->reason) {
 	case VCPU_EXIT_NOTHING:
+		if (e->insn_len)
+			vcpu_skip(&vp->cpu, e->insn_len);
+		return AGAIN;
 	case VCPU_EXIT_WINDOW:
 		return AGAIN;
 	case VCPU_EXIT_HOST:

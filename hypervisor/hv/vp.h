@@ -60,6 +60,7 @@ struct vp {
 		};
 	};
 	uint32_t nested_faults;		/* in a row without an intercept */
+	uint64_t bare_at, bare_cr3;	/* address + 1 of an instruction without prefixes */
 
 	/* lock */
 	struct lock lock;

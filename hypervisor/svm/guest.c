@@ -7,6 +7,7 @@
 #include "hypervisor/hw/clock.h"
 #include "hypervisor/log.h"
 #include "hypervisor/mem/pages.h"
+#include "hypervisor/svm/insn.h"
 #include "hypervisor/svm/svm.h"
 #include "hypervisor/svm/vmcb.h"
 #include "hypervisor/svm/world.h"
@@ -14,8 +15,6 @@
 #include "hypervisor/vcpu.h"
 #include "hypervisor/x86.h"
 #include "lib/mem.h"
-
-#define ASID_FIRST	(SVM_ASID_ROOT + 1)
 
 /* Those that could keep a processor busy delivering without end; the machine's own. */
 #define EXCEPTIONS	(BIT32(VECTOR_DB) | BIT32(VECTOR_AC) | BIT32(VECTOR_MC))
@@ -78,7 +77,7 @@ bool vcpu_init(void)
 	for (unsigned int i = 0; i < ARRAY_SIZE(direct_msrs); i++)
 		msr_allow(direct_msrs[i]);
 	for (unsigned int i = 0; i < HV_CPUS_MAX; i++)
-		asids[i] = (struct asids){ .generation = 1, .next = ASID_FIRST };
+		asids[i] = (struct asids){ .generation = 1, .next = SVM_ASID_GUESTS };
 	return xstate_init();
 }
 
@@ -317,21 +316,23 @@ static void dr_exchange(uint64_t dr[4])
 
 /*
  * A new identifier is a flush of one guest's translations that every processor
- * can do. Called between vcpu_open and VMRUN, so that a flush asked for later
- * finds the VP in guest mode and kicks it.
+ * can do; one that can flush an identifier keeps it. Called between vcpu_open and
+ * VMRUN, so that a flush asked for later finds the VP in guest mode and kicks it.
  */
 static void asid_update(struct vcpu *v, struct vmcb *b)
 {
 	struct cpu *cpu = cpu_this();
 	struct asids *a = &asids[cpu->index];
+	bool flush = __atomic_exchange_n(&v->flush, 0, __ATOMIC_SEQ_CST);
 
-	b->tlb_control = SVM_TLB_KEEP;
-	if (!__atomic_exchange_n(&v->flush, 0, __ATOMIC_SEQ_CST) &&
-	    v->asid_cpu == cpu && v->asid_generation == a->generation)
+	b->tlb_control = flush ? SVM_TLB_FLUSH_ASID : SVM_TLB_KEEP;
+	if (v->asid_cpu == cpu && v->asid_generation == a->generation &&
+	    (!flush || svm_features.flush_by_asid))
 		return;
+	b->tlb_control = SVM_TLB_KEEP;
 	if (a->next >= svm_features.asids) {
 		a->generation++;
-		a->next = ASID_FIRST;
+		a->next = SVM_ASID_GUESTS;
 		b->tlb_control = SVM_TLB_FLUSH_ALL;
 	}
 	b->asid = a->next++;
@@ -340,14 +341,6 @@ static void asid_update(struct vcpu *v, struct vmcb *b)
 }
 
 /* --- exits --- */
-
-static uint8_t insn_length(const struct vcpu *v, const struct vmcb *b, uint8_t bare)
-{
-	/* Without NRIPS (QEMU) prefixes are not seen; nobody puts any here. */
-	if (svm_features.nrips && b->next_rip > v->rip && b->next_rip - v->rip <= 15)
-		return (uint8_t)(b->next_rip - v->rip);
-	return bare;
-}
 
 static void exit_io(const struct vmcb *b, struct vcpu_exit *e)
 {
@@ -372,6 +365,8 @@ static void exit_npf(const struct vmcb *b, struct vcpu_exit *e)
 	e->memory.table_walk = b->exit_info_1 & SVM_NPF_WALK;
 	if (e->memory.table_walk)
 		e->memory.execute = false;
+	e->memory.insn_count = svm_insn_count(b);
+	e->memory.insn = b->insn_bytes;
 }
 
 static void exit_exception(struct vcpu *v, const struct vmcb *b, struct vcpu_exit *e)
@@ -397,11 +392,15 @@ static void exit_exception(struct vcpu *v, const struct vmcb *b, struct vcpu_exi
 	}
 }
 
-static void instruction(const struct vcpu *v, const struct vmcb *b, struct vcpu_exit *e,
-			enum vcpu_exit_reason reason, uint8_t bare_length)
+/* Without NRIP save (QEMU) nobody knows of prefixes before the @opcode's bytes. */
+static void instruction(const struct vmcb *b, struct vcpu_exit *e, enum vcpu_exit_reason reason,
+			uint8_t opcode)
 {
+	uint64_t length = b->next_rip - b->rip;
+
 	e->reason = reason;
-	e->insn_len = insn_length(v, b, bare_length);
+	e->opcode_only = !svm_features.nrips || length - 1 >= INSN_LENGTH_MAX;
+	e->insn_len = e->opcode_only ? opcode : (uint8_t)length;
 }
 
 static void decode_exit(struct vcpu *v, const struct vmcb *b, struct vcpu_exit *e)
@@ -425,36 +424,36 @@ static void decode_exit(struct vcpu *v, const struct vmcb *b, struct vcpu_exit *
 		exit_npf(b, e);
 		break;
 	case SVM_EXIT_CPUID:
-		instruction(v, b, e, VCPU_EXIT_CPUID, 2);
+		instruction(b, e, VCPU_EXIT_CPUID, 2);
 		break;
 	case SVM_EXIT_MSR:
-		instruction(v, b, e, VCPU_EXIT_MSR, 2);
+		instruction(b, e, VCPU_EXIT_MSR, 2);
 		e->msr.write = b->exit_info_1 & 1;
 		break;
 	case SVM_EXIT_HLT:
-		instruction(v, b, e, VCPU_EXIT_HLT, 1);
+		instruction(b, e, VCPU_EXIT_HLT, 1);
 		break;
 	case SVM_EXIT_VMMCALL:
-		instruction(v, b, e, VCPU_EXIT_HYPERCALL, 3);
+		instruction(b, e, VCPU_EXIT_HYPERCALL, 3);
 		break;
 	case SVM_EXIT_XSETBV:
-		instruction(v, b, e, VCPU_EXIT_XSETBV, 3);
+		instruction(b, e, VCPU_EXIT_XSETBV, 3);
 		break;
 	case SVM_EXIT_WBINVD:
 	case SVM_EXIT_INVD:
 		/* Caches are coherent with everything a guest can reach. */
-		vcpu_skip(v, insn_length(v, b, 2));
+		instruction(b, e, VCPU_EXIT_NOTHING, 2);
 		break;
 	case SVM_EXIT_RDPMC:
 		vcpu_inject(v, VECTOR_GP, true, 0);
 		break;
 	case SVM_EXIT_CR0_WRITE + 8:
+		instruction(b, e, VCPU_EXIT_CR8, 0);
 		/* Without decode assists (QEMU) the length stays unknown. */
-		e->reason = VCPU_EXIT_CR8;
 		if (!svm_features.decode_assists || !(b->exit_info_1 & SVM_CR_MOV))
-			break;
+			e->insn_len = 0;
+		e->opcode_only = false;
 		e->cr8.reg = b->exit_info_1 & SVM_CR_GPR;
-		e->insn_len = insn_length(v, b, 0);
 		break;
 	case SVM_EXIT_IRET:
 		v->nmi_iret = true;

@@ -5,6 +5,7 @@
 #define PREFIX_OPERAND 0x66u
 #define PREFIX_ADDRESS 0x67u
 #define PREFIX_LOCK    0xf0u
+#define PREFIX_REP     0xf3u /* and REPNE, 0xf2 */
 #define REX_B	       1u
 #define REX_R	       4u
 #define REX_W	       8u
@@ -65,6 +66,17 @@ static uint8_t opcode_of(struct cursor *c, enum insn_mode mode)
 		b = next(c);
 	}
 	return b;
+}
+
+unsigned int insn_prefixes(const uint8_t *bytes, unsigned int count, enum insn_mode mode)
+{
+	unsigned int n = 0;
+
+	while (n < count && (is_prefix(bytes[n]) || bytes[n] == PREFIX_LOCK ||
+			     (bytes[n] | 1) == PREFIX_REP ||
+			     (mode == INSN_64 && (bytes[n] & 0xf0) == 0x40)))
+		n++;
+	return n;
 }
 
 /* Skip SIB and displacement. False: the operand is a register. */

@@ -24,6 +24,12 @@ struct insn {
 	uint64_t immediate;		/* sign-extended to .size */
 };
 
+/*
+ * Legacy prefixes and REX that stand before an opcode: what the processor does not
+ * count for us where it has no NRIP save.
+ */
+unsigned int insn_prefixes(const uint8_t *bytes, unsigned int count, enum insn_mode mode);
+
 /* False: not such an instruction, or more bytes needed than @count. */
 bool insn_decode_mov(struct insn *insn, const uint8_t *bytes, unsigned int count,
 		     enum insn_mode mode);

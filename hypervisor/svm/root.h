@@ -46,6 +46,10 @@ __noreturn void root_resume(struct cpu *cpu);
 /* Wait for INIT and SIPI from the root, then run. */
 __noreturn void root_park(struct cpu *cpu);
 
+/* root_state.c: all of the VMCB and the general registers, for either of them. */
+void root_resume_state(struct root_vp *vp);
+void root_start_state(struct root_vp *vp, uint8_t sipi_vector);
+
 /* --- for the exit handlers (root_*.c) --- */
 
 /* Continue behind the intercepted instruction of @length bytes. */

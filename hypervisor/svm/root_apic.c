@@ -10,6 +10,7 @@
 #include "hypervisor/log.h"
 #include "hypervisor/svm/insn.h"
 #include "hypervisor/svm/root.h"
+#include "hypervisor/svm/svm.h"
 #include "hypervisor/vcpu.h"
 
 #define DEST_ALL_XAPIC	0xffu
@@ -137,10 +138,16 @@ void root_exit_apic_store(struct root_vp *vp, uint64_t gpa)
 {
 	struct vmcb *v = vp->vmcb;
 	unsigned int reg = (unsigned int)(gpa & ~PAGE_MASK);
-	uint8_t bytes[INSN_LENGTH_MAX];
-	unsigned int n = root_read_virtual(vp, v->cs.base + v->rip, bytes, sizeof(bytes));
+	uint8_t *bytes = v->insn_bytes;
+	unsigned int n = svm_insn_count(v);
+	uint8_t fetched[INSN_LENGTH_MAX];
 	struct insn insn;
 	uint64_t value;
+
+	if (!n) {
+		bytes = fetched;
+		n = root_read_virtual(vp, v->cs.base + v->rip, bytes, sizeof(fetched));
+	}
 
 	if (lapic_is_x2apic() || !insn_decode_mov(&insn, bytes, n, INSN_64) || !insn.store ||
 	    insn.size != 4 || reg % 16) {

@@ -56,36 +56,14 @@ unsigned int root_read_virtual(const struct root_vp *vp, uint64_t va, uint8_t *t
 	return done;
 }
 
-/* clang-format off: lists */
-static bool is_prefix(uint8_t b)
-{
-	switch (b) {
-	case 0x26:
-	case 0x2e:
-	case 0x36:
-	case 0x3e:
-	case 0x64 ... 0x67:
-	case 0xf0:
-	case 0xf2:
-	case 0xf3:
-		return true;
-	default:
-		return (b & 0xf0) == 0x40; /* REX */
-	}
-}
-/* clang-format on */
-
 unsigned int root_prefixes(const struct root_vp *vp)
 {
 	uint8_t bytes[INSN_LENGTH_MAX];
 	unsigned int count = root_read_virtual(vp, vp->vmcb->cs.base + vp->vmcb->rip, bytes, 1);
-	unsigned int n = 0;
 
 	/* One byte tells in all but odd cases; then the rest. */
 	if (count == 0 || bytes[0] == 0x0f)
 		return 0;
 	count = root_read_virtual(vp, vp->vmcb->cs.base + vp->vmcb->rip, bytes, sizeof(bytes));
-	while (n < count && is_prefix(bytes[n]))
-		n++;
-	return n;
+	return insn_prefixes(bytes, count, INSN_64);
 }

@@ -30,11 +30,14 @@ struct svm_features svm_features;
 
 bool svm_present(void)
 {
+	struct cpuid c;
+
 	if (cpuid(0x80000000, 0).eax < CPUID_SVM)
 		return false;
 	if (!(cpuid(CPUID_AMD_FEATURES, 0).ecx & CPUID_AMD_FEATURES_ECX_SVM))
 		return false;
-	if (!(cpuid(CPUID_SVM, 0).edx & CPUID_SVM_EDX_NP))
+	c = cpuid(CPUID_SVM, 0);
+	if (!(c.edx & CPUID_SVM_EDX_NP) || c.ebx <= SVM_ASID_GUESTS)
 		return false;
 	return !(rdmsr(MSR_VM_CR) & VM_CR_SVMDIS);
 }
@@ -45,6 +48,7 @@ static void svm_discover(void)
 
 	svm_features = (struct svm_features){
 		.revision = c.eax & 0xff,
+		.word = c.edx,
 		.asids = c.ebx,
 		.nrips = c.edx & CPUID_SVM_EDX_NRIPS,
 		.flush_by_asid = c.edx & CPUID_SVM_EDX_FLUSH_BY_ASID,
@@ -69,8 +73,12 @@ bool svm_enable(struct cpu *cpu)
 	cpu->host_save = virt_to_phys(save);
 	cpu->host_vmcb = virt_to_phys(own);
 
-	/* Automatic IBRS: our indirect branches ignore what a guest has taught. */
-	wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SVME | (svm_efer_mask() & EFER_AIBRSE));
+	/*
+	 * NXE: nested tables are read with our EFER. Automatic IBRS: our indirect
+	 * branches ignore what a guest has taught.
+	 */
+	wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SVME |
+			(svm_efer_mask() & (EFER_NXE | EFER_AIBRSE)));
 	wrmsr(MSR_VM_HSAVE_PA, cpu->host_save);
 	__asm__ volatile("clgi" ::: "memory");
 	/* FS, GS, TR and so on never change from here; world_run loads them. */

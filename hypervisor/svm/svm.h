@@ -4,14 +4,15 @@
 #define HYPERVISOR_SVM_SVM_H
 
 #include "base/base.h"
+#include "hypervisor/svm/vmcb.h"
 
 struct cpu;
 
-/* Does the calling processor have SVM with nested paging, and firmware left it usable? */
+/* Has the calling processor SVM with nested paging, an ASID for guests, and firmware left it on? */
 bool svm_present(void);
 
 struct svm_features {
-	uint32_t revision;
+	uint32_t revision, word;	/* CPUID 0x8000000a EAX, EDX */
 	uint32_t asids;			/* ASID 0 is the host's, 1 the root's */
 	bool nrips;			/* next_rip valid after instruction intercepts */
 	bool flush_by_asid;
@@ -22,7 +23,14 @@ struct svm_features {
 
 extern struct svm_features svm_features;
 
+/* APM vol. 2, "Guest Instruction Bytes": how many of a nested fault's are in the VMCB; 0: fetch. */
+static inline uint8_t svm_insn_count(const struct vmcb *v)
+{
+	return svm_features.decode_assists ? v->insn_count & 15 : 0;
+}
+
 #define SVM_ASID_ROOT	1u
+#define SVM_ASID_GUESTS 2u		/* and up to .asids - 1 */
 
 /*
  * On the calling processor: EFER.SVME, host save area, CLGI. False with

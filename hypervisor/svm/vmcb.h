@@ -120,7 +120,7 @@ struct vmcb {
 	uint32_t clean; /* 0C0h: 0, see above */
 	uint32_t reserved_0c4;
 	uint64_t next_rip;   /* 0C8h: if CPUID says NRIPS */
-	uint8_t insn_length; /* 0D0h: if CPUID says DecodeAssists */
+	uint8_t insn_count;  /* 0D0h: if CPUID says DecodeAssists */
 	uint8_t insn_bytes[15];
 	uint8_t reserved_0e0[0x400 - 0xe0];
 

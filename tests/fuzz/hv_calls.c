@@ -82,6 +82,7 @@ static void any_exit(struct vcpu *v, struct vcpu_exit *e)
 	memset(e, 0, sizeof(*e));
 	e->reason = what % (VCPU_EXIT_INVALID + 1);
 	e->insn_len = what >> 4;
+	e->opcode_only = what & 1;
 	switch (e->reason) {
 	case VCPU_EXIT_MEMORY:
 		take(&e->memory.gpa, 6);

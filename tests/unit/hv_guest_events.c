@@ -331,11 +331,82 @@ static void test_msr_faults(void **state)
 	assert_int_equal(vp->cpu.efer, EFER_LME | EFER_NXE);
 }
 
+/* --- what the processor tells of an instruction, or does not --- */
+
+/* Without NRIP save its prefixes have to be counted. */
+static void test_prefixes(void **state)
+{
+	static const uint8_t msr_read[] = { 0x66, 0xf3, 0x0f, 0x32 };
+	static const uint8_t flush[] = { 0xf3, 0x48, 0x0f, 0x09 }; /* REX.W is DEC here */
+	struct vcpu_exit e = { .reason = VCPU_EXIT_MSR, .insn_len = 2, .opcode_only = true };
+
+	(void)state;
+	code(msr_read, sizeof(msr_read));
+	vp->cpu.gpr[VCPU_RCX] = 0x10;
+	script(e);
+	rig_dispatch(vp, 0);
+	assert_int_equal(vp->cpu.rip, 0x1004);
+	vp->cpu.rip = 0x1000;
+	e.opcode_only = false;
+	script(e);
+	rig_dispatch(vp, 0);
+	assert_int_equal(vp->cpu.rip, 0x1002);
+
+	code(flush, sizeof(flush));
+	e = (struct vcpu_exit){ .reason = VCPU_EXIT_NOTHING, .insn_len = 2, .opcode_only = true };
+	vp->cpu.rip = 0x1000;
+	script(e);
+	rig_dispatch(vp, 0);
+	assert_int_equal(vp->cpu.rip, 0x1003);
+	vp->cpu.rip = 0x1000;
+	vp->cpu.efer |= EFER_LMA;
+	vp->cpu.seg[VCPU_CS].attributes |= SEG_LONG;
+	script(e);
+	rig_dispatch(vp, 0);
+	assert_int_equal(vp->cpu.rip, 0x1004);
+	/* That one has none is remembered of one place in one address space. */
+	vp->cpu.rip = 0x1002;
+	script(e);
+	rig_dispatch(vp, 0);
+	assert_int_equal(vp->cpu.rip, 0x1004);
+	code("\xf3\xf3\xf3", 3);
+	vp->cpu.rip = 0x1002;
+	vp->cpu.cr3 = 0x5000;
+	script(e);
+	rig_dispatch(vp, 0);
+	assert_int_equal(vp->cpu.rip, 0x1005);
+	/* Its page is gone: then none are counted. */
+	rig_map(partition, 1, 1, HV_MAP_GPA_NO_ACCESS);
+	vp->cpu.rip = 0x1000;
+	script(e);
+	rig_dispatch(vp, 0);
+	assert_int_equal(vp->cpu.rip, 0x1002);
+}
+
+/* Decode assists: the processor's bytes count, not what memory holds by now. */
+static void test_bytes_from_processor(void **state)
+{
+	static const uint8_t fetched[] = { 0x89, 0x07, 0x90 };
+	const struct hv_x64_memory_intercept *m = (void *)vp->message->payload;
+	struct vcpu_exit e = {
+		.reason = VCPU_EXIT_MEMORY,
+		.memory = { .gpa = 0xb8000, .write = true, .insn_count = 3, .insn = fetched },
+	};
+
+	(void)state;
+	rig_map(partition, 1, 1, HV_MAP_GPA_NO_ACCESS);
+	script(e);
+	EXPECT_RESULT(rig_dispatch(vp, 0), READY, INTERCEPT);
+	assert_int_equal(vp->message->header.type, HV_MESSAGE_UNMAPPED_GPA);
+	assert_int_equal(m->insn_byte_count, 3);
+	assert_memory_equal(m->insn_bytes, fetched, 3);
+}
+
 const struct CMUnitTest event_tests[] = {
 	RUN_TEST(test_startup),	 RUN_TEST(test_injection),
 	RUN_TEST(test_cr8),	 RUN_TEST(test_cr8_told), RUN_TEST(test_cr8_not_there),
 	RUN_TEST(test_apic_page_and_eoi_message),
 	RUN_TEST(test_doorbell), RUN_TEST(test_hypercall), RUN_TEST(test_pages_not_populated),
-	RUN_TEST(test_msr_faults),
+	RUN_TEST(test_msr_faults), RUN_TEST(test_prefixes), RUN_TEST(test_bytes_from_processor),
 };
 const size_t event_test_count = ARRAY_SIZE(event_tests);

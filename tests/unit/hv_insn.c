@@ -163,6 +163,20 @@ static void test_control_registers(void **state)
 	}
 }
 
+/* Before an opcode that is not ours to decode. */
+static void test_prefixes(void **state)
+{
+	static const uint8_t all[] = { 0xf0, 0xf2, 0xf3, 0x2e, 0x36, 0x3e, 0x26, 0x64,
+				       0x65, 0x66, 0x67, 0x4f, 0x0f, 0xa2, 0x66 };
+
+	(void)state;
+	assert_int_equal(insn_prefixes(all, sizeof(all), INSN_64), 12);
+	assert_int_equal(insn_prefixes(all, sizeof(all), INSN_32), 11);
+	assert_int_equal(insn_prefixes(all, sizeof(all), INSN_16), 11);
+	assert_int_equal(insn_prefixes(all, 5, INSN_64), 5);
+	assert_int_equal(insn_prefixes(all + 12, 3, INSN_64), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -170,6 +184,7 @@ int main(void)
 		cmocka_unit_test(test_cut_short),
 		cmocka_unit_test(test_prefixes_without_end),
 		cmocka_unit_test(test_control_registers),
+		cmocka_unit_test(test_prefixes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -34,4 +34,8 @@ hv_svm_src := tests/unit/hv_svm.c hypervisor/svm/guest.c hypervisor/svm/xstate.c
 	hypervisor/svm/root_msr.c
 
 unit_tests += hv_root
-hv_root_src := tests/unit/hv_root.c hypervisor/svm/root.c
+hv_root_src := tests/unit/hv_root.c hypervisor/svm/root.c hypervisor/svm/root_state.c
+
+# It includes the sources it tests, over a CPUID of its own.
+unit_tests += hv_features
+hv_features_src := tests/unit/hv_features.c hypervisor/svm/insn.c
