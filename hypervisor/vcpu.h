@@ -74,6 +74,7 @@ struct vcpu {
 	bool window;			/* exit once IF and shadow would let one in */
 	bool cr8_window;		/* exit when CR8 is written; .window does it, too */
 	bool nmi_window;		/* exit when NMIs are unmasked again */
+	uint32_t exceptions;		/* by vector: those that exit */
 
 	void *xsave;			/* 4 KiB, standard XSAVE format */
 
@@ -109,6 +110,7 @@ enum vcpu_exit_reason {
 	VCPU_EXIT_CR8,			/* about to be written while an interrupt waits */
 	VCPU_EXIT_SHUTDOWN,		/* triple fault */
 	VCPU_EXIT_INVALID,		/* the processor refused the state */
+	VCPU_EXIT_EXCEPTION,		/* one of .exceptions; not delivered */
 };
 
 struct vcpu_exit {
@@ -134,6 +136,12 @@ struct vcpu_exit {
 		struct {
 			uint8_t reg;	/* holds the value, if insn_len is known */
 		} cr8;
+		struct {
+			uint8_t vector;
+			bool has_error;
+			uint32_t error;
+			uint64_t address;	/* of a page fault */
+		} exception;
 	};
 };
 

@@ -134,6 +134,7 @@ static const char *const guest_exits[] = {
 	[HV_TRACE_EXIT_CR8] = "cr8",
 	[HV_TRACE_EXIT_SHUTDOWN] = "shutdown",
 	[HV_TRACE_EXIT_INVALID] = "invalid state",
+	[HV_TRACE_EXIT_EXCEPTION] = "exception",
 };
 
 static const char *const faults[] = { "deposit wanted", "kick held back", "call refused" };

@@ -40,8 +40,10 @@ hvcall_fn hvcall_assert_virtual_interrupt, hvcall_clear_virtual_interrupt;
 hvcall_fn hvcall_post_message_direct, hvcall_signal_event_direct;
 /* walk.c */
 hvcall_fn hvcall_translate_virtual_address;
+/* intercept.c */
+hvcall_fn hvcall_install_intercept;
 /* guestcpuid.c */
-hvcall_fn hvcall_register_intercept_result, hvcall_get_vp_cpuid_values, hvcall_install_intercept;
+hvcall_fn hvcall_register_intercept_result, hvcall_get_vp_cpuid_values;
 /* port.c */
 hvcall_fn hvcall_create_port, hvcall_delete_port, hvcall_connect_port, hvcall_disconnect_port;
 

@@ -12,6 +12,7 @@
 #include "hypervisor/hv/guestmsr.h"
 #include "hypervisor/hv/guestsynic.h"
 #include "hypervisor/hv/intercept.h"
+#include "hypervisor/hv/hypercall.h"
 #include "hypervisor/hv/operand.h"
 #include "hypervisor/hv/port.h"
 #include "hypervisor/hv/stats.h"
@@ -21,7 +22,6 @@
 #include "hypervisor/log.h"
 #include "hypervisor/svm/insn.h"
 #include "hypervisor/trace.h"
-#include "lib/mem.h"
 
 /* A fault that repeats although the nested table allows the access: give up. */
 #define NESTED_FAULTS_MAX 100000
@@ -67,37 +67,6 @@ static enum next exit_io(struct vp *vp, const struct vcpu_exit *e)
 	}
 	intercept_io(vp, e, &insn);
 	return RETURN_INTERCEPT;
-}
-
-/*
- * The length of an instruction that came without its prefixes' share: nearly always
- * none. That is remembered of the last one, because looking costs more than all else.
- */
-static void measure(struct vp *vp, struct vcpu_exit *e)
-{
-	uint64_t at = vp->cpu.seg[VCPU_CS].base + vp->cpu.rip + 1;
-	struct insn_bytes insn = { 0 };
-	unsigned int prefixes;
-
-	if (vp->bare_at == at && vp->bare_cr3 == vp->cpu.cr3)
-		return;
-	/* Unreadable: another processor has taken it away since; then without. */
-	if (walk_fetch(vp, insn.byte, &insn.count) != WALK_FETCHED)
-		return;
-	prefixes = insn_prefixes(insn.byte, insn.count, operand_mode(&vp->cpu));
-	e->insn_len += prefixes;
-	vp->bare_at = prefixes ? 0 : at;
-	vp->bare_cr3 = vp->cpu.cr3;
-}
-
-/* The bytes of an instruction that touched memory. */
-static enum walk_fetch fetch(struct vp *vp, const struct vcpu_exit *e, struct insn_bytes *insn)
-{
-	if (!e->memory.insn_count)
-		return walk_fetch(vp, insn->byte, &insn->count);
-	insn->count = e->memory.insn_count;
-	memcpy(insn->byte, e->memory.insn, insn->count);
-	return WALK_FETCHED;
 }
 
 static enum next unhandled(struct vp *vp, const char *what, uint64_t gpa)
@@ -178,7 +147,7 @@ static enum next exit_memory(struct vp *vp, const struct vcpu_exit *e)
 	}
 
 	if (!e->memory.table_walk && !e->memory.execute &&
-	    fetch(vp, e, &bytes) == WALK_RETRY) {
+	    walk_insn(vp, e, bytes.byte, &bytes.count) == WALK_RETRY) {
 		/*
 		 * The processor's own fetch will fault and have the root populate
 		 * the page, unless an event is to be delivered first: then the
@@ -210,9 +179,13 @@ static enum next exit_memory(struct vp *vp, const struct vcpu_exit *e)
 static enum next exit_cpuid(struct vp *vp, const struct vcpu_exit *e)
 {
 	struct vcpu *v = &vp->cpu;
-	uint32_t out[4];
+	uint32_t leaf = (uint32_t)v->gpr[VCPU_RAX], out[4];
 
-	guestcpuid_get(vp, (uint32_t)v->gpr[VCPU_RAX], (uint32_t)v->gpr[VCPU_RCX], out);
+	if (!guestcpuid_get(vp, leaf, (uint32_t)v->gpr[VCPU_RCX], out) &&
+	    intercept_installed(vp->partition, HV_INTERCEPT_CPUID, leaf, HV_INTERCEPT_EXECUTE)) {
+		intercept_cpuid(vp, e, out);
+		return RETURN_INTERCEPT;
+	}
 	v->gpr[VCPU_RAX] = out[0];
 	v->gpr[VCPU_RBX] = out[1];
 	v->gpr[VCPU_RCX] = out[2];
@@ -226,9 +199,14 @@ static enum next exit_msr(struct vp *vp, const struct vcpu_exit *e)
 	struct vcpu *v = &vp->cpu;
 	uint32_t msr = (uint32_t)v->gpr[VCPU_RCX];
 	uint64_t val;
-	bool ok;
+	bool ok = false;
 
-	if (e->msr.write) {
+	vp->unknown_msr = intercept_installed(vp->partition, HV_INTERCEPT_MSR_INDEX, msr,
+					      e->msr.write ? HV_INTERCEPT_WRITE :
+							     HV_INTERCEPT_READ);
+	if (vp->unknown_msr) {
+		/* Also of those we know. */
+	} else if (e->msr.write) {
 		val = v->gpr[VCPU_RDX] << 32 | (uint32_t)v->gpr[VCPU_RAX];
 		ok = guestmsr_write(vp, msr, val);
 	} else {
@@ -237,6 +215,10 @@ static enum next exit_msr(struct vp *vp, const struct vcpu_exit *e)
 			v->gpr[VCPU_RAX] = (uint32_t)val;
 			v->gpr[VCPU_RDX] = val >> 32;
 		}
+	}
+	if (vp->unknown_msr) {
+		intercept_msr(vp, e);
+		return RETURN_INTERCEPT;
 	}
 	if (!ok) {
 		inject_gp(vp);
@@ -304,44 +286,6 @@ static enum next exit_cr8(struct vp *vp, const struct vcpu_exit *e)
 	return AGAIN;
 }
 
-static uint64_t register_pair(const struct vcpu *v, enum vcpu_gpr high, enum vcpu_gpr low)
-{
-	return v->gpr[high] << 32 | (uint32_t)v->gpr[low];
-}
-
-/* TLFS "Legal Hypercall Environments": not from user mode, not from real mode. */
-static enum next exit_hypercall(struct vp *vp, const struct vcpu_exit *e)
-{
-	struct vcpu *v = &vp->cpu;
-	bool wide = vcpu_long64(v);
-	struct hvcall_regs r = {
-		.control = wide ? v->gpr[VCPU_RCX] : register_pair(v, VCPU_RDX, VCPU_RAX),
-		.input = wide ? v->gpr[VCPU_RDX] : register_pair(v, VCPU_RBX, VCPU_RCX),
-		.output = wide ? v->gpr[8] : register_pair(v, VCPU_RDI, VCPU_RSI),
-	};
-	uint64_t result;
-
-	if (vcpu_cpl(v) != 0 || !(v->cr0 & CR0_PE) || !(vp->partition->hypercall_msr & 1)) {
-		inject_ud(vp);
-		return AGAIN;
-	}
-	result = hypercall_guest(vp, &r);
-	if (r.fault) {
-		vcpu_inject(v, r.fault, false, 0);
-		return AGAIN;
-	}
-	if (vp->missing) /* the same again, when its input is there */
-		return AGAIN;
-	v->gpr[VCPU_RAX] = wide ? result : (uint32_t)result;
-	if (!wide)
-		v->gpr[VCPU_RDX] = result >> 32;
-	vcpu_skip(v, e->insn_len);
-	/* It spins for a processor that perhaps wants this one. */
-	if ((r.control & HV_CONTROL_CODE_MASK) == HVCALL_NOTIFY_LONG_SPIN_WAIT)
-		return RETURN_READY;
-	return AGAIN;
-}
-
 static enum next exit_hlt(struct vp *vp, const struct vcpu_exit *e)
 {
 	vcpu_skip(&vp->cpu, e->insn_len);
@@ -354,7 +298,7 @@ static enum next exit_hlt(struct vp *vp, const struct vcpu_exit *e)
 static enum next handle(struct vp *vp, struct vcpu_exit *e)
 {
 	if (e->opcode_only)
-		measure(vp, e);
+		walk_prefixes(vp, e);
 	if (e->reason != VCPU_EXIT_MEMORY)
 		vp->nested_faults = 0;
 	switch (e->reason) {
@@ -377,13 +321,16 @@ static enum next handle(struct vp *vp, struct vcpu_exit *e)
 	case VCPU_EXIT_HLT:
 		return exit_hlt(vp, e);
 	case VCPU_EXIT_HYPERCALL:
-		return exit_hypercall(vp, e);
+		return guestcalls_exit(vp, e->insn_len) ? RETURN_READY : AGAIN;
 	case VCPU_EXIT_XSETBV:
 		return exit_xsetbv(vp, e);
 	case VCPU_EXIT_CR8:
 		return exit_cr8(vp, e);
 	case VCPU_EXIT_SHUTDOWN:
 		intercept_unrecoverable(vp);
+		return RETURN_INTERCEPT;
+	case VCPU_EXIT_EXCEPTION:
+		intercept_exception(vp, e);
 		return RETURN_INTERCEPT;
 	case VCPU_EXIT_INVALID:
 		return unhandled(vp, "state refused by the processor", 0);
@@ -569,6 +516,7 @@ static enum hv_status dispatch(struct vp *vp, uint32_t flags, struct hv_output_d
 		return HV_STATUS_SUCCESS;
 	}
 	vp->intercept_suspend = false;
+	vp->cpu.exceptions = vp->partition->exceptions;
 	regpage_load(vp);
 	if (!vp->has_run) {
 		uint64_t tsc = rdtsc();

@@ -153,3 +153,41 @@ const struct hvcall_desc hvcall_guest_table[] = {
 };
 
 const unsigned int hvcall_guest_table_size = ARRAY_SIZE(hvcall_guest_table);
+
+/* --- the exit --- */
+
+static uint64_t register_pair(const struct vcpu *v, enum vcpu_gpr high, enum vcpu_gpr low)
+{
+	return v->gpr[high] << 32 | (uint32_t)v->gpr[low];
+}
+
+/* TLFS "Legal Hypercall Environments": not from user mode, not from real mode. */
+bool guestcalls_exit(struct vp *vp, uint8_t insn_len)
+{
+	struct vcpu *v = &vp->cpu;
+	bool wide = vcpu_long64(v);
+	struct hvcall_regs r = {
+		.control = wide ? v->gpr[VCPU_RCX] : register_pair(v, VCPU_RDX, VCPU_RAX),
+		.input = wide ? v->gpr[VCPU_RDX] : register_pair(v, VCPU_RBX, VCPU_RCX),
+		.output = wide ? v->gpr[8] : register_pair(v, VCPU_RDI, VCPU_RSI),
+	};
+	uint64_t result;
+
+	if (vcpu_cpl(v) != 0 || !(v->cr0 & CR0_PE) || !(vp->partition->hypercall_msr & 1)) {
+		vcpu_inject(v, VECTOR_UD, false, 0);
+		return false;
+	}
+	result = hypercall_guest(vp, &r);
+	if (r.fault) {
+		vcpu_inject(v, r.fault, false, 0);
+		return false;
+	}
+	if (vp->missing) /* the same again, when its input is there */
+		return false;
+	v->gpr[VCPU_RAX] = wide ? result : (uint32_t)result;
+	if (!wide)
+		v->gpr[VCPU_RDX] = result >> 32;
+	vcpu_skip(v, insn_len);
+	/* It spins for a processor that perhaps wants this one. */
+	return (r.control & HV_CONTROL_CODE_MASK) == HVCALL_NOTIFY_LONG_SPIN_WAIT;
+}

@@ -108,14 +108,12 @@ static struct registered *add(struct vp *vp)
 	return &page->entry[0];
 }
 
-#define INTERCEPT_CPUID		2
-
 enum hv_status hvcall_register_intercept_result(struct hvcall *c)
 {
 	const struct hv_input_register_intercept_result *in = c->in;
 	struct registered *r;
 
-	if (in->intercept_type != INTERCEPT_CPUID)
+	if (in->intercept_type != HV_INTERCEPT_CPUID)
 		return HV_STATUS_INVALID_PARAMETER;
 	r = lookup(c->vp, in->eax, in->ecx);
 	if (!r || r->subleaf_specific != !!in->subleaf_specific)
@@ -349,7 +347,7 @@ static void dynamic(struct vp *vp, uint32_t leaf, uint32_t subleaf,
 	}
 }
 
-void guestcpuid_get(struct vp *vp, uint32_t leaf, uint32_t subleaf, uint32_t out[4])
+bool guestcpuid_get(struct vp *vp, uint32_t leaf, uint32_t subleaf, uint32_t out[4])
 {
 	const struct registered *r = lookup(vp, leaf, subleaf);
 
@@ -357,6 +355,7 @@ void guestcpuid_get(struct vp *vp, uint32_t leaf, uint32_t subleaf, uint32_t out
 	for (unsigned int i = 0; r && i < 4; i++)
 		out[i] = (out[i] & ~r->mask[i]) | (r->value[i] & r->mask[i]);
 	dynamic(vp, leaf, subleaf, r, out);
+	return r;
 }
 
 uint64_t guestcpuid_efer_mask(void)
@@ -394,16 +393,4 @@ enum hv_status hvcall_get_vp_cpuid_values(struct hvcall *c)
 	}
 	c->reps_done = c->rep_count;
 	return HV_STATUS_SUCCESS;
-}
-
-/*
- * INSTALL_INTERCEPT would turn CPUID or MSR accesses into messages. No VMM in
- * our reach handles them, so none can be installed (docs/LIMITS.md); removing
- * (access 0) is always fine.
- */
-enum hv_status hvcall_install_intercept(struct hvcall *c)
-{
-	const struct hv_input_install_intercept *in = c->in;
-
-	return in->access ? HV_STATUS_INVALID_PARAMETER : HV_STATUS_SUCCESS;
 }

@@ -11,8 +11,8 @@
 
 struct vp;
 
-/* eax, ebx, ecx, edx. VP's run_lock held. */
-void guestcpuid_get(struct vp *vp, uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
+/* eax, ebx, ecx, edx; true: as the VMM registered them. VP's run_lock held. */
+bool guestcpuid_get(struct vp *vp, uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
 /* Does the guest have long mode, NX, … : mask of EFER bits it may set. */
 uint64_t guestcpuid_efer_mask(void);
 void guestcpuid_free(struct vp *vp);

@@ -6,6 +6,7 @@
 #include "hypervisor/hv/guestcpuid.h"
 #include "hypervisor/hv/guestsynic.h"
 #include "hypervisor/hv/guesttime.h"
+#include "hypervisor/hv/intercept.h"
 #include "hypervisor/hv/vp.h"
 #include "hypervisor/hv/vpregs.h"
 #include "hypervisor/hw/clock.h"
@@ -123,14 +124,18 @@ static bool synthetic_known(uint32_t msr)
 
 #define COMPLAINTS_MAX	32	/* a guest must not fill the log */
 
-static bool unknown(struct vp *vp, const char *what, uint32_t msr)
+static bool unknown(struct vp *vp, uint32_t access, uint32_t msr)
 {
+	vp->unknown_msr = intercept_installed(vp->partition, HV_INTERCEPT_MSR, 0, access);
+	if (vp->unknown_msr)
+		return false;
 	if (vp->partition->unimplemented_msr_ignore)
 		return true;
 	if (vp->partition->complaints++ >= COMPLAINTS_MAX)
 		return false;
 	log_line("hv: partition %llu VP %u: #GP (%s of MSR %#x)",
-		 (unsigned long long)vp->partition->id, vp->index, what, msr);
+		 (unsigned long long)vp->partition->id, vp->index,
+		 access == HV_INTERCEPT_READ ? "read" : "write", msr);
 	return false;
 }
 
@@ -202,7 +207,8 @@ bool guestmsr_read(struct vp *vp, uint32_t msr, uint64_t *val)
 	}
 	if (synthetic_known(msr))
 		return partition_has(vp->partition, feature_of(msr)) && guestmsr_get(vp, msr, val);
-	return guestmsr_get(vp, msr, val) || reads_as_zero(msr) || unknown(vp, "read", msr);
+	return guestmsr_get(vp, msr, val) || reads_as_zero(msr) ||
+	       unknown(vp, HV_INTERCEPT_READ, msr);
 }
 
 /* Six types are defined: 0, 1, 4 … 7 (APM vol. 2 "Page-Attribute Table Mechanism"). */
@@ -298,7 +304,7 @@ bool guestmsr_write(struct vp *vp, uint32_t msr, uint64_t val)
 	default:
 		r = vpregs_by_msr(msr, &n);
 		if (!r || !(r->rules & VPREGS_GUEST))
-			return unknown(vp, "write", msr);
+			return unknown(vp, HV_INTERCEPT_WRITE, msr);
 		if ((r->rules & VPREGS_ADDRESS) && !canonical(val))
 			return false;
 		*(uint64_t *)vpregs_at(vp, r, n) = val;

@@ -47,7 +47,7 @@ enum {
 
 /*
  * RDMSR and WRMSR by the guest; VP's run_lock held, no other (a write may send
- * IPIs). False: inject #GP.
+ * IPIs). False: inject #GP, or leave it to the VMM if vp->unknown_msr.
  */
 bool guestmsr_read(struct vp *vp, uint32_t msr, uint64_t *val);
 bool guestmsr_write(struct vp *vp, uint32_t msr, uint64_t val);

@@ -101,6 +101,8 @@ uint64_t hypercall_root(struct hvcall_regs *r);
  * populated: nothing was done, and the guest shall execute the call again.
  */
 uint64_t hypercall_guest(struct vp *vp, struct hvcall_regs *r);
+/* guestcalls.c: VMMCALL of @insn_len bytes by a guest. True: its turn ends, for it would spin. */
+bool guestcalls_exit(struct vp *vp, uint8_t insn_len);
 
 /* Partition ids: SELF or 1 is the root. NULL if unknown. */
 #define ROOT_PARTITION_ID 1

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "hypervisor/hv/intercept.h"
 
+#include "hypervisor/hv/calls.h"
 #include "hypervisor/hv/gpa.h"
 #include "hypervisor/hv/vp.h"
 #include "hypervisor/trace.h"
@@ -25,34 +26,37 @@ static uint16_t execution_state(const struct vcpu *v)
 			  (v->interrupt_shadow ? HV_EXEC_INTERRUPT_SHADOW : 0));
 }
 
-static struct hv_x64_intercept_header header(const struct vp *vp, enum hv_access access,
-					     uint8_t insn_len)
+/* The message is written where it stands. Its payload, all zeros. */
+static void *message(struct vp *vp)
+{
+	memset(vp->message, 0, sizeof(*vp->message));
+	return vp->message->payload;
+}
+
+/* The same, with the header that nearly all begin with. */
+static void *message_at(struct vp *vp, enum hv_access access, uint8_t insn_len)
 {
 	const struct vcpu *v = &vp->cpu;
+	struct hv_x64_intercept_header *h = message(vp);
 
-	return (struct hv_x64_intercept_header){
-		.vp_index = vp->index,
-		.length_cr8 = (uint8_t)((insn_len & 0xf) | (vp->apic.tpr & 0xf0)),
-		.access = (uint8_t)access,
-		.execution_state = execution_state(v),
-		.cs = message_segment(&v->seg[VCPU_CS]),
-		.rip = v->rip,
-		.rflags = v->rflags,
-	};
+	h->vp_index = vp->index;
+	h->length_cr8 = (uint8_t)((insn_len & 0xf) | (vp->apic.tpr & 0xf0));
+	h->access = (uint8_t)access;
+	h->execution_state = execution_state(v);
+	h->cs = message_segment(&v->seg[VCPU_CS]);
+	h->rip = v->rip;
+	h->rflags = v->rflags;
+	return h;
 }
 
 /* The type last: the page may be watched. */
-static void deliver(struct vp *vp, enum hv_message_type type, const void *payload,
-		    unsigned int size)
+static void send(struct vp *vp, enum hv_message_type type, unsigned int size)
 {
-	struct hv_message *m = vp->message;
+	struct hv_message_header *h = &vp->message->header;
 
-	m->header = (struct hv_message_header){
-		.payload_size = (uint8_t)size,
-		.sender = vp->partition->id,
-	};
-	memcpy(m->payload, payload, size);
-	WRITE_ONCE(m->header.type, type);
+	h->payload_size = (uint8_t)size;
+	h->sender = vp->partition->id;
+	WRITE_ONCE(h->type, type);
 	count(vp->stats, type == HV_MESSAGE_X64_IO_PORT_INTERCEPT ? VP_COUNTER_IO_MESSAGES :
 			 type == HV_MESSAGE_UNMAPPED_GPA || type == HV_MESSAGE_GPA_INTERCEPT ?
 			 VP_COUNTER_MEMORY_MESSAGES : VP_COUNTER_OTHER_MESSAGES);
@@ -66,24 +70,21 @@ void intercept_io(struct vp *vp, const struct vcpu_exit *exit,
 		  const struct insn_bytes *insn)
 {
 	const struct vcpu *v = &vp->cpu;
-	struct hv_x64_io_port_intercept m = {
-		.header = header(vp, exit->io.in ? HV_ACCESS_READ : HV_ACCESS_WRITE,
-				 exit->insn_len),
-		.port = exit->io.port,
-		.access_info = (uint8_t)(exit->io.size |
-					 (exit->io.string ? HV_IO_STRING : 0) |
-					 (exit->io.rep ? HV_IO_REP : 0)),
-		.rax = v->gpr[VCPU_RAX],
-		.rcx = v->gpr[VCPU_RCX],
-		.rsi = v->gpr[VCPU_RSI],
-		.rdi = v->gpr[VCPU_RDI],
-		.ds = message_segment(&v->seg[VCPU_DS]),
-		.es = message_segment(&v->seg[VCPU_ES]),
-		.insn_byte_count = (uint8_t)insn->count,
-	};
+	struct hv_x64_io_port_intercept *m =
+		message_at(vp, exit->io.in ? HV_ACCESS_READ : HV_ACCESS_WRITE, exit->insn_len);
 
-	memcpy(m.insn_bytes, insn->byte, insn->count);
-	deliver(vp, HV_MESSAGE_X64_IO_PORT_INTERCEPT, &m, sizeof(m));
+	m->port = exit->io.port;
+	m->access_info = (uint8_t)(exit->io.size | (exit->io.string ? HV_IO_STRING : 0) |
+				   (exit->io.rep ? HV_IO_REP : 0));
+	m->rax = v->gpr[VCPU_RAX];
+	m->rcx = v->gpr[VCPU_RCX];
+	m->rsi = v->gpr[VCPU_RSI];
+	m->rdi = v->gpr[VCPU_RDI];
+	m->ds = message_segment(&v->seg[VCPU_DS]);
+	m->es = message_segment(&v->seg[VCPU_ES]);
+	m->insn_byte_count = (uint8_t)insn->count;
+	memcpy(m->insn_bytes, insn->byte, insn->count);
+	send(vp, HV_MESSAGE_X64_IO_PORT_INTERCEPT, sizeof(*m));
 }
 
 void intercept_memory(struct vp *vp, enum hv_message_type type,
@@ -91,33 +92,77 @@ void intercept_memory(struct vp *vp, enum hv_message_type type,
 {
 	enum hv_access access = exit->memory.execute ? HV_ACCESS_EXECUTE :
 				exit->memory.write ? HV_ACCESS_WRITE : HV_ACCESS_READ;
-	struct hv_x64_memory_intercept m = {
-		.header = header(vp, access, 0),
-		.cache_type = 6,	/* write-back */
-		.tpr_priority = (uint8_t)(vp->apic.tpr >> 4),
-		.gpa = exit->memory.gpa,
-		.insn_byte_count = (uint8_t)insn->count,
-	};
+	struct hv_x64_memory_intercept *m = message_at(vp, access, 0);
 
+	m->cache_type = 6;	/* write-back */
+	m->tpr_priority = (uint8_t)(vp->apic.tpr >> 4);
+	m->gpa = exit->memory.gpa;
+	m->insn_byte_count = (uint8_t)insn->count;
 	/* SVM tells no guest virtual address: its validity bits stay clear. */
-	memcpy(m.insn_bytes, insn->byte, insn->count);
-	deliver(vp, type, &m, sizeof(m));
+	memcpy(m->insn_bytes, insn->byte, insn->count);
+	send(vp, type, sizeof(*m));
 }
 
 void intercept_unrecoverable(struct vp *vp)
 {
-	struct hv_x64_intercept_header m = header(vp, HV_ACCESS_EXECUTE, 0);
-
+	message_at(vp, HV_ACCESS_EXECUTE, 0);
 	/* Whatever was being delivered died with the guest. */
 	vp->cpu.event.valid = false;
-	deliver(vp, HV_MESSAGE_UNRECOVERABLE_EXCEPTION, &m, sizeof(m));
+	send(vp, HV_MESSAGE_UNRECOVERABLE_EXCEPTION, sizeof(struct hv_x64_intercept_header));
 }
 
 void intercept_apic_eoi(struct vp *vp, uint8_t vector)
 {
-	struct hv_x64_apic_eoi m = { .vp_index = vp->index, .vector = vector };
+	struct hv_x64_apic_eoi *m = message(vp);
 
-	deliver(vp, HV_MESSAGE_X64_APIC_EOI, &m, sizeof(m));
+	m->vp_index = vp->index;
+	m->vector = vector;
+	send(vp, HV_MESSAGE_X64_APIC_EOI, sizeof(*m));
+}
+
+void intercept_cpuid(struct vp *vp, const struct vcpu_exit *exit, const uint32_t out[4])
+{
+	const uint64_t *gpr = vp->cpu.gpr;
+	struct hv_x64_cpuid_intercept *m = message_at(vp, HV_ACCESS_EXECUTE, exit->insn_len);
+
+	m->rax = gpr[VCPU_RAX];
+	m->rcx = gpr[VCPU_RCX];
+	m->rdx = gpr[VCPU_RDX];
+	m->rbx = gpr[VCPU_RBX];
+	m->default_rax = out[0];
+	m->default_rbx = out[1];
+	m->default_rcx = out[2];
+	m->default_rdx = out[3];
+	send(vp, HV_MESSAGE_X64_CPUID_INTERCEPT, sizeof(*m));
+}
+
+void intercept_msr(struct vp *vp, const struct vcpu_exit *exit)
+{
+	const uint64_t *gpr = vp->cpu.gpr;
+	struct hv_x64_msr_intercept *m =
+		message_at(vp, exit->msr.write ? HV_ACCESS_WRITE : HV_ACCESS_READ, exit->insn_len);
+
+	m->msr = (uint32_t)gpr[VCPU_RCX];
+	m->rdx = gpr[VCPU_RDX];
+	m->rax = gpr[VCPU_RAX];
+	send(vp, HV_MESSAGE_X64_MSR_INTERCEPT, sizeof(*m));
+}
+
+/* The VMM may put the exception into PENDING_INTERRUPTION, and the address into CR2. */
+void intercept_exception(struct vp *vp, const struct vcpu_exit *exit)
+{
+	const struct vcpu *v = &vp->cpu;
+	struct hv_x64_exception_intercept *m = message_at(vp, HV_ACCESS_EXECUTE, 0);
+
+	m->vector = exit->exception.vector;
+	m->info = exit->exception.has_error ? HV_EXCEPTION_ERROR_CODE_VALID : 0;
+	m->error_code = exit->exception.error;
+	m->parameter = m->vector == VECTOR_PF ? exit->exception.address :
+		       m->vector == VECTOR_DB ? v->dr6 : 0;
+	m->ds = message_segment(&v->seg[VCPU_DS]);
+	m->ss = message_segment(&v->seg[VCPU_SS]);
+	memcpy(m->gpr, v->gpr, sizeof(m->gpr));
+	send(vp, HV_MESSAGE_X64_EXCEPTION_INTERCEPT, sizeof(*m));
 }
 
 bool intercept_missing(struct vp *vp)
@@ -135,4 +180,74 @@ bool intercept_missing(struct vp *vp)
 	intercept_memory(vp, r == GPA_UNMAPPED ? HV_MESSAGE_UNMAPPED_GPA :
 						 HV_MESSAGE_GPA_INTERCEPT, &e, &none);
 	return true;
+}
+
+/* --- INSTALL_INTERCEPT --- */
+
+/* partition.intercept[]: access in 63:56, type in 39:32, parameter in 31:0. */
+#define ACCESS_SHIFT 56
+
+static uint64_t key_of(enum hv_intercept_type type, uint32_t parameter)
+{
+	return (uint64_t)type << 32 | parameter;
+}
+
+bool intercept_installed(const struct partition *p, enum hv_intercept_type type,
+			 uint32_t parameter, uint32_t access)
+{
+	for (uint32_t i = 0; i < p->intercepts; i++) {
+		uint64_t e = READ_ONCE(p->intercept[i]);
+
+		if ((e ^ key_of(type, parameter)) << 8 == 0)
+			return e >> ACCESS_SHIFT & access;
+	}
+	return false;
+}
+
+/* Which accesses a type has; 0: no such intercept. */
+static uint32_t accesses(uint32_t type, uint64_t parameter)
+{
+	switch (type) {
+	case HV_INTERCEPT_IO_PORT: /* all go to the VMM anyway */
+	case HV_INTERCEPT_MSR:
+	case HV_INTERCEPT_MSR_INDEX:
+		return HV_INTERCEPT_READ | HV_INTERCEPT_WRITE;
+	case HV_INTERCEPT_CPUID:
+		return HV_INTERCEPT_EXECUTE;
+	case HV_INTERCEPT_EXCEPTION:
+		/* Machine checks are the root's. */
+		return parameter < 32 && parameter != VECTOR_NMI && parameter != VECTOR_MC ?
+			       HV_INTERCEPT_EXECUTE : 0;
+	default:
+		return 0;
+	}
+}
+
+enum hv_status hvcall_install_intercept(struct hvcall *c)
+{
+	const struct hv_input_install_intercept *in = c->in;
+	uint32_t parameter = in->type == HV_INTERCEPT_MSR ? 0 : (uint32_t)in->parameter;
+	uint64_t key = key_of(in->type, parameter);
+	uint32_t known = accesses(in->type, in->parameter), at;
+	struct partition *p = c->partition;
+
+	if (!known || (in->access & ~known))
+		return HV_STATUS_INVALID_PARAMETER;
+	lock_scope(&p->lock);
+	if (in->type == HV_INTERCEPT_EXCEPTION) {
+		p->exceptions &= ~BIT32(parameter);
+		p->exceptions |= in->access ? BIT32(parameter) : 0;
+		return HV_STATUS_SUCCESS;
+	}
+	/* Its entry, or one whose intercept was removed, or a new one. */
+	for (at = 0; at < p->intercepts && (p->intercept[at] ^ key) << 8; at++)
+		;
+	if (at == p->intercepts)
+		for (at = 0; at < p->intercepts && p->intercept[at] >> ACCESS_SHIFT; at++)
+			;
+	if (at == PARTITION_INTERCEPTS)
+		return HV_STATUS_NO_RESOURCES;
+	WRITE_ONCE(p->intercept[at], key | (uint64_t)in->access << ACCESS_SHIFT);
+	p->intercepts = MAX(p->intercepts, at + 1);
+	return HV_STATUS_SUCCESS;
 }

@@ -7,10 +7,12 @@
 #ifndef HYPERVISOR_HV_INTERCEPT_H
 #define HYPERVISOR_HV_INTERCEPT_H
 
+#include "abi/hv/hypercall.h"
 #include "abi/hv/message.h"
 #include "base/base.h"
 #include "hypervisor/vcpu.h"
 
+struct partition;
 struct vp;
 
 /* The instruction at RIP, when it matters: @count bytes, 0 if unknown. */
@@ -28,6 +30,15 @@ void intercept_memory(struct vp *vp, enum hv_message_type type,
 void intercept_unrecoverable(struct vp *vp);
 /* The guest ended a level-triggered interrupt. */
 void intercept_apic_eoi(struct vp *vp, uint8_t vector);
+
+/* What INSTALL_INTERCEPT asks for. @out: what the guest would get. */
+void intercept_cpuid(struct vp *vp, const struct vcpu_exit *exit, const uint32_t out[4]);
+void intercept_msr(struct vp *vp, const struct vcpu_exit *exit);
+void intercept_exception(struct vp *vp, const struct vcpu_exit *exit);
+
+/* Is one for any of @access installed? Any CPU. */
+bool intercept_installed(const struct partition *p, enum hv_intercept_type type,
+			 uint32_t parameter, uint32_t access);
 
 /*
  * The page of vp->missing: as if the guest had touched it. False: it is there by

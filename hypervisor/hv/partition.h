@@ -22,6 +22,7 @@
 #include "hypervisor/mem/nested.h"
 
 #define PARTITION_VPS_MAX	256
+#define PARTITION_INTERCEPTS	64
 
 struct counters;
 struct port_page;
@@ -76,6 +77,11 @@ struct partition {
 	struct lock stats_lock;
 	struct counters *stats;		/* stats.c; NULL: never mapped */
 	uint64_t gpa_modifications, tlb_flushes;	/* gpa_lock */
+
+	/* INSTALL_INTERCEPT (intercept.c): written under lock, each word by itself. */
+	uint64_t intercept[PARTITION_INTERCEPTS];
+	uint32_t intercepts;		/* entries ever used */
+	uint32_t exceptions;		/* vectors intercepted, from the next dispatch on */
 
 	uint32_t complaints;		/* of the guest's odd doings, in the log */
 

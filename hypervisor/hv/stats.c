@@ -104,9 +104,10 @@ static const uint8_t exit_counter[] = {
 	[VCPU_EXIT_CR8] = VP_COUNTER_CONTROL_REGISTERS,
 	[VCPU_EXIT_SHUTDOWN] = VP_COUNTER_OTHER_INTERCEPTS,
 	[VCPU_EXIT_INVALID] = VP_COUNTER_OTHER_INTERCEPTS,
+	[VCPU_EXIT_EXCEPTION] = VP_COUNTER_OTHER_INTERCEPTS,
 };
 
-_Static_assert(VCPU_EXIT_INVALID == (int)HV_TRACE_EXIT_INVALID, "abi/hv/trace.h");
+_Static_assert(VCPU_EXIT_EXCEPTION == (int)HV_TRACE_EXIT_EXCEPTION, "abi/hv/trace.h");
 
 uint64_t stats_exit(struct vp *vp, enum vcpu_exit_reason reason)
 {

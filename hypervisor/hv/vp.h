@@ -41,6 +41,7 @@ struct vp {
 	/* run_lock */
 	bool intercept_suspend;
 	bool has_run;			/* at least one dispatch */
+	bool unknown_msr;		/* guestmsr.c leaves this access to the VMM */
 	uint64_t apic_id;		/* INITIAL_APIC_ID */
 	uint64_t tsc_adjust;
 	uint64_t vp_assist;

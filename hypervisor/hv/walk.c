@@ -3,7 +3,9 @@
 
 #include "hypervisor/hv/calls.h"
 #include "hypervisor/hv/gpa.h"
+#include "hypervisor/hv/operand.h"
 #include "hypervisor/hv/vp.h"
+#include "lib/mem.h"
 
 #define PTE_PRESENT	BIT64(0)
 #define PTE_WRITE	BIT64(1)
@@ -182,6 +184,37 @@ enum walk_fetch walk_fetch(struct vp *vp, uint8_t bytes[16], unsigned int *count
 		linear += part;
 	}
 	return WALK_FETCHED;
+}
+
+enum walk_fetch walk_insn(struct vp *vp, const struct vcpu_exit *e, uint8_t bytes[16],
+			  unsigned int *count)
+{
+	if (!e->memory.insn_count)
+		return walk_fetch(vp, bytes, count);
+	*count = e->memory.insn_count;
+	memcpy(bytes, e->memory.insn, *count);
+	return WALK_FETCHED;
+}
+
+/*
+ * Nearly always none. That is remembered of the last instruction, because looking
+ * costs more than all else of an exit.
+ */
+void walk_prefixes(struct vp *vp, struct vcpu_exit *e)
+{
+	uint64_t at = vp->cpu.seg[VCPU_CS].base + vp->cpu.rip + 1;
+	unsigned int count, prefixes;
+	uint8_t bytes[16];
+
+	if (vp->bare_at == at && vp->bare_cr3 == vp->cpu.cr3)
+		return;
+	/* Unreadable: another processor has taken it away since; then without. */
+	if (walk_fetch(vp, bytes, &count) != WALK_FETCHED)
+		return;
+	prefixes = insn_prefixes(bytes, count, operand_mode(&vp->cpu));
+	e->insn_len += (uint8_t)prefixes;
+	vp->bare_at = prefixes ? 0 : at;
+	vp->bare_cr3 = vp->cpu.cr3;
 }
 
 /* --- TRANSLATE_VIRTUAL_ADDRESS --- */

@@ -10,6 +10,7 @@
 #include "abi/hv/hypercall.h"
 #include "base/base.h"
 
+struct vcpu_exit;
 struct vp;
 
 #define WALK_READ	BIT32(0)
@@ -34,5 +35,10 @@ enum walk_fetch { WALK_FETCHED, WALK_RETRY };
  * fetch fault and the root populates the page.
  */
 enum walk_fetch walk_fetch(struct vp *vp, uint8_t bytes[16], unsigned int *count);
+/* The same for what touched memory: from the processor, where it tells. */
+enum walk_fetch walk_insn(struct vp *vp, const struct vcpu_exit *e, uint8_t bytes[16],
+			  unsigned int *count);
+/* Make good the length of an exit that says opcode_only. */
+void walk_prefixes(struct vp *vp, struct vcpu_exit *e);
 
 #endif

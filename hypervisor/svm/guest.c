@@ -87,7 +87,6 @@ void vcpu_create(struct vcpu *v, void *vmcb, void *xsave, uint64_t nested_root)
 
 	v->vmcb = vmcb;
 	v->xsave = xsave;
-	b->intercept_exceptions = EXCEPTIONS;
 	b->intercept2 = INTERCEPTS2;
 	b->iopm_base = virt_to_phys(io_bitmap);
 	b->msrpm_base = virt_to_phys(msr_bitmap);
@@ -163,6 +162,7 @@ static bool is_virtual_interrupt(const struct vcpu *v)
 
 static void load_controls(const struct vcpu *v, struct vmcb *b)
 {
+	b->intercept_exceptions = EXCEPTIONS | v->exceptions;
 	b->intercept1 = INTERCEPTS1;
 	b->int_ctl = SVM_V_INTR_MASKING | (v->cr8 & 0xf);
 	if (is_virtual_interrupt(v)) {
@@ -372,12 +372,20 @@ static void exit_npf(const struct vmcb *b, struct vcpu_exit *e)
 static void exit_exception(struct vcpu *v, const struct vmcb *b, struct vcpu_exit *e)
 {
 	uint8_t vector = (uint8_t)(b->exit_code - SVM_EXIT_EXCEPTION);
+	/* #DF #TS #NP #SS #GP #PF #AC #CP: as world.S says. */
+	bool has_error = 0x60227d00u >> vector & 1;
+	uint32_t error = has_error ? (uint32_t)b->exit_info_1 : 0;
 
 	e->reason = VCPU_EXIT_NOTHING;
+	if (v->exceptions & BIT32(vector)) {
+		e->reason = VCPU_EXIT_EXCEPTION;
+		e->exception.vector = vector;
+		e->exception.has_error = has_error;
+		e->exception.error = error;
+		e->exception.address = b->exit_info_2;
+		return;
+	}
 	switch (vector) {
-	case VECTOR_AC:
-		vcpu_inject(v, vector, true, (uint32_t)b->exit_info_1);
-		break;
 	case VECTOR_MC:
 		/* The machine's, so the root's. Without a valid RIP it took the guest along. */
 		cpu_this()->machine_check = true;
@@ -387,7 +395,7 @@ static void exit_exception(struct vcpu *v, const struct vmcb *b, struct vcpu_exi
 			 e->reason == VCPU_EXIT_HOST ? "can go on" : "lost");
 		break;
 	default:
-		vcpu_inject(v, vector, false, 0);
+		vcpu_inject(v, vector, has_error, error);
 		break;
 	}
 }

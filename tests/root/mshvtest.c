@@ -142,27 +142,6 @@ static void case_mmio(void)
 	guest_destroy(&g);
 }
 
-/* rep cpuid; mov ecx,0x10; data32 rdmsr; rep wbinvd; out 0x80,al */
-static const uint8_t prefix_code[] = { 0xf3, 0x0f, 0xa2, 0x66, 0xb9, 0x10, 0x00, 0x00, 0x00,
-				       0x66, 0x0f, 0x32, 0xf3, 0x0f, 0x09, 0xe6, 0x80 };
-
-/* The hypervisor steps over what it does for a guest, with all prefixes. */
-static void case_prefixes(void)
-{
-	struct hv_x64_io_port_intercept *io;
-	struct guest g;
-	int64_t type;
-	int ret;
-
-	ret = guest_create(&g, prefix_code, sizeof(prefix_code));
-	EXPECT(ret == 0, "errno %d", -ret);
-	io = (void *)g.msg.payload;
-	type = guest_run(&g);
-	EXPECT(type == HV_MESSAGE_X64_IO_PORT_INTERCEPT, "%#llx", (long long)type);
-	EXPECT(io->header.rip == CODE_AT + 15, "%#llx", (long long)io->header.rip);
-	guest_destroy(&g);
-}
-
 /* lidt [0x2000] (limit 0); int3 -> #GP, #DF, shutdown */
 static const uint8_t crash_code[] = { 0x0f, 0x01, 0x1e, 0x00, 0x20, 0xcc };
 
@@ -594,7 +573,6 @@ int main(void)
 	} else {
 		run_case("io", case_io);
 		run_case("mmio", case_mmio);
-		run_case("prefixes", case_prefixes);
 		run_case("triple-fault", case_triple_fault);
 		run_case("registers", case_registers);
 		run_case("wake", case_wake);

@@ -125,6 +125,7 @@ void world_run(uint64_t vmcb, struct world_gprs *gprs, bool host_if)
 	entered = phys_to_virt(vmcb);
 	entered->exit_code = leaving.exit_code;
 	entered->exit_info_1 = leaving.exit_info_1;
+	entered->exit_info_2 = leaving.exit_info_2;
 	entered->next_rip = leaving.next_rip;
 	entered->insn_count = leaving.insn_count;
 	memcpy(entered->insn_bytes, leaving.insn_bytes, sizeof(leaving.insn_bytes));
@@ -430,6 +431,40 @@ static void test_flush(void **state)
 	assert_int_equal(entered->asid, SVM_ASID_GUESTS + 1);
 }
 
+/* --- exceptions a VMM asks for --- */
+
+static void test_exceptions(void **state)
+{
+	struct vcpu_exit e;
+	struct vcpu v;
+
+	(void)state;
+	discover(8, 0);
+	create(&v, &pages[0]);
+	v.exceptions = BIT32(VECTOR_PF) | BIT32(VECTOR_UD);
+	leaving.exit_code = SVM_EXIT_EXCEPTION + VECTOR_PF;
+	leaving.exit_info_1 = 7;
+	leaving.exit_info_2 = 0x1234;
+	e = enter(&v);
+	assert_int_equal(entered->intercept_exceptions, EXCEPTIONS | v.exceptions);
+	assert_int_equal(e.reason, VCPU_EXIT_EXCEPTION);
+	assert_int_equal(e.exception.vector, VECTOR_PF);
+	assert_true(e.exception.has_error && e.exception.error == 7);
+	assert_int_equal(e.exception.address, 0x1234);
+	assert_false(v.event.valid);
+	leaving.exit_code = SVM_EXIT_EXCEPTION + VECTOR_UD;
+	e = enter(&v);
+	assert_true(e.reason == VCPU_EXIT_EXCEPTION && !e.exception.has_error);
+	/* Ours: back to the guest. */
+	leaving.exit_code = SVM_EXIT_EXCEPTION + VECTOR_AC;
+	e = enter(&v);
+	assert_int_equal(e.reason, VCPU_EXIT_NOTHING);
+	assert_true(v.event.valid && v.event.has_error && v.event.error == 7);
+	leaving.exit_code = SVM_EXIT_EXCEPTION + VECTOR_DB;
+	enter(&v);
+	assert_true(v.event.valid && !v.event.has_error && v.event.vector == VECTOR_DB);
+}
+
 /* --- what we never switch on --- */
 
 static void test_unused(void **state)
@@ -459,6 +494,7 @@ int main(void)
 		cmocka_unit_test_setup(test_root_bytes, setup),
 		cmocka_unit_test_setup(test_wrap, setup),
 		cmocka_unit_test_setup(test_flush, setup),
+		cmocka_unit_test_setup(test_exceptions, setup),
 		cmocka_unit_test_setup(test_unused, setup),
 	};
 

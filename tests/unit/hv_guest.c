@@ -583,5 +583,7 @@ int main(void)
 	failed += _cmocka_run_group_tests("synic", synic_tests, synic_test_count, NULL, NULL);
 	failed += _cmocka_run_group_tests("timer", timer_tests, timer_test_count, NULL, NULL);
 	failed += _cmocka_run_group_tests("calls", call_tests, call_test_count, NULL, NULL);
+	failed += _cmocka_run_group_tests("intercept", intercept_tests, intercept_test_count, NULL,
+					  NULL);
 	return failed != 0;
 }

@@ -511,8 +511,8 @@ struct hv_input_port {				/* IN: DELETE_PORT, DISCONNECT_PORT */
 
 struct hv_input_install_intercept {		/* IN */
 	uint64_t partition_id;
-	uint32_t access;
-	uint32_t type;
+	uint32_t access;			/* message.h: HV_INTERCEPT_*, 0: remove */
+	uint32_t type;				/* enum hv_intercept_type */
 	uint64_t parameter;
 };
 

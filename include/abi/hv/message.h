@@ -23,6 +23,7 @@ enum hv_message_type {
 	HV_MESSAGE_X64_IO_PORT_INTERCEPT	= 0x80010000,
 	HV_MESSAGE_X64_MSR_INTERCEPT		= 0x80010001,
 	HV_MESSAGE_X64_CPUID_INTERCEPT		= 0x80010002,
+	HV_MESSAGE_X64_EXCEPTION_INTERCEPT	= 0x80010003,
 	HV_MESSAGE_X64_APIC_EOI			= 0x80010004,
 };
 
@@ -47,6 +48,19 @@ struct hv_timer_message {			/* payload of TIMER_EXPIRED */
 	uint32_t reserved;
 	uint64_t expiration;			/* reference time */
 	uint64_t delivery;
+};
+
+/* INSTALL_INTERCEPT */
+#define HV_INTERCEPT_READ		(1U << 0)
+#define HV_INTERCEPT_WRITE		(1U << 1)
+#define HV_INTERCEPT_EXECUTE		(1U << 2)
+
+enum hv_intercept_type {			/* parameter */
+	HV_INTERCEPT_IO_PORT	= 0,		/* port */
+	HV_INTERCEPT_MSR	= 1,		/* those the hypervisor does not know */
+	HV_INTERCEPT_CPUID	= 2,		/* leaf */
+	HV_INTERCEPT_EXCEPTION	= 3,		/* vector */
+	HV_INTERCEPT_MSR_INDEX	= 12,		/* MSR */
 };
 
 enum hv_access { HV_ACCESS_READ = 0, HV_ACCESS_WRITE = 1, HV_ACCESS_EXECUTE = 2 };
@@ -120,6 +134,28 @@ struct hv_x64_msr_intercept {
 	uint64_t rax;
 };
 
+struct hv_x64_cpuid_intercept {
+	struct hv_x64_intercept_header header;
+	uint64_t rax, rcx, rdx, rbx;		/* as the guest asks */
+	uint64_t default_rax, default_rcx, default_rdx, default_rbx;
+};
+
+#define HV_EXCEPTION_ERROR_CODE_VALID	(1U << 0)
+
+struct hv_x64_exception_intercept {
+	struct hv_x64_intercept_header header;
+	uint16_t vector;
+	uint8_t info;
+	uint8_t insn_byte_count;
+	uint32_t error_code;
+	uint64_t parameter;			/* #PF: the address; #DB: DR6 */
+	uint64_t reserved;
+	uint8_t insn_bytes[16];
+	struct hv_message_segment ds;
+	struct hv_message_segment ss;
+	uint64_t gpr[16];			/* RAX, RCX, RDX, RBX, RSP … R15 */
+};
+
 struct hv_x64_apic_eoi {
 	uint32_t vp_index;
 	uint32_t vector;
@@ -150,6 +186,8 @@ _Static_assert(sizeof(struct hv_x64_intercept_header) == 40, "intercept header")
 _Static_assert(sizeof(struct hv_x64_memory_intercept) == 80, "memory intercept");
 _Static_assert(sizeof(struct hv_x64_io_port_intercept) == 128, "io intercept");
 _Static_assert(sizeof(struct hv_x64_msr_intercept) == 64, "msr intercept");
+_Static_assert(sizeof(struct hv_x64_cpuid_intercept) == 104, "cpuid intercept");
+_Static_assert(sizeof(struct hv_x64_exception_intercept) == 240, "exception intercept");
 _Static_assert(sizeof(struct hv_scheduler_signal_pair) == 240, "signal pair");
 _Static_assert(offsetof(struct hv_scheduler_signal_pair, vp_index) == 160, "signal pair");
 _Static_assert(sizeof(struct hv_event_ring) == 256, "event ring");

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Test only, started as "rdinit=/test/intercepts": instructions the hypervisor carries
+ * out for a guest, and those a VMM asked for by INSTALL_INTERCEPT, through /dev/mshv.
+ * Prints "intercepts: N checks, M failures" and powers off.
+ */
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "include/abi/hv/hypercall.h"
+#include "tests/root/lib/guest.h"
+#include "tests/root/lib/testinit.h"
+
+static unsigned int checks, failures;
+
+#define EXPECT(cond, ...) \
+	do { \
+		checks++; \
+		if (!(cond)) { \
+			failures++; \
+			printf("intercepts: FAIL line %d: %s: ", __LINE__, #cond); \
+			printf(__VA_ARGS__); \
+			printf("\n"); \
+		} \
+	} while (0)
+
+/* clang-format off: an instruction a line */
+static const uint8_t code[] = {
+	0xf3, 0x0f, 0xa2,			/*  0 rep cpuid */
+	0x66, 0xb9, 0x10, 0x00, 0x00, 0x00,	/*  3 mov ecx,0x10 */
+	0x66, 0x0f, 0x32,			/*  9 data32 rdmsr: the TSC */
+	0xf3, 0x0f, 0x09,			/* 12 rep wbinvd */
+	0xe6, 0x80,				/* 15 out 0x80,al */
+	0x66, 0xb8, 0x00, 0x01, 0x00, 0x00,	/* 17 mov eax,0x100 */
+	0x0f, 0xa2,				/* 23 cpuid */
+	0x66, 0xb9, 0x10, 0x00, 0x00, 0x00,	/* 25 mov ecx,0x10 */
+	0xf2, 0x0f, 0x32,			/* 31 repne rdmsr */
+	0xe6, 0x81,				/* 34 out 0x81,al */
+	0x66, 0xb9, 0x00, 0x0f, 0x00, 0x40,	/* 36 mov ecx,0x40000f00 */
+	0x0f, 0x30,				/* 42 wrmsr, of none that there is */
+	0x0f, 0x0b,				/* 44 ud2 */
+	0xe6, 0x82,				/* 46 out 0x82,al */
+};
+/* clang-format on */
+
+static uint16_t install(struct guest *g, uint32_t type, uint32_t access, uint64_t parameter)
+{
+	struct hv_input_install_intercept in = {
+		.access = access, .type = type, .parameter = parameter,
+	};
+	uint16_t status = 0xffff;
+
+	hvcall(g->pt, HVCALL_INSTALL_INTERCEPT, 0, &in, sizeof(in), NULL, 0, &status);
+	return status;
+}
+
+/* Runs to a message of @type at byte @at of the code. */
+static void expect(struct guest *g, uint32_t type, unsigned int at, unsigned int length)
+{
+	const struct hv_x64_intercept_header *h = (const void *)g->msg.payload;
+	int64_t got = guest_run(g);
+
+	EXPECT(got == type, "%#llx, not %#x", (long long)got, type);
+	EXPECT(h->rip == CODE_AT + at, "at %lld, not %u", (long long)h->rip - CODE_AT, at);
+	EXPECT((h->length_cr8 & 15u) == length, "%u bytes", h->length_cr8 & 15u);
+}
+
+static void run(struct guest *g)
+{
+	const struct hv_x64_cpuid_intercept *c = (const void *)g->msg.payload;
+	const struct hv_x64_msr_intercept *m = (const void *)g->msg.payload;
+	const struct hv_x64_exception_intercept *x = (const void *)g->msg.payload;
+
+	/* The hypervisor steps over what it does itself, with all prefixes. */
+	expect(g, HV_MESSAGE_X64_IO_PORT_INTERCEPT, 15, 2);
+	EXPECT(install(g, HV_INTERCEPT_CPUID, HV_INTERCEPT_EXECUTE, 0x100) == 0, "leaf");
+	EXPECT(install(g, HV_INTERCEPT_MSR_INDEX, HV_INTERCEPT_READ, 0x10) == 0, "MSR");
+	EXPECT(install(g, HV_INTERCEPT_MSR, HV_INTERCEPT_WRITE, 0) == 0, "MSRs");
+	EXPECT(install(g, HV_INTERCEPT_EXCEPTION, HV_INTERCEPT_EXECUTE, 6) == 0, "#UD");
+	EXPECT(install(g, HV_INTERCEPT_EXCEPTION, HV_INTERCEPT_EXECUTE, 18) ==
+	       HV_STATUS_INVALID_PARAMETER, "#MC");
+	EXPECT(install(g, 7, HV_INTERCEPT_EXECUTE, 0) == HV_STATUS_INVALID_PARAMETER, "type");
+	guest_skip(g, 2);
+
+	expect(g, HV_MESSAGE_X64_CPUID_INTERCEPT, 23, 2);
+	EXPECT((uint32_t)c->rax == 0x100, "%#llx", (long long)c->rax);
+	guest_skip(g, 2);
+	expect(g, HV_MESSAGE_X64_MSR_INTERCEPT, 31, 3);
+	EXPECT(m->msr == 0x10 && m->header.access == HV_ACCESS_READ, "MSR %#x", m->msr);
+	g->page->gpr[0] = 0x5a;
+	g->page->dirty |= HV_REGISTER_PAGE_GENERAL;
+	guest_skip(g, 3);
+	expect(g, HV_MESSAGE_X64_IO_PORT_INTERCEPT, 34, 2);
+	EXPECT((uint8_t)g->page->gpr[0] == 0x5a, "%#llx", (long long)g->page->gpr[0]);
+	guest_skip(g, 2);
+	expect(g, HV_MESSAGE_X64_MSR_INTERCEPT, 42, 2);
+	EXPECT(m->msr == 0x40000f00 && m->header.access == HV_ACCESS_WRITE, "MSR %#x", m->msr);
+	guest_skip(g, 2);
+	expect(g, HV_MESSAGE_X64_EXCEPTION_INTERCEPT, 44, 0);
+	EXPECT(x->vector == 6 && x->info == 0 && (uint8_t)x->gpr[0] == 0x5a, "%u", x->vector);
+	guest_skip(g, 2);
+	expect(g, HV_MESSAGE_X64_IO_PORT_INTERCEPT, 46, 2);
+}
+
+int main(void)
+{
+	struct guest g;
+	int error;
+
+	testinit_start();
+	error = guest_device();
+	if (!error)
+		error = guest_create(&g, code, sizeof(code));
+	EXPECT(error == 0, "%s", strerror(-error));
+	if (!error)
+		run(&g);
+	printf("intercepts: %u checks, %u failures\n", checks, failures);
+	testinit_end();
+}
