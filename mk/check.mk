@@ -51,6 +51,10 @@ machine_tests := $(shell tests/machine.sh names)
 ifneq ($(LONG)$(T),)
 machine_tests += $(shell tests/machine.sh names-long)
 endif
+# Only the debug kernel has what they look at.
+ifneq ($(filter debug,$(ROOT_EXTRA)),)
+machine_tests += $(shell tests/machine.sh names-debug)
+endif
 peer_tests    := $(shell tests/machine.sh names-peers)
 machine_tests += $(if $(T),$(peer_tests))
 

@@ -11,6 +11,7 @@ usage()
 usage: tests/machine.sh names            the tests in the matrix
        tests/machine.sh names-long       those that only LONG=1 or T=name run
        tests/machine.sh names-peers      those of make check-peers
+       tests/machine.sh names-debug      those of ROOT_EXTRA=debug
        tests/machine.sh limit NAME       its time limit in seconds
        tests/machine.sh image NAME FILE  build what it boots
        tests/machine.sh run NAME FILE DIR   boot that, judge, logs in DIR
@@ -249,6 +250,7 @@ case $1,$# in
 names,1) names no ;;
 names-long,1) names yes ;;
 names-peers,1) names peers ;;
+names-debug,1) names debug ;;
 limit,2) known "$2"; value "$2" limit 60 ;;
 image,3) known "$2"; build_image "$2" "$3" ;;
 run,4) known "$2"; run_machine "$2" "$3" "$4" ;;

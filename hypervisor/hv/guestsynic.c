@@ -4,6 +4,7 @@
 #include "abi/hv/guest.h"
 #include "abi/hv/message.h"
 #include "abi/hv/msr.h"
+#include "hypervisor/counters.h"
 #include "hypervisor/hv/calls.h"
 #include "hypervisor/hv/gpa.h"
 #include "hypervisor/hv/guesttime.h"
@@ -24,8 +25,10 @@ void guestsynic_reset(struct vp *vp)
 static void interrupt(struct vp *vp, unsigned int sint)
 {
 	lock_take(&vp->lock);
-	if (!(vp->sint[sint] & (HV_SINT_MASKED | HV_SINT_POLLING)))
+	if (!(vp->sint[sint] & (HV_SINT_MASKED | HV_SINT_POLLING))) {
 		vlapic_accept(vp, (uint8_t)vp->sint[sint], false);
+		count(vp->stats, VP_COUNTER_SYNTHETIC_INTERRUPTS);
+	}
 	vp_wake(vp);
 	lock_drop(&vp->lock);
 }

@@ -500,7 +500,8 @@ static void case_trace(void)
 /* As the hypervisor has them, and, in kernels with debugfs, as Linux shows them. */
 static void case_counters(void)
 {
-	uint64_t pt = 1000, partition[HV_COUNTERS_MAX], vp[HV_COUNTERS_MAX], lp[HV_COUNTERS_MAX];
+	uint64_t pt = 1000, partition[HV_COUNTERS_MAX], vp[HV_COUNTERS_MAX], lp[HV_COUNTERS_MAX],
+		other[HV_COUNTERS_MAX];
 	struct guest g;
 	char path[64];
 	int ret;
@@ -513,13 +514,16 @@ static void case_counters(void)
 		pt--;
 	EXPECT(pt > 1 && counters_read(HV_COUNTERS_ARG(3, pt, 0), partition) == 0, "no counters");
 	EXPECT(counters_read(HV_COUNTERS_ARG(2, 0, 0), lp) == 0, "no counters");
+	EXPECT(counters_read(HV_COUNTERS_ARG(2, 1, 0), other) == 0, "no counters");
 	EXPECT(vp[VP_COUNTER_IO] == 1 && vp[VP_COUNTER_IO_MESSAGES] == 1, "exits");
 	EXPECT(vp[VP_COUNTER_TOTAL_RUN_TIME] > vp[VP_COUNTER_HYPERVISOR_RUN_TIME], "run time");
 	EXPECT(vp[VP_COUNTER_NESTED_FAULTS] > 0, "faults");
 	EXPECT(partition[PT_COUNTER_GPA_PAGES] > 0, "pages");
 	EXPECT(partition[PT_COUNTER_DEPOSITED_PAGES] > 4, "deposits");
 	EXPECT(lp[LP_COUNTER_TOTAL_RUN_TIME] > lp[LP_COUNTER_HYPERVISOR_RUN_TIME], "time of LP 0");
-	EXPECT(lp[LP_COUNTER_CONTEXT_SWITCHES] > 0 && lp[LP_COUNTER_TIMER_INTERRUPTS] > 0, "LP 0");
+	EXPECT(lp[LP_COUNTER_TIMER_INTERRUPTS] > 0, "interrupts of LP 0");
+	/* On either of them: that is the scheduler's business. */
+	EXPECT(lp[LP_COUNTER_CONTEXT_SWITCHES] + other[LP_COUNTER_CONTEXT_SWITCHES] > 0, "turns");
 	printf("mshvtest: guest ran %u us, the hypervisor for it %u us; LP 0 %u, %u us\n",
 	       (unsigned int)vp[VP_COUNTER_TOTAL_RUN_TIME] / 10,
 	       (unsigned int)vp[VP_COUNTER_HYPERVISOR_RUN_TIME] / 10,

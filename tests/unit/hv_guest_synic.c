@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A guest's SynIC: registers, pages, messages and events from the root, EOI. */
 #include "abi/hv/msr.h"
+#include "hypervisor/counters.h"
 #include "hypervisor/hv/guestcpuid.h"
 #include "hypervisor/hv/guestmsr.h"
 #include "tests/unit/hv_guest_run.h"
@@ -306,9 +307,11 @@ static enum hv_status signal_event(uint8_t sint, uint16_t flag, uint64_t *newly)
 static void test_signal_direct(void **state)
 {
 	const uint8_t *flags = (const uint8_t *)guest_page(SIEF) + 2 * 256;
+	static struct counters counters;
 	uint64_t newly;
 
 	(void)state;
+	vp->stats = &counters;
 	assert_int_equal(signal_event(2, 2047, &newly), HV_STATUS_SUCCESS);
 	assert_int_equal(newly, 1);
 	assert_int_equal(flags[255], 0x80);
@@ -320,6 +323,8 @@ static void test_signal_direct(void **state)
 	assert_int_equal(signal_event(2, 9, &newly), HV_STATUS_SUCCESS);
 	assert_int_equal(flags[1], 2);
 	assert_true(requested(0x62));
+	vp->stats = NULL;
+	assert_int_equal(counters.value[VP_COUNTER_SYNTHETIC_INTERRUPTS], 2);
 
 	assert_int_equal(signal_event(2, 2048, &newly), HV_STATUS_INVALID_PARAMETER);
 	assert_int_equal(signal_event(16, 0, &newly), HV_STATUS_INVALID_PARAMETER);

@@ -15,7 +15,8 @@
 int counters_read(uint64_t arg, uint64_t out[HV_COUNTERS_MAX])
 {
 	struct hv_input_get_partition_property_ex in = {
-		.property_code = HV_PROPERTY_COUNTERS, .arg = arg,
+		.property_code = HV_PROPERTY_COUNTERS,
+		.arg = arg,
 	};
 	int fd = open("/dev/mshv", O_RDWR), ret;
 
@@ -45,11 +46,11 @@ FILE *program_output(const char *path, pid_t *pid)
 	return *pid < 0 ? NULL : fdopen(ends[0], "r");
 }
 
+/* Not where init mounts things. */
 int debugfs_open(void)
 {
-	mkdir("/sys", 0755);
-	mount("sysfs", "/sys", "sysfs", 0, NULL);
-	return mount("debugfs", "/sys/kernel/debug", "debugfs", 0, NULL) == 0;
+	mkdir(DEBUGFS_ROOT, 0755);
+	return mount("debugfs", DEBUGFS_ROOT, "debugfs", 0, NULL) == 0;
 }
 
 long long debugfs_counter(const char *path, const char *name)
@@ -58,7 +59,7 @@ long long debugfs_counter(const char *path, const char *name)
 	long long value, answer = -1;
 	FILE *stats;
 
-	snprintf(file, sizeof(file), "/sys/kernel/debug/mshv/%s", path);
+	snprintf(file, sizeof(file), DEBUGFS "/%s", path);
 	stats = fopen(file, "r");
 	while (stats && fgets(line, sizeof(line), stats)) {
 		/* "VpIoInstructionsCount      : 12" */

@@ -15,10 +15,14 @@ int counters_read(uint64_t arg, uint64_t out[HV_COUNTERS_MAX]);
 /* Start @path without arguments: what it prints, and its process. NULL: errno says why. */
 FILE *program_output(const char *path, pid_t *pid);
 
-/* Mount debugfs; 0 if this kernel has none (it is built without ROOT_EXTRA=debug). */
+/* What is /sys/kernel/debug/mshv elsewhere. */
+#define DEBUGFS_ROOT "/debug"
+#define DEBUGFS	     DEBUGFS_ROOT "/mshv"
+
+/* Mount debugfs there; 0 if this kernel has none (it is built without ROOT_EXTRA=debug). */
 int debugfs_open(void);
 
-/* Counter @name in file @path below mshv/; -1: there is no such file or counter. */
+/* Counter @name in file @path below DEBUGFS; -1: there is no such file or counter. */
 long long debugfs_counter(const char *path, const char *name);
 
 #endif
