@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -125,7 +127,8 @@ pid_t spawn_vmm(const struct manifest_guest *guest, bool console, struct spawn_p
 	if (result < 0)
 		goto close_out;
 
-	pid = fork();
+	/* fork(), but that the vmm is the first of its PID namespace (vmmctl.h). */
+	pid = (pid_t)syscall(SYS_clone, CLONE_NEWPID | SIGCHLD, 0, 0, 0, 0);
 	if (pid == 0)
 		become_vmm(guest, in[READ_END], out[WRITE_END], err[WRITE_END]);
 	if (pid < 0) {

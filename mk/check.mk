@@ -98,6 +98,9 @@ $(TEST)/root/%: tests/root/%.c $(root_lib) | $(KERNEL_HEADERS_STAMP) $(TP_LIBS)
 	$(call say,CC,$@)mkdir -p $(@D) && \
 	$(CC_MUSL) $(CFLAGS_MUSL) $(LDFLAGS_MUSL) -o $@ $(filter %.c %.S,$^)
 
+# From inside the vmm's sandbox.
+$(TEST)/root/walls: $(wildcard vmm/sandbox/*.[ch]) vmm/log.c
+
 # One image per machine test.
 machine_payload := $(O)/guest/bzImage $(O)/guest/initramfs.cpio.gz $(O)/guest/disk.img \
 	$(O)/guest/debian/vmlinuz $(O)/guest/debian/initramfs.cpio.gz $(STUB) $(GUEST_PROGRAMS) \

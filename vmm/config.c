@@ -7,6 +7,7 @@
 #include "lib/conf.h"
 
 #define GRACE_MAX_S 86400
+#define NO_SANDBOX  "--no-sandbox"
 
 static const char *const log_levels[] = { "error", "warn", "info", "debug", NULL };
 
@@ -56,7 +57,8 @@ void config_usage(FILE *to, const struct device_kind *const *kinds)
 	for (size_t i = 0; i < ARRAY_SIZE(options); i++)
 		fprintf(to, "  %-9s %-7s %s\n", options[i].key.name, options[i].usage,
 			options[i].purpose);
-	fputs("  --help            this text\n"
+	fputs("  " NO_SANDBOX "      keep the rights it was started with, for debugging\n"
+	      "  --help            this text\n"
 	      "\n"
 	      "Devices:\n",
 	      to);
@@ -194,8 +196,8 @@ static bool read_word(struct reader *r, char *arg)
 			return fail(r, "value is missing", kind->option);
 		return add_device(r->config, kind, value, r->error);
 	}
-	if (is_option("--help", arg, length))
-		return fail(r, "takes no value", "--help");
+	if (is_option("--help", arg, length) || is_option(NO_SANDBOX, arg, length))
+		return fail(r, "takes no value", arg);
 	return fail(r, strncmp(arg, "--", 2) ? "not an option" : "unknown", arg);
 }
 
@@ -220,6 +222,7 @@ enum config_result config_parse(struct vm_config *c, const struct device_kind *c
 		.cpus = 1,
 		.grace_s = VMMCTL_GRACE_S,
 		.log_level = LOG_INFO,
+		.sandbox = true,
 	};
 	for (int i = 1; i < argc; i++) {
 		if (!is_one_line(argv[i])) {
@@ -232,7 +235,9 @@ enum config_result config_parse(struct vm_config *c, const struct device_kind *c
 
 		if (strcmp(arg, "--help") == 0)
 			return CONFIG_HELP;
-		if (!read_word(&r, arg))
+		if (strcmp(arg, NO_SANDBOX) == 0)
+			c->sandbox = false;
+		else if (!read_word(&r, arg))
 			return wrong(kinds, r.error);
 	}
 	if (!c->kernel)

@@ -34,6 +34,7 @@ struct console {
 	uint32_t head, tail; /* free-running */
 	uint64_t lost;
 	bool starved; /* client saw "no room" */
+	struct thread writer; /* never joined: it may be stuck */
 	bool broken;  /* nobody reads any more */
 	bool closing;
 	uint8_t ring[RING_BYTES];
@@ -260,7 +261,7 @@ struct console *console_open(const struct console_setup *setup, int *error)
 	pthread_mutex_init(&c->lock, NULL);
 	pthread_cond_init(&c->filled, NULL);
 	pthread_cond_init(&c->emptied, NULL);
-	*error = thread_start(NULL, "console", writer, c);
+	*error = thread_start(&c->writer, FILTER_CONSOLE, "console", writer, c);
 	if (*error) {
 		free(c);
 		return NULL;

@@ -11,7 +11,9 @@
 #include "vmm/config.h"
 #include "vmm/devices.h"
 #include "vmm/log.h"
+#include "vmm/sandbox/sandbox.h"
 #include "vmm/signals.h"
+#include "vmm/thread.h"
 #include "vmm/vm.h"
 
 static const struct {
@@ -42,10 +44,15 @@ int main(int argc, char **argv)
 		break;
 	}
 	log_set_level(config.log_level);
+	if (config.sandbox && sandbox_begin())
+		return VMMCTL_BAD_HOST;
 	signals_block();
+	threads_hold();
 	vm = vm_create(&config, &code);
 	if (!vm)
 		return code;
+	if (config.sandbox && sandbox_enter())
+		return VMMCTL_BAD_HOST;
 	why = vm_run(vm);
 	vm_destroy(vm);
 	log_info("guest ended (%s)", ends[why].text);

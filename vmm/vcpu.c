@@ -10,7 +10,6 @@
 #include "vmm/exit.h"
 #include "vmm/log.h"
 #include "vmm/mshv.h"
-#include "vmm/thread.h"
 
 /* PENDING_INTERRUPTION: hardware exception */
 #define PENDING_TYPE_EXCEPTION 3ULL
@@ -77,13 +76,10 @@ static void *run(void *arg)
 
 int vcpu_start(struct vcpu *v)
 {
-	char name[16];
-	int ret;
+	char name[THREAD_NAME_MAX + 1];
 
 	snprintf(name, sizeof(name), "vp%u", v->index);
-	ret = thread_start(&v->thread, name, run, v);
-	v->started = ret == 0;
-	return ret;
+	return thread_start(&v->thread, FILTER_VP, name, run, v);
 }
 
 /*
@@ -96,26 +92,26 @@ static void join(struct vcpu *v)
 	struct timespec until;
 
 	do {
-		pthread_kill(v->thread, kick_signal());
+		pthread_kill(v->thread.id, kick_signal());
 		clock_gettime(CLOCK_REALTIME, &until);
 		until.tv_nsec += KICK_AGAIN_NS;
 		if (until.tv_nsec >= 1000000000L) {
 			until.tv_nsec -= 1000000000L;
 			until.tv_sec++;
 		}
-	} while (pthread_timedjoin_np(v->thread, NULL, &until) == ETIMEDOUT);
-	v->started = false;
+	} while (pthread_timedjoin_np(v->thread.id, NULL, &until) == ETIMEDOUT);
+	v->thread.state = THREAD_NONE;
 }
 
 void vcpu_stop_all(struct vcpu *v, unsigned int count)
 {
 	for (unsigned int i = 0; i < count; i++) {
 		atomic_store(&v[i].stop, true);
-		if (v[i].started)
-			pthread_kill(v[i].thread, kick_signal());
+		if (v[i].thread.state == THREAD_RUNNING)
+			pthread_kill(v[i].thread.id, kick_signal());
 	}
 	for (unsigned int i = 0; i < count; i++)
-		if (v[i].started)
+		if (v[i].thread.state == THREAD_RUNNING)
 			join(&v[i]);
 }
 

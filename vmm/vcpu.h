@@ -10,12 +10,12 @@
 #ifndef VMM_VCPU_H
 #define VMM_VCPU_H
 
-#include <pthread.h>
 #include <stdatomic.h>
 
 #include "abi/hv/message.h"
 #include "vmm/device.h"
 #include "vmm/insn/insn.h"
+#include "vmm/thread.h"
 
 struct mshv_partition;
 struct mshv_vp;
@@ -24,8 +24,7 @@ struct vcpu {
 	struct machine *machine;
 	struct mshv_vp *vp;
 	uint32_t index;
-	pthread_t thread;
-	bool started;
+	struct thread thread;
 	atomic_bool stop;
 	struct hv_message message;  /* the exit being handled */
 	unsigned int unknown_count; /* instructions not emulated, see exit.c */

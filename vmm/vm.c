@@ -16,6 +16,7 @@
 #include "vmm/load/load.h"
 #include "vmm/mshv.h"
 #include "vmm/signals.h"
+#include "vmm/thread.h"
 #include "vmm/vcpu.h"
 
 struct vm {
@@ -238,6 +239,11 @@ enum vm_end vm_run(struct vm *vm)
 	int ret;
 
 	vcpu_prepare_kick();
+	ret = threads_release();
+	if (ret) {
+		log_error("no thread for a device (%s)", strerror(-ret));
+		end(&vm->machine, VM_END_INTERNAL);
+	}
 	for (unsigned int i = 0; i < vm->vcpu_count; i++) {
 		ret = vcpu_start(&vm->vcpu[i]);
 		if (ret) {
@@ -247,6 +253,7 @@ enum vm_end vm_run(struct vm *vm)
 	}
 	log_info("running (%s, %u processors, %llu MiB)", vm->config->name, vm->vcpu_count,
 		 (unsigned long long)vm->memory.total >> 20);
+	filter_apply(FILTER_MAIN);
 	ret = loop_run(vm->machine.loop);
 	if (ret) {
 		log_error("device thread failed (%s)", strerror(-ret));

@@ -32,8 +32,9 @@
  *   may break when init restarts: a vmm ignores SIGPIPE and loses the text.
  *   Every other descriptor is closed.
  *
- * Process: its own session, no controlling terminal, all signals at their
- * default and unblocked, umask 077, working directory "/", environment empty.
+ * Process: the first of a PID namespace, in its own session, no controlling
+ * terminal, all signals at their default and unblocked, umask 077, working directory
+ * "/", environment empty.
  *
  * Signals: SIGTERM presses the guest's power button; a guest that does not go
  * within VMMCTL_GRACE_S is ended by the vmm itself, which exits with

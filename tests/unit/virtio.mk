@@ -29,7 +29,7 @@ virtio_transport_faults_src := tests/unit/virtio_transport_faults.c $(virtio_tra
 virtio_transport_faults_inc := -Itests/unit
 
 virtio_blk_all := tests/unit/virtio_blk_rig.c $(virtio_rig_src) vmm/virtio/queue.c \
-	vmm/virtio/device.c vmm/virtio/pci.c vmm/virtio/blk.c vmm/backend/disk.c vmm/thread.c
+	vmm/virtio/device.c vmm/virtio/pci.c vmm/virtio/blk.c vmm/backend/disk.c $(vmm_thread_all)
 
 unit_tests += virtio_blk
 virtio_blk_src := tests/unit/virtio_blk.c $(virtio_blk_all)

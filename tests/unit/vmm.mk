@@ -36,12 +36,12 @@ vmm_load_inc := -I$(O)/vmm
 $(O)/test/bin/vmm_load.d/vmm/acpi/tables.o: $(O)/vmm/dsdt.h
 
 unit_tests += vmm_exit
-vmm_exit_src := tests/unit/vmm_exit.c vmm/exit.c vmm/vcpu.c vmm/thread.c vmm/bus.c \
+vmm_exit_src := tests/unit/vmm_exit.c vmm/exit.c vmm/vcpu.c $(vmm_thread_all) vmm/bus.c \
 	vmm/memory.c vmm/log.c $(vmm_insn_all)
 vmm_exit_lib := $(TP)/host/lib/libZydis.a $(TP)/host/lib/libZycore.a
 
 unit_tests += vmm_console
-vmm_console_src := tests/unit/vmm_console.c vmm/console.c vmm/loop.c vmm/thread.c vmm/log.c
+vmm_console_src := tests/unit/vmm_console.c vmm/console.c vmm/loop.c $(vmm_thread_all) vmm/log.c
 # The test stands between the console and the loop.
 vmm_console_ldflags := -Wl,--wrap=loop_modify
 

@@ -23,7 +23,7 @@ struct disk {
 	uint32_t block_bytes;
 	int flush_error; /* of the first flush that failed; the thread's */
 
-	pthread_t thread;
+	struct thread thread;
 	pthread_mutex_t lock; /* all below */
 	pthread_cond_t work;
 	struct disk_request *head; /* submitted, oldest first */
@@ -242,7 +242,7 @@ int disk_open(struct disk **disk, const char *path, bool readonly)
 	d->tail = &d->head;
 	pthread_mutex_init(&d->lock, NULL);
 	pthread_cond_init(&d->work, NULL);
-	err = thread_start(&d->thread, "disk", worker, d);
+	err = thread_start(&d->thread, FILTER_DISK, "disk", worker, d);
 	if (err)
 		goto destroy_lock;
 	*disk = d;
@@ -264,7 +264,7 @@ void disk_close(struct disk *d)
 	d->closing = true;
 	pthread_cond_signal(&d->work);
 	pthread_mutex_unlock(&d->lock);
-	pthread_join(d->thread, NULL);
+	thread_join(&d->thread);
 
 	pthread_cond_destroy(&d->work);
 	pthread_mutex_destroy(&d->lock);

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "abi/vmmctl.h"
+#include "vmm/log.h"
+#include "vmm/sandbox/sandbox.h"
+
+/* The parent has nothing to do but to pass on what ends a guest. */
+static _Noreturn void stand_by(pid_t child)
+{
+	sigset_t set;
+	int status, signal;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGCHLD);
+	for (;;) {
+		if (sigwait(&set, &signal) == 0 && signal != SIGCHLD)
+			kill(child, signal);
+		if (waitpid(child, &status, WNOHANG) != child)
+			continue;
+		if (WIFEXITED(status))
+			_exit(WEXITSTATUS(status));
+		/* Ended by a signal: so do we, for whoever waits for us. */
+		if (WIFSIGNALED(status)) {
+			sigfillset(&set);
+			sigprocmask(SIG_UNBLOCK, &set, NULL);
+			kill(getpid(), WTERMSIG(status));
+			_exit(VMMCTL_INTERNAL);
+		}
+	}
+}
+
+/* In the new user namespace we are who we were. */
+static int keep_user(uid_t uid)
+{
+	int fd = open("/proc/self/uid_map", O_WRONLY | O_CLOEXEC);
+
+	if (fd >= 0 && dprintf(fd, "%u %u 1", (unsigned int)uid, (unsigned int)uid) > 0) {
+		close(fd);
+		return 0;
+	}
+	log_error("sandbox: no user namespace (%s; --no-sandbox does without)", strerror(errno));
+	return -1;
+}
+
+int sandbox_begin(void)
+{
+	/* Those without privileges get them in a user namespace, with this right in it. */
+	unsigned long flags = CLONE_NEWPID | SIGCHLD | (geteuid() ? CLONE_NEWUSER : 0);
+	uid_t uid = geteuid();
+	sigset_t set, old;
+	long child;
+
+	if (getpid() == 1)
+		return 0;
+	/* In the parent: kept for sigwait(). */
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &set, &old);
+	child = syscall(SYS_clone, flags, 0, 0, 0, 0);
+	if (child < 0) {
+		log_error("sandbox: no PID namespace (%s; --no-sandbox does without)",
+			  strerror(errno));
+		return -errno;
+	}
+	if (child > 0)
+		stand_by((pid_t)child);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (flags & CLONE_NEWUSER && keep_user(uid))
+		return -errno;
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	return 0;
+}

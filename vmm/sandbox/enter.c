@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <linux/landlock.h>
+#include <linux/securebits.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/base.h"
+#include "vmm/log.h"
+#include "vmm/sandbox/filter.h"
+#include "vmm/sandbox/sandbox.h"
+
+/* Users nobody else is: this and the process's number as the host counts it. */
+#define USER_FIRST 0x40000000u
+
+/* Where the new root is mounted for a moment: the hypervisor's device is in it. */
+#define MOUNT_POINT "/dev"
+
+static int write_text(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : write(fd, text, strlen(text));
+	int error = errno;
+
+	if (fd >= 0)
+		close(fd);
+	return n < 0 ? -error : 0;
+}
+
+/* As the host counts, of which /proc was mounted; here we are number 1. */
+static unsigned int host_pid(void)
+{
+	char text[16] = "";
+
+	if (readlink("/proc/self", text, sizeof(text) - 1) < 0)
+		return 0;
+	return (unsigned int)strtoul(text, NULL, 10);
+}
+
+/* Root becomes a user of its own; whoever started us without being root stays. */
+static int become_nobody(void)
+{
+	unsigned int pid = host_pid();
+	uid_t id = USER_FIRST + pid;
+
+	if (geteuid() != 0)
+		return 0;
+	if (!pid)
+		return -ENOENT;
+	if (setgroups(0, NULL) || setresgid(id, id, id) || setresuid(id, id, id))
+		return -errno;
+	/* Cleared with the user, and /proc/self would be root's without it. */
+	return prctl(PR_SET_DUMPABLE, 1) ? -errno : 0;
+}
+
+static int own_namespaces(void)
+{
+	int flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS |
+		    CLONE_NEWCGROUP;
+	char map[40];
+
+	snprintf(map, sizeof(map), "0 %u 1", (unsigned int)geteuid());
+	if (unshare(flags))
+		return -errno;
+	return write_text("/proc/self/uid_map", map);
+}
+
+static int empty_root(void)
+{
+	const unsigned long flags = MS_NOSUID | MS_NODEV | MS_NOEXEC;
+
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+	    mount("none", MOUNT_POINT, "tmpfs", flags, "size=4k,nr_inodes=1,mode=0500") ||
+	    chdir(MOUNT_POINT))
+		return -errno;
+	if (syscall(SYS_pivot_root, ".", ".") == 0) {
+		/* The old root lies over the new one now. */
+		if (umount2(".", MNT_DETACH))
+			return -errno;
+	} else if (mount(".", "/", NULL, MS_MOVE, NULL) || chroot(".")) {
+		/* A root file system that cannot go (initramfs before Linux 7.0). */
+		return -errno;
+	}
+	if (chdir("/") || mount(NULL, "/", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | flags, NULL))
+		return -errno;
+	return 0;
+}
+
+/* Everything the kernel knows to forbid; no path, port or process is excepted. */
+static int landlock(void)
+{
+	struct landlock_ruleset_attr attr = {
+		.handled_access_fs = (LANDLOCK_ACCESS_FS_RESOLVE_UNIX << 1) - 1,
+		.handled_access_net = (LANDLOCK_ACCESS_NET_CONNECT_SEND_UDP << 1) - 1,
+		.scoped = LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET | LANDLOCK_SCOPE_SIGNAL,
+	};
+	/* Older kernels know less: the rights came in this order (landlock.h). */
+	static const struct {
+		int abi;
+		uint64_t fs, net;
+		bool scoped;
+	} known[] = {
+		{ 1, LANDLOCK_ACCESS_FS_REFER - 1, 0, false },
+		{ 2, LANDLOCK_ACCESS_FS_TRUNCATE - 1, 0, false },
+		{ 3, LANDLOCK_ACCESS_FS_IOCTL_DEV - 1, 0, false },
+		{ 4, LANDLOCK_ACCESS_FS_IOCTL_DEV - 1, LANDLOCK_ACCESS_NET_BIND_UDP - 1, false },
+		{ 5, LANDLOCK_ACCESS_FS_RESOLVE_UNIX - 1, LANDLOCK_ACCESS_NET_BIND_UDP - 1, false },
+		{ 6, LANDLOCK_ACCESS_FS_RESOLVE_UNIX - 1, LANDLOCK_ACCESS_NET_BIND_UDP - 1, true },
+		{ 9, UINT64_MAX, LANDLOCK_ACCESS_NET_BIND_UDP - 1, true },
+		{ 10, UINT64_MAX, UINT64_MAX, true },
+	};
+	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+	size_t best = 0;
+	long fd;
+
+	if (abi < 1)
+		return -errno;
+	for (size_t i = 0; i < ARRAY_SIZE(known); i++) {
+		if (known[i].abi <= abi)
+			best = i;
+	}
+	attr.handled_access_fs &= known[best].fs;
+	attr.handled_access_net &= known[best].net;
+	attr.scoped = known[best].scoped ? attr.scoped : 0;
+	fd = syscall(SYS_landlock_create_ruleset, &attr, sizeof(attr), 0);
+	if (fd < 0)
+		return -errno;
+	if (syscall(SYS_landlock_restrict_self, fd, 0))
+		return -errno;
+	close((int)fd);
+	return 0;
+}
+
+static int drop_capabilities(void)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = { 0 };
+
+	for (unsigned long cap = 0; prctl(PR_CAPBSET_READ, cap) >= 0; cap++) {
+		if (prctl(PR_CAPBSET_DROP, cap))
+			return -errno;
+	}
+	if (prctl(PR_SET_SECUREBITS, SECURE_ALL_BITS | SECURE_ALL_LOCKS) ||
+	    syscall(SYS_capset, &header, none))
+		return -errno;
+	return 0;
+}
+
+/* Whatever is allowed, there is nothing left of it. */
+static int limits(void)
+{
+	static const struct {
+		int which;
+		struct rlimit limit;
+	} list[] = {
+		{ RLIMIT_CORE, { 0, 0 } },	/* guests' memory is theirs */
+		{ RLIMIT_NOFILE, { 1, 1 } },	/* those that are open stay; poll() wants 1 */
+		{ RLIMIT_MSGQUEUE, { 0, 0 } },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(list); i++) {
+		if (setrlimit(list[i].which, &list[i].limit))
+			return -errno;
+	}
+	return prctl(PR_SET_DUMPABLE, 0) ? -errno : 0;
+}
+
+static int no_new_privileges(void)
+{
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ? -errno : 0;
+}
+
+int sandbox_enter(void)
+{
+	static const struct {
+		const char *name;
+		int (*build)(void);
+	} walls[] = {
+		{ "user of its own", become_nobody },
+		{ "namespaces", own_namespaces },
+		{ "empty root", empty_root },
+		{ "no new privileges", no_new_privileges },
+		{ "Landlock", landlock },
+		{ "no capabilities", drop_capabilities },
+		{ "limits", limits },
+		{ "system calls", filter_prepare },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(walls); i++) {
+		int ret = walls[i].build();
+
+		if (ret) {
+			log_error("sandbox: %s (%s; --no-sandbox does without)", walls[i].name,
+				  strerror(-ret));
+			return ret;
+		}
+	}
+	return 0;
+}

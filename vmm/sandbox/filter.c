@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT */
+#include "vmm/sandbox/filter.h"
+
+#include <errno.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/mshv.h>
+#include <linux/seccomp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "abi/vmmctl.h"
+#include "base/base.h"
+#include "vmm/log.h"
+
+/*
+ * A call that is allowed, whatever its arguments, or only with one of up to
+ * VALUES_MAX values in the low half of argument arg, or without the bits of none
+ * in it. What is made most often stands first: the kernel reads from the top.
+ */
+#define VALUES_MAX 6
+
+struct rule {
+	uint16_t call;
+	uint8_t arg;
+	uint8_t count;
+	uint32_t value[VALUES_MAX];
+	uint32_t none;
+};
+
+#define ANY(name)	       { .call = SYS_##name }
+#define ONE_OF(name, n, ...)   { .call = SYS_##name, .arg = (n), .value = { __VA_ARGS__ }, \
+				 .count = sizeof((uint32_t[]){ __VA_ARGS__ }) / sizeof(uint32_t) }
+#define WITHOUT(name, n, bits) { .call = SYS_##name, .arg = (n), .none = (bits) }
+
+/* Locks, memory of malloc, log lines, the time, the thread's own end. */
+#define COMMON                                                                       \
+	ANY(futex), ANY(write), ANY(poll), ANY(clock_gettime), ANY(rt_sigprocmask), \
+		ANY(rt_sigreturn), WITHOUT(mmap, 2, PROT_EXEC), ANY(munmap), ANY(brk), \
+		ANY(madvise), WITHOUT(mprotect, 2, PROT_EXEC), ANY(mremap),            \
+		ANY(restart_syscall), ANY(gettid), ANY(exit), ANY(exit_group)
+
+static const struct rule main_rules[] = {
+	ANY(epoll_wait),
+	ANY(epoll_pwait),
+	ANY(read),
+	ANY(epoll_ctl),
+	ONE_OF(ioctl, 1, MSHV_ROOT_HVCALL, MSHV_IRQFD, MSHV_IOEVENTFD, MSHV_SET_MSI_ROUTING,
+	       TCSETS, TCSETSW),
+	ANY(timerfd_settime),
+	ANY(tkill), /* in a namespace with nobody else in it */
+	ANY(close),
+	COMMON,
+};
+
+static const struct rule vp_rules[] = {
+	ONE_OF(ioctl, 1, MSHV_RUN_VP, MSHV_ROOT_HVCALL, MSHV_SET_MSI_ROUTING, MSHV_IRQFD,
+	       MSHV_IOEVENTFD),
+	ANY(read),
+	ANY(epoll_ctl),
+	COMMON,
+};
+
+static const struct rule console_rules[] = {
+	ANY(nanosleep),
+	ANY(clock_nanosleep),
+	ANY(epoll_ctl),
+	COMMON,
+};
+
+static const struct rule disk_rules[] = {
+	ANY(preadv), ANY(pwritev),   ANY(fdatasync),
+	ANY(pwrite64), ANY(fallocate), COMMON,
+};
+
+#define RULES(list) { list, ARRAY_SIZE(list) }
+
+static const struct {
+	const struct rule *rule;
+	unsigned int count;
+} lists[FILTER_KINDS] = {
+	[FILTER_MAIN] = RULES(main_rules),
+	[FILTER_VP] = RULES(vp_rules),
+	[FILTER_CONSOLE] = RULES(console_rules),
+	[FILTER_DISK] = RULES(disk_rules),
+};
+
+static const char *const kind_names[FILTER_KINDS] = {
+	[FILTER_MAIN] = "main",
+	[FILTER_VP] = "processor",
+	[FILTER_CONSOLE] = "console",
+	[FILTER_DISK] = "disk",
+};
+
+/* Of this thread; what the handler names. */
+static _Thread_local enum filter_kind current;
+static bool prepared;
+
+/* --- from a list to a program --- */
+
+#define PROGRAM_MAX	  256
+
+#define LOAD(offset)	  BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (offset))
+#define IF_EQUAL(v, t, f) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (v), (t), (f))
+#define IF_ANY(v, t, f)	  BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, (v), (t), (f))
+#define RETURN(v)	  BPF_STMT(BPF_RET | BPF_K, (v))
+
+#define CALL_OFFSET	  offsetof(struct seccomp_data, nr)
+#define ARCH_OFFSET	  offsetof(struct seccomp_data, arch)
+/* The low half; the machine is little-endian. */
+#define ARG_OFFSET(n)	  (offsetof(struct seccomp_data, args) + 8 * (n))
+
+struct program {
+	struct sock_filter code[PROGRAM_MAX];
+	unsigned short length;
+};
+
+static void emit(struct program *p, struct sock_filter f)
+{
+	CHECK(p->length < PROGRAM_MAX);
+	p->code[p->length++] = f;
+}
+
+/* The number of the call is loaded, before and (where no rule was found) after. */
+static void emit_rule(struct program *p, const struct rule *r)
+{
+	/* Behind the first jump: load, values or bits, refusal. */
+	uint8_t body = (uint8_t)(r->count ? r->count + 3 : r->none ? 4 : 1);
+
+	emit(p, (struct sock_filter)IF_EQUAL(r->call, 0, body));
+	if (r->count || r->none)
+		emit(p, (struct sock_filter)LOAD(ARG_OFFSET(r->arg)));
+	for (unsigned int i = 0; i < r->count; i++)
+		emit(p, (struct sock_filter)IF_EQUAL(r->value[i], (uint8_t)(r->count - i), 0));
+	if (r->none)
+		emit(p, (struct sock_filter)IF_ANY(r->none, 0, 1));
+	if (r->count || r->none)
+		emit(p, (struct sock_filter)RETURN(SECCOMP_RET_TRAP));
+	emit(p, (struct sock_filter)RETURN(SECCOMP_RET_ALLOW));
+}
+
+static void compile(struct program *p, enum filter_kind kind)
+{
+	p->length = 0;
+	emit(p, (struct sock_filter)LOAD(ARCH_OFFSET));
+	emit(p, (struct sock_filter)IF_EQUAL(AUDIT_ARCH_X86_64, 1, 0));
+	emit(p, (struct sock_filter)RETURN(SECCOMP_RET_KILL_PROCESS));
+	emit(p, (struct sock_filter)LOAD(CALL_OFFSET));
+	for (unsigned int i = 0; i < lists[kind].count; i++)
+		emit_rule(p, &lists[kind].rule[i]);
+	emit(p, (struct sock_filter)RETURN(SECCOMP_RET_TRAP));
+}
+
+/* --- who steps outside --- */
+
+/* The call was not made. Nothing of the process can be trusted any more. */
+static void on_refusal(int signal, siginfo_t *info, void *context)
+{
+	char line[96];
+	int n;
+
+	(void)signal;
+	(void)context;
+	n = snprintf(line, sizeof(line), "vmm: error: system call not allowed (%d, %s thread)\n",
+		     info->si_syscall, kind_names[current]);
+	if (write(STDERR_FILENO, line, (size_t)n) < 0)
+		_exit(VMMCTL_INTERNAL);
+	_exit(VMMCTL_INTERNAL);
+}
+
+int filter_prepare(void)
+{
+	struct sigaction sa = { .sa_sigaction = on_refusal, .sa_flags = SA_SIGINFO };
+
+	sigfillset(&sa.sa_mask);
+	if (sigaction(SIGSYS, &sa, NULL))
+		return -errno;
+	prepared = true;
+	return 0;
+}
+
+void filter_apply(enum filter_kind kind)
+{
+	struct program p;
+	struct sock_fprog prog = { .filter = p.code };
+
+	if (!prepared)
+		return;
+	current = kind;
+	compile(&p, kind);
+	prog.len = p.length;
+	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &prog)) {
+		log_error("system calls cannot be filtered (%s)", strerror(errno));
+		_exit(VMMCTL_BAD_HOST);
+	}
+}
