@@ -3,8 +3,6 @@
 
 vmm_src := $(sort $(wildcard vmm/*.c vmm/*/*.c))
 vmm_dir := $(O)/vmm
-# What begins a thread, for tests of what has some.
-vmm_thread_all := vmm/thread.c vmm/sandbox/filter.c
 vmm_obj := $(vmm_src:vmm/%.c=$(vmm_dir)/obj/%.o) $(vmm_dir)/obj/lib/conf.o
 
 # VP threads need little stack; see VCPU_STACK_BYTES.

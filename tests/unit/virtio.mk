@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: MIT
 # Unit tests of vmm/virtio/, vmm/backend/ and the PCI part of vmm/dev/.
 
+# What begins a thread.
+vmm_thread_all := vmm/thread.c vmm/sandbox/filter.c
+
 virtio_rig_src := tests/unit/virtio_rig.c vmm/bus.c vmm/log.c vmm/loop.c vmm/memory.c \
 	vmm/dev/pci_config.c vmm/dev/pci_host.c vmm/dev/pci_msix.c \
 	vmm/dev/reset.c
