@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "init/bootsteps.h"
+#include "init/cgroup.h"
 #include "init/log.h"
 #include "init/loop.h"
 #include "init/mount.h"
@@ -25,6 +26,7 @@ int main(void)
 
 	boot_begin();
 	mount_all();
+	cgroup_begin();
 	boot_console(&machine);
 	boot_options(&machine);
 	boot_manifest(&machine);

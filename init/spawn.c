@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <sched.h>
+#include <linux/sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "include/base/base.h"
+#include "init/cgroup.h"
 #include "init/check.h"
 #include "init/sys.h"
 
@@ -111,6 +112,25 @@ static int open_input(int in[ENDS], bool console)
 	return in[READ_END] < 0 ? -errno : 0;
 }
 
+/* fork(), but into a PID namespace (vmmctl.h) and, if there is one, a cgroup of its own. */
+static pid_t fork_vmm(const struct manifest_guest *guest)
+{
+	struct clone_args args = { .flags = CLONE_NEWPID, .exit_signal = SIGCHLD };
+	int cgroup = cgroup_open(guest);
+	long pid;
+
+	if (cgroup >= 0) {
+		args.flags |= CLONE_INTO_CGROUP;
+		args.cgroup = (uint64_t)cgroup;
+	}
+	pid = syscall(SYS_clone3, &args, sizeof(args));
+	if (pid < 0)
+		pid = -errno;
+	if (cgroup >= 0)
+		close(cgroup);
+	return (pid_t)pid;
+}
+
 pid_t spawn_vmm(const struct manifest_guest *guest, bool console, struct spawn_pipes *pipes)
 {
 	int in[ENDS], out[ENDS], err[ENDS];
@@ -127,12 +147,11 @@ pid_t spawn_vmm(const struct manifest_guest *guest, bool console, struct spawn_p
 	if (result < 0)
 		goto close_out;
 
-	/* fork(), but that the vmm is the first of its PID namespace (vmmctl.h). */
-	pid = (pid_t)syscall(SYS_clone, CLONE_NEWPID | SIGCHLD, 0, 0, 0, 0);
+	pid = fork_vmm(guest);
 	if (pid == 0)
 		become_vmm(guest, in[READ_END], out[WRITE_END], err[WRITE_END]);
 	if (pid < 0) {
-		result = -errno;
+		result = pid;
 		goto close_err;
 	}
 	close(in[READ_END]);

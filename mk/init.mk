@@ -12,7 +12,7 @@ manifest_parts := init/manifest.c init/schema.c init/policy.c init/files.c lib/c
 manifest_check_parts := init/manifest-check.c $(manifest_parts)
 
 init_parts := $(addprefix init/,main.c bootsteps.c mount.c cmdline.c mshv.c mshv_probe.c unit.c \
-	loop.c spawn.c console.c rescue.c shutdown.c log.c sys.c) $(manifest_parts)
+	loop.c spawn.c cgroup.c console.c rescue.c shutdown.c log.c sys.c) $(manifest_parts)
 
 # mk/thirdparty.mk, read after this file, defines how it is made.
 init_yaml := $(O)/thirdparty/lib/libyaml.a

@@ -3,7 +3,8 @@
  * Test only, started as "rdinit=/test/overhead": leaves a child behind and becomes
  * the real init.  Once guests have run for a while the child reads what each vmm
  * costs beside its guest's memory (PSS of every mapping but the largest, which is
- * the guest's RAM), and what PID 1 holds, and compares with the limits.
+ * the guest's RAM), and what PID 1 holds, and compares with the limits. And whether
+ * each vmm is what the kernel says of one in its sandbox and its cgroup.
  */
 #include <dirent.h>
 #include <stdio.h>
@@ -77,6 +78,57 @@ static long init_rss(void)
 	return rss;
 }
 
+/* Does a line of one of the process's files begin so? */
+static int says(int pid, const char *name, const char *what)
+{
+	char line[256];
+	int found = 0;
+	FILE *f = proc_open(pid, name);
+
+	while (f && !found && fgets(line, sizeof(line), f))
+		found = !strncmp(line, what, strlen(what));
+	if (f)
+		fclose(f);
+	return found;
+}
+
+/* Bytes the cgroup of the vmm may have; -1: none, or no limit. */
+static long long cgroup_bytes(int pid)
+{
+	char line[256] = "", path[300];
+	long long bytes = -1;
+	FILE *f = proc_open(pid, "cgroup");
+
+	if (f && fgets(line, sizeof(line), f) && !strncmp(line, "0::/", 4) && line[4] != '\n') {
+		line[strcspn(line, "\n")] = '\0';
+		snprintf(path, sizeof(path), "/sys/fs/cgroup%s/memory.max", line + 3);
+		fclose(f);
+		f = fopen(path, "r");
+		if (f && fscanf(f, "%lld", &bytes) != 1)
+			bytes = -1;
+	}
+	if (f)
+		fclose(f);
+	return bytes;
+}
+
+static int judge_walls(int pid)
+{
+	static const char *const words[] = {
+		"CapPrm:\t0000000000000000\n", "CapEff:\t0000000000000000\n",
+		"CapBnd:\t0000000000000000\n", "NoNewPrivs:\t1\n", "Seccomp:\t2\n",
+	};
+	int bad = says(pid, "status", "Uid:\t0\t");
+	long long limit = cgroup_bytes(pid);
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		bad |= !says(pid, "status", words[i]);
+	bad |= limit <= 0;
+	say("overhead: vmm (pid %d): cgroup of %lld bytes, %s", pid, limit,
+	    bad ? "walls are MISSING" : "all walls");
+	return bad;
+}
+
 static int judge(const char *who, int pid, long kb, long limit)
 {
 	say("overhead: %s (pid %d): %ld kB, limit %ld%s", who, pid, kb, limit,
@@ -109,8 +161,10 @@ static void measure(void)
 		usleep(100 * 1000);
 	sleep(SETTLE_SECONDS);
 	count = guests(pids, 8);
-	for (int i = 0; i < count; i++)
+	for (int i = 0; i < count; i++) {
 		bad |= judge("vmm", pids[i], vmm_overhead(pids[i]), VMM_LIMIT_KB);
+		bad |= judge_walls(pids[i]);
+	}
 	bad |= judge("init", 1, init_rss(), INIT_LIMIT_KB);
 	say("overhead: %s", bad || count < 1 ? "too much" : "within limits");
 }
