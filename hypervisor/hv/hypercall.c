@@ -14,6 +14,13 @@
 /* TLFS "Hypercall Inputs": what the fast form carries in two registers. */
 #define FAST_SIZE 16u
 
+/*
+ * TLFS "Hypercall Continuation": a long list is done in turns, between which the
+ * caller takes its interrupts. Those that are passed in memory are never that long,
+ * so a deposit stays whole. On hardware a turn takes some 50 us.
+ */
+#define REPS_PER_TURN 512u
+
 struct control {
 	uint16_t code;
 	bool fast;
@@ -115,6 +122,7 @@ uint64_t hypercall_execute(struct vp *vp, struct hvcall_regs *r, void *in, void 
 	enum hv_status status;
 
 	r->fault = 0;
+	r->again = false;
 	r->kind = d ? d->kind : VP_COUNTER_OTHER_HYPERCALLS;
 	if (!d)
 		return result(HV_STATUS_INVALID_HYPERCALL_CODE, 0);
@@ -155,12 +163,16 @@ uint64_t hypercall_execute(struct vp *vp, struct hvcall_regs *r, void *in, void 
 		.out = out,
 		.out_size = d->out_fixed,
 		.rep_start = ctl.rep_start,
-		.rep_count = ctl.rep_count,
+		.rep_count = MIN(ctl.rep_count, ctl.rep_start + REPS_PER_TURN),
 		.reps_done = ctl.rep_start,
 	};
 	status = vp ? HV_STATUS_SUCCESS : fault_refuse(ctl.code);
 	if (status == HV_STATUS_SUCCESS)
 		status = hvcall_run(d, &call);
+	r->again = status == HV_STATUS_SUCCESS && call.rep_count < ctl.rep_count;
+	if (r->again)
+		r->control += (uint64_t)(call.rep_count - ctl.rep_start)
+			      << HV_CONTROL_REP_START_SHIFT;
 
 	CHECK(call.reps_done <= ctl.rep_count);
 	/* Of a rep call, what this turn did: earlier elements are the caller's already. */

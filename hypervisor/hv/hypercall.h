@@ -28,7 +28,7 @@ struct hvcall {
 	/* Simple calls: bytes to copy back on success; rep calls: the fixed part. */
 	uint32_t out_size;
 	uint32_t rep_start;		/* first element to do */
-	uint32_t rep_count;		/* total elements */
+	uint32_t rep_count;		/* … and the one behind the last, in this turn */
 	uint32_t reps_done;		/* handler: absolute index reached */
 };
 
@@ -89,6 +89,7 @@ struct hvcall_regs {
 	uint64_t input;			/* rdx */
 	uint64_t output;		/* r8 */
 	uint8_t fault;			/* OUT: exception to inject instead, 0: none */
+	bool again;			/* OUT: the same once more, .control says from where on */
 	uint8_t kind;			/* OUT: of the call, hvcall_desc.kind */
 };
 /* calltable.c: the handler, with the subject found. */

@@ -187,6 +187,11 @@ static void exit_vmmcall(struct root_vp *vp)
 		root_inject_gp(vp);
 		return;
 	}
+	if (r.again) {
+		vp->gprs.r[VCPU_RCX] = r.control;
+		v->int_state &= ~SVM_INTERRUPT_SHADOW;
+		return;
+	}
 	v->rax = result;
 	root_skip_opcode(vp, 3);
 	/*

@@ -75,7 +75,19 @@ static enum hv_status rep_call(struct hvcall *c)
 	return HV_STATUS_SUCCESS;
 }
 
-enum { SIMPLE = 0x10, SILENT = 0x11, REP = 0x12, VARHEAD = 0x13, BIG = 0x14 };
+/* No list in memory: it may be as long as can be said. */
+static enum hv_status long_call(struct hvcall *c)
+{
+	seen = *c;
+	for (; c->reps_done < c->rep_count; c->reps_done++) {
+		if (c->reps_done == stop_at)
+			return answer;
+		((uint8_t *)c->out)[c->reps_done] = (uint8_t)(c->reps_done * 7);
+	}
+	return HV_STATUS_SUCCESS;
+}
+
+enum { LONG = 0x15, SIMPLE = 0x10, SILENT = 0x11, REP = 0x12, VARHEAD = 0x13, BIG = 0x14 };
 
 const struct hvcall_desc hvcall_table[] = {
 	{ .code = SIMPLE, .in_fixed = 24, .out_fixed = 8, .fn = simple_call },
@@ -83,6 +95,7 @@ const struct hvcall_desc hvcall_table[] = {
 	{ .code = REP, .in_fixed = 8, .in_rep = 8, .out_rep = 8, .is_rep = 1, .fn = rep_call },
 	{ .code = VARHEAD, .in_fixed = 16, .has_varhead = 1, .fn = simple_call },
 	{ .code = BIG, .in_fixed = 4096, .fn = simple_call },
+	{ .code = LONG, .in_fixed = 8, .out_rep = 1, .is_rep = 1, .fn = long_call },
 };
 const unsigned int hvcall_table_size = ARRAY_SIZE(hvcall_table);
 
@@ -119,6 +132,7 @@ static uint64_t gpa(unsigned int page, unsigned int offset)
 #define VARHEAD_QWORDS(n) ((uint64_t)(n) << HV_CONTROL_VARHEAD_SHIFT)
 
 static bool faulted;
+static uint64_t again; /* the control word to go on with, 0: done */
 
 static uint64_t call(uint64_t control, uint64_t input, uint64_t output)
 {
@@ -128,6 +142,7 @@ static uint64_t call(uint64_t control, uint64_t input, uint64_t output)
 	memset(&seen, 0, sizeof(seen));
 	result = hypercall_execute(NULL, &r, in_copy, out_copy);
 	faulted = r.fault;
+	again = r.again ? r.control : 0;
 	return result;
 }
 
@@ -284,6 +299,37 @@ static void test_rep_continuation(void **state)
 	assert_int_equal(element_out(7), 214);
 }
 
+/* TLFS "Hypercall Continuation": the caller gets its interrupts in between. */
+static void test_turns(void **state)
+{
+	uint64_t control = LONG | REPS(4000, 0), result;
+	unsigned int turns = 0;
+
+	(void)state;
+	for (again = control; again; turns++) {
+		uint32_t start = (uint32_t)(again >> HV_CONTROL_REP_START_SHIFT);
+
+		assert_int_equal(again, LONG | REPS(4000, start));
+		result = call(again, gpa(0, 0), gpa(1, 0));
+		assert_int_equal(seen.rep_start, start);
+		assert_in_range(seen.rep_count - start, 1, 512);
+	}
+	assert_int_equal(turns, 8);
+	assert_int_equal(result, 4000ull << 32);
+	for (unsigned int i = 0; i < 4000; i++)
+		assert_int_equal(memory[1][i], (uint8_t)(i * 7));
+	assert_int_equal(memory[1][4000], (uint8_t)4000);
+
+	/* The index is of the whole list, also when a later turn fails. */
+	stop_at = 600;
+	answer = HV_STATUS_INSUFFICIENT_MEMORY;
+	call(control, gpa(0, 0), gpa(1, 0));
+	assert_true(again);
+	result = call(again, gpa(0, 0), gpa(1, 0));
+	assert_int_equal(result, HV_STATUS_INSUFFICIENT_MEMORY | 600ull << 32);
+	assert_false(again);
+}
+
 static void test_no_progress_is_told(void **state)
 {
 	(void)state;
@@ -307,6 +353,7 @@ int main(void)
 		T(test_variable_header),
 		T(test_reps),
 		T(test_rep_continuation),
+		T(test_turns),
 		T(test_no_progress_is_told),
 	};
 

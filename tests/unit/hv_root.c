@@ -30,6 +30,7 @@
 #define TIMER_VECTOR 0xed
 #define OTHER_VECTOR 0xf3
 #define CALL_RIP     0x1000u
+#define LONG_CALL    0x5000u
 
 /* --- the rest of the hypervisor --- */
 
@@ -80,9 +81,11 @@ uint32_t cpu_accept_interrupt(struct cpu *cpu)
 
 uint64_t hypercall_root(struct hvcall_regs *r)
 {
-	(void)r;
+	r->fault = 0;
+	r->again = r->control == LONG_CALL;
+	r->control++;
 	rig.calls++;
-	return 0;
+	return 7;
 }
 
 /* clang-format off: one line each */
@@ -339,6 +342,45 @@ static void test_masked(void **state)
 	assert_int_equal(rig.entries, 3);
 }
 
+/* A long call is left and taken up again; interrupts come in between, STI's shadow or not. */
+static void turns_step(unsigned int entry, struct vmcb *v)
+{
+	switch (entry) {
+	case 0:
+		kernel_code(v);
+		v->rax = 3;
+		v->int_state = SVM_INTERRUPT_SHADOW;
+		rig.cpu.root->gprs.r[VCPU_RCX] = LONG_CALL;
+		v->exit_code = SVM_EXIT_VMMCALL;
+		break;
+	case 1:
+		assert_int_equal(rig.calls, 1);
+		assert_int_equal(v->rip, CALL_RIP);
+		assert_int_equal(v->rax, 3);
+		assert_int_equal(v->int_state, 0);
+		assert_int_equal(rig.cpu.root->gprs.r[VCPU_RCX], LONG_CALL + 1);
+		interrupt(v, OTHER_VECTOR);
+		break;
+	case 2:
+		assert_int_equal(offered(v), OTHER_VECTOR);
+		take(v);
+		v->exit_code = SVM_EXIT_VMMCALL;
+		break;
+	default:
+		assert_int_equal(rig.calls, 2);
+		assert_int_equal(v->rip, CALL_RIP + 3);
+		assert_int_equal(v->rax, 7);
+		longjmp(rig.end, 1);
+	}
+}
+
+static void test_turns(void **state)
+{
+	(void)state;
+	run(turns_step);
+	assert_int_equal(rig.entries, 4);
+}
+
 /* An INIT of the chipset's resets the machine: in guest mode it would only reset the root. */
 static void init_step(unsigned int entry, struct vmcb *v)
 {
@@ -361,6 +403,7 @@ int main(void)
 		cmocka_unit_test(test_overtaken),
 		cmocka_unit_test(test_iret),
 		cmocka_unit_test(test_masked),
+		cmocka_unit_test(test_turns),
 		cmocka_unit_test(test_init),
 	};
 
