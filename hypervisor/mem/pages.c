@@ -112,6 +112,11 @@ void page_withdraw(uint64_t pa)
 	__atomic_fetch_and(deposit_word(pa), ~deposit_bit(pa), __ATOMIC_RELEASE);
 }
 
+bool page_deposited(uint64_t pa)
+{
+	return pa < boot_ram_end(&boot_info) && has_deposit(pa, 1);
+}
+
 static bool overlaps(const struct boot_range *r, uint64_t pa, uint64_t size)
 {
 	return pa < r->base + r->size && r->base < pa + size;

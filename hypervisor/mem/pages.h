@@ -43,5 +43,7 @@ bool pages_deposits_create(void);
 /* The root's page at @pa becomes ours. False: it is not the root's. Any CPU. */
 bool page_deposit(uint64_t pa);
 void page_withdraw(uint64_t pa);
+/* Has it, and not had it back? */
+bool page_deposited(uint64_t pa);
 
 #endif

@@ -15,9 +15,13 @@
 #define RW	      (NESTED_PRESENT | NESTED_WRITE)
 
 #define ENTRIES	      512u /* of a table */
+/* What the root may still see: its page, which it has given away; zeros for its own. */
 #define SHOOT_DOWN_US 1000u
+#define ZEROS_US      100000u
 
 static struct nested table;
+static void *zeros;  /* what the root reads where it has deposited */
+#define ZEROS (virt_to_phys(zeros) | NESTED_PRESENT | NESTED_USER | NESTED_NX)
 static struct lock rootmem_lock;
 static uint64_t built_end; /* below it a hole is no oversight */
 static bool has_1g;
@@ -64,7 +68,8 @@ bool rootmem_build(void)
 
 	built_end = ALIGN_UP(MAX(boot_info.ram_top, 4 * GIB), GIB);
 	has_1g = paging_has_1g();
-	if (!nested_init(&table, alloc))
+	zeros = page_alloc();
+	if (!zeros || !nested_init(&table, alloc))
 		return false;
 	for (uint64_t gpa = 0; gpa < built_end; gpa += GIB) {
 		if (!map_gib(gpa))
@@ -86,12 +91,12 @@ uint64_t rootmem_table(void)
  * Processors of the root that run leave it, dropping their old translations; those
  * that are in here or run a guest drop them before they enter the root again. One
  * that has interrupts off cannot be made to leave, and it may wait for this one
- * (Linux does when a processor comes online): it is given up on after a while and
- * drops its translations at its next exit.
+ * (Linux does when a processor comes online): it is given up on after @us and drops
+ * its translations at its next exit.
  */
-static void shoot_down(void)
+static void shoot_down(uint32_t us)
 {
-	uint64_t start = rdtsc(), patience = clock_ticks_of_us(SHOOT_DOWN_US);
+	uint64_t start = rdtsc(), patience = clock_ticks_of_us(us);
 
 	for (unsigned int i = 0; i < cpu_count; i++)
 		__atomic_store_n(&cpus[i]->root_flush, 1, __ATOMIC_SEQ_CST);
@@ -103,10 +108,14 @@ static void shoot_down(void)
 	}
 }
 
-/* Set the leaves of @count pages of ours to @flags, 0: none. False: no memory, nothing is set. */
+/*
+ * Set the leaves of @count pages of ours to @flags, 0: none. False: no memory, nothing is
+ * set. Translations that took something from the root, or showed it zeros, go at once.
+ */
 static bool set(const uint64_t *pfn, uint32_t count, uint64_t flags)
 {
 	uint64_t *leaves = NULL;
+	bool stale = false;
 	uint32_t i;
 
 	lock_take(&rootmem_lock);
@@ -118,12 +127,17 @@ static bool set(const uint64_t *pfn, uint32_t count, uint64_t flags)
 			break;
 	}
 	for (uint32_t n = 0; leaves && n < count; n++) {
+		uint64_t *leaf;
+
 		if (!n || (pfn[n] ^ pfn[n - 1]) / ENTRIES)
 			leaves = nested_leaves(&table, pfn[n] << PAGE_SHIFT);
-		WRITE_ONCE(leaves[pfn[n] % ENTRIES],
-			   flags ? pfn[n] << PAGE_SHIFT | flags | NESTED_USER : 0);
+		leaf = &leaves[pfn[n] % ENTRIES];
+		stale |= *leaf == ZEROS;
+		WRITE_ONCE(*leaf, flags ? pfn[n] << PAGE_SHIFT | flags | NESTED_USER : 0);
 	}
 	lock_drop(&rootmem_lock);
+	if (leaves && (stale || !flags))
+		shoot_down(stale ? ZEROS_US : SHOOT_DOWN_US);
 	return leaves;
 }
 
@@ -136,10 +150,7 @@ bool rootmem_share(void *page, bool writable)
 
 bool rootmem_hide(const uint64_t *pfn, uint32_t count)
 {
-	if (!set(pfn, count, 0))
-		return false;
-	shoot_down();
-	return true;
+	return set(pfn, count, 0);
 }
 
 void rootmem_show(const uint64_t *pfn, uint32_t count)
@@ -149,7 +160,20 @@ void rootmem_show(const uint64_t *pfn, uint32_t count)
 		CHECK(set(pfn, count, RW));
 }
 
-bool rootmem_fault(uint64_t gpa)
+/*
+ * Linux reads names by words (load_unaligned_zeropad), past their end into the next
+ * page, and expects zeros if that is not there; it cannot know that it is ours.
+ */
+static bool show_zeros(uint64_t gpa)
+{
+	uint64_t *leaves = page_deposited(gpa) ? nested_leaves(&table, gpa) : NULL;
+
+	if (leaves)
+		WRITE_ONCE(leaves[(gpa >> PAGE_SHIFT) % ENTRIES], ZEROS);
+	return leaves;
+}
+
+bool rootmem_fault(uint64_t gpa, bool read)
 {
 	bool ok;
 
@@ -158,7 +182,7 @@ bool rootmem_fault(uint64_t gpa)
 	lock_take(&rootmem_lock);
 	/* Another processor may have been first; then this changes nothing. */
 	ok = nested_lookup(&table, gpa, NULL) ||
-	     (gpa >= built_end && map_gib(ALIGN_DOWN(gpa, GIB)));
+	     (gpa >= built_end ? map_gib(ALIGN_DOWN(gpa, GIB)) : read && show_zeros(gpa));
 	lock_drop(&rootmem_lock);
 	return ok;
 }

@@ -30,8 +30,9 @@ uint64_t rootmem_table(void);
 
 /*
  * The root touched @gpa and nothing is mapped there. True: now it is, try
- * again. False: it is ours, or no physical address.
+ * again; where it has deposited a page, and only reads it, that is a page of zeros.
+ * False: it is ours, or no physical address.
  */
-bool rootmem_fault(uint64_t gpa);
+bool rootmem_fault(uint64_t gpa, bool read);
 
 #endif

@@ -243,7 +243,8 @@ static void exit_npf(struct root_vp *vp)
 		root_exit_apic_store(vp, gpa);
 		return;
 	}
-	if (!(v->exit_info_1 & SVM_NPF_PRESENT) && rootmem_fault(gpa))
+	if (!(v->exit_info_1 & SVM_NPF_PRESENT) &&
+	    rootmem_fault(gpa, !(v->exit_info_1 & (SVM_NPF_WRITE | SVM_NPF_FETCH | SVM_NPF_WALK))))
 		return;
 	log_line("root: refused access (gpa %#llx, error %#llx, rip %#llx)",
 		 (unsigned long long)gpa, (unsigned long long)v->exit_info_1,

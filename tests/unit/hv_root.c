@@ -31,6 +31,7 @@
 #define OTHER_VECTOR 0xf3
 #define CALL_RIP     0x1000u
 #define LONG_CALL    0x5000u
+#define STRAY_GPA    0x7000u
 
 /* --- the rest of the hypervisor --- */
 
@@ -112,10 +113,9 @@ uint64_t rootmem_table(void)
 {
 	return PAGE_SIZE;
 }
-bool rootmem_fault(uint64_t gpa)
+bool rootmem_fault(uint64_t gpa, bool read)
 {
-	(void)gpa;
-	return false;
+	return gpa == STRAY_GPA && read;
 }
 bool phys_is_root_ram(uint64_t pa, uint64_t size)
 {
@@ -342,6 +342,28 @@ static void test_masked(void **state)
 	assert_int_equal(rig.entries, 3);
 }
 
+/* Reads are told from writes, fetches, and from walks of the root's own tables. */
+static void stray_step(unsigned int entry, struct vmcb *v)
+{
+	static const uint64_t how[] = { 0, SVM_NPF_WRITE, SVM_NPF_FETCH, SVM_NPF_WALK,
+					SVM_NPF_PRESENT };
+
+	if (entry)
+		assert_int_equal(v->event_inj != 0, entry > 1);
+	if (entry == ARRAY_SIZE(how))
+		longjmp(rig.end, 1);
+	v->event_inj = 0;
+	v->exit_code = SVM_EXIT_NPF;
+	v->exit_info_1 = SVM_NPF_FINAL | how[entry];
+	v->exit_info_2 = STRAY_GPA;
+}
+
+static void test_stray(void **state)
+{
+	(void)state;
+	run(stray_step);
+}
+
 /* A long call is left and taken up again; interrupts come in between, STI's shadow or not. */
 static void turns_step(unsigned int entry, struct vmcb *v)
 {
@@ -403,6 +425,7 @@ int main(void)
 		cmocka_unit_test(test_overtaken),
 		cmocka_unit_test(test_iret),
 		cmocka_unit_test(test_masked),
+		cmocka_unit_test(test_stray),
 		cmocka_unit_test(test_turns),
 		cmocka_unit_test(test_init),
 	};

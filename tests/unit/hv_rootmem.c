@@ -82,7 +82,7 @@ static int setup(void **state)
 	}
 	kicks = 0;
 	pages_init((uintptr_t)pool, sizeof(pool));
-	return rootmem_build() ? 0 : -1;
+	return rootmem_build() && pages_deposits_create() ? 0 : -1;
 }
 
 /* The entry by which the root reaches @pa, 0 if it does not. */
@@ -114,7 +114,7 @@ static void test_hide(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(pages); i++) {
 		assert_int_equal(root_entry(pages[i]), 0);
 		/* A hole among the root's memory is not to be filled. */
-		assert_false(rootmem_fault(pages[i]));
+		assert_false(rootmem_fault(pages[i], false));
 	}
 	assert_int_equal(root_entry(0x2000), 0x2000 | RW);
 	assert_int_equal(root_entry(HIGH + 2 * PAGE_SIZE), (HIGH + 2 * PAGE_SIZE) | RW);
@@ -149,6 +149,47 @@ static void test_shared(void **state)
 	assert_int_equal(root_entry(HIGH + 0x5000), 0);
 	assert_true(rootmem_share(phys_to_virt(HIGH + 0x5000), false));
 	assert_int_equal(root_entry(HIGH + 0x5000), (HIGH + 0x5000) | NESTED_PRESENT | NESTED_USER);
+}
+
+/*
+ * A word read that runs into a deposited page finds zeros (load_unaligned_zeropad), no
+ * more; and the page itself as soon as the root may see it again, on every processor.
+ */
+static void test_stray_read(void **state)
+{
+	const uint64_t pa = HIGH + 0x5000, pfn = PFN(pa);
+	const uint8_t *seen;
+	uint64_t entry;
+
+	(void)state;
+	assert_true(page_deposit(pa));
+	assert_true(hide(pa));
+	assert_false(rootmem_fault(pa, false));
+	assert_int_equal(root_entry(pa), 0);
+	assert_true(rootmem_fault(pa + 0xff8, true));
+	entry = root_entry(pa);
+	assert_int_equal(entry & (NESTED_PRESENT | NESTED_WRITE | NESTED_NX),
+			 NESTED_PRESENT | NESTED_NX);
+	seen = phys_to_virt(entry & NESTED_ADDR);
+	assert_in_range((uintptr_t)seen, (uintptr_t)pool, (uintptr_t)pool[POOL_PAGES - 1]);
+	for (unsigned int i = 0; i < PAGE_SIZE; i++)
+		assert_int_equal(seen[i], 0);
+	assert_int_equal(root_entry(pa + PAGE_SIZE), (pa + PAGE_SIZE) | RW);
+	/* Another processor was there at the same time. */
+	assert_true(rootmem_fault(pa, true));
+	assert_int_equal(root_entry(pa), entry);
+
+	processor[0].root_flush = processor[1].root_flush = 0;
+	assert_true(rootmem_share(phys_to_virt(pa), true));
+	assert_int_equal(root_entry(pa), pa | RW);
+	assert_true(processor[0].root_flush && processor[1].root_flush);
+	assert_true(hide(pa));
+	assert_true(rootmem_fault(pa, true));
+	processor[1].root_flush = 0;
+	rootmem_show(&pfn, 1);
+	assert_int_equal(root_entry(pa), pa | RW);
+	assert_int_equal(processor[1].root_flush, 1);
+	page_withdraw(pa);
 }
 
 /* Processors that may use an old translation are made to leave; the others will drop it. */
@@ -186,13 +227,13 @@ static void test_shoot_down_of_the_deaf(void **state)
 static void test_faults(void **state)
 {
 	(void)state;
-	assert_true(rootmem_fault(40 * GIB + 0x1234));
+	assert_true(rootmem_fault(40 * GIB + 0x1234, true));
 	assert_int_equal(root_entry(40 * GIB) & NESTED_ADDR, 40 * GIB);
-	assert_false(rootmem_fault(BIT64(48)));
-	assert_false(rootmem_fault(0x200000));
-	assert_false(rootmem_fault(0x5ff000));
-	assert_false(rootmem_fault(0x8000));
-	assert_true(rootmem_fault(0x9000)); /* already there */
+	assert_false(rootmem_fault(BIT64(48), true));
+	assert_false(rootmem_fault(0x200000, true));
+	assert_false(rootmem_fault(0x5ff000, true));
+	assert_false(rootmem_fault(0x8000, true));
+	assert_true(rootmem_fault(0x9000, true)); /* already there */
 	assert_int_equal(root_entry(0x8000), 0);
 }
 
@@ -202,6 +243,7 @@ int main(void)
 		cmocka_unit_test_setup(test_hide, setup),
 		cmocka_unit_test_setup(test_no_tables, setup),
 		cmocka_unit_test_setup(test_shared, setup),
+		cmocka_unit_test_setup(test_stray_read, setup),
 		cmocka_unit_test_setup(test_shoot_down, setup),
 		cmocka_unit_test_setup(test_shoot_down_of_the_deaf, setup),
 		cmocka_unit_test_setup(test_faults, setup),
