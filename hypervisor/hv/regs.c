@@ -23,6 +23,8 @@ static bool always_zero(uint32_t name)
 	case HV_REGISTER_INSTRUCTION_EMULATION_HINTS:
 	case HV_REGISTER_PENDING_EVENT1:
 	case HV_REGISTER_DELIVERABILITY_NOTIFICATIONS:
+	case HV_REGISTER_PENDING_DEBUG_EXCEPTION:
+	case HV_REGISTER_GUEST_CRASH_P0 ... HV_REGISTER_GUEST_CRASH_CTL:
 	case HV_X64_REGISTER_BNDCFGS:
 	case HV_X64_REGISTER_DEBUG_CTL:
 	case HV_X64_REGISTER_SPEC_CTRL:
@@ -125,9 +127,12 @@ enum hv_status regs_get(struct vp *vp, uint32_t name, union hv_register_value *v
 		v->reg64 = activity_state(vp);
 		break;
 	case HV_REGISTER_HYPERVISOR_VERSION:
-	case HV_REGISTER_PRIVILEGES_AND_FEATURES:
-		guestcpuid_get(vp, name == HV_REGISTER_HYPERVISOR_VERSION ? HV_CPUID_VERSION :
-									    HV_CPUID_FEATURES,
+	case HV_REGISTER_PRIVILEGES_AND_FEATURES ... HV_REGISTER_HARDWARE_FEATURES:
+		guestcpuid_get(vp,
+			       name == HV_REGISTER_HYPERVISOR_VERSION ?
+				       HV_CPUID_VERSION :
+				       name - HV_REGISTER_PRIVILEGES_AND_FEATURES +
+					       HV_CPUID_FEATURES,
 			       0, leaf);
 		memcpy(v, leaf, sizeof(leaf));
 		break;

@@ -55,8 +55,9 @@ static void test_round_trip(void **state)
 	static const struct {
 		uint32_t first, last;
 	} ranges[] = {
-		{ 0x00000, 0x00004 }, { 0x10002, 0x10006 }, { 0x20000, 0x20011 },
-		{ 0x30000, 0x30019 }, { 0x40000, 0x40005 }, { 0x41002, 0x41004 },
+		{ 0x00000, 0x00004 }, { 0x10002, 0x10007 }, { 0x20000, 0x20011 },
+		{ 0x30000, 0x30019 }, { 0x40000, 0x40005 }, { 0x41000, 0x41000 },
+		{ 0x41002, 0x41004 }, { 0x00210, 0x00215 },
 		{ 0x50000, 0x50005 }, { 0x60000, 0x60007 }, { 0x70000, 0x70001 },
 		{ 0x80000, 0x8000c }, { 0x8000e, 0x8000e }, { 0x80010, 0x8001f },
 		{ 0x80040, 0x8004f }, { 0x80070, 0x8007d }, { 0x80084, 0x80086 },
@@ -66,7 +67,8 @@ static void test_round_trip(void **state)
 		{ 0xb0000, 0xb0007 },
 	};
 	static const uint32_t read_only[] = {
-		0x100, 0x200, 0x240, 0x241, 0x8000d, 0x84803, 0x90000, 0x90003, 0x90004,
+		0x100, 0x200, 0x201, 0x202, 0x203,
+		0x240, 0x241, 0x8000d, 0x84803, 0x90000, 0x90003, 0x90004,
 		0x90014, 0xa0011,
 	};
 	union hv_register_value v, back;
@@ -85,6 +87,9 @@ static void test_round_trip(void **state)
 	}
 	for (unsigned int i = 0; i < ARRAY_SIZE(read_only); i++)
 		assert_int_equal(get_reg(read_only[i], &v), HV_STATUS_SUCCESS);
+	/* CPUID of the hypervisor's leaves. */
+	assert_int_equal(get_reg(0x202, &v), HV_STATUS_SUCCESS);
+	assert_int_equal((uint32_t)v.reg64, PARTITION_VPS_MAX);
 	assert_int_equal(get_reg(0xd0002, &v), HV_STATUS_INVALID_PARAMETER);
 	assert_int_equal(get_reg(0x99999, &v), HV_STATUS_INVALID_PARAMETER);
 	assert_int_equal(set64(0x99999, 0), HV_STATUS_INVALID_PARAMETER);
