@@ -9,7 +9,8 @@ fuzz_targets += virtqueue
 virtqueue_src := tests/fuzz/virtqueue.c vmm/virtio/queue.c vmm/memory.c
 
 fuzz_targets += virtio_device
-virtio_device_src := tests/fuzz/virtio_device.c $(virtio_fuzz_src) vmm/virtio/blk.c
+virtio_device_src := tests/fuzz/virtio_device.c $(virtio_fuzz_src) vmm/virtio/blk.c \
+	vmm/virtio/blk_request.c vmm/rate.c
 virtio_device_inc := -Itests/fuzz
 
 fuzz_targets += pci_config

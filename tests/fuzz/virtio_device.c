@@ -8,13 +8,17 @@
  *   ...    its operands
  *
  * A set-up that gets a queue running comes first unless the flag says not to,
- * so that the fuzzer need not find it by chance. The disk is a stub that keeps
- * requests until told to end one. Checked: what the disk is asked to do lies on
- * the disk and in guest memory, and in the end all is given back.
+ * so that the fuzzer need not find it by chance. There are two queues, the
+ * second on the rings of the first if a flag says so. The disk is a stub that keeps requests until
+ * told to end one, and the ring one that turns when told to. Checked: what the
+ * disk is asked to do lies on the disk and in guest memory, and in the end all is
+ * given back.
  */
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "abi/platform.h"
 #include "abi/virtio/blk.h"
@@ -23,6 +27,8 @@
 #include "vmm/config.h"
 #include "vmm/dev/pci.h"
 #include "vmm/log.h"
+#include "vmm/ring.h"
+#include "vmm/thread.h"
 #include "vmm/virtio/blk.h"
 #include "vmm/virtio/device.h"
 #include "vmm/virtio/pci.h"
@@ -42,18 +48,102 @@ static void check(bool ok)
 		abort();
 }
 
+/* ---- a ring that turns when told to, without a thread ---- */
+
+int thread_start(struct thread *t, enum filter_kind kind, const char *name,
+		 void *(*run)(void *), void *arg)
+{
+	(void)t, (void)kind, (void)name, (void)run, (void)arg;
+	return 0;
+}
+
+void thread_join(struct thread *t)
+{
+	(void)t;
+}
+
+#define WATCHES_MAX 4
+
+struct ring {
+	struct ring_setup setup;
+	struct ring_watch *watch[WATCHES_MAX];
+	unsigned int watches;
+};
+
+static struct ring the_ring;
+
+int ring_create(struct ring **ring, const struct ring_setup *s)
+{
+	the_ring = (struct ring){ .setup = *s };
+	*ring = &the_ring;
+	return 0;
+}
+
+void ring_destroy(struct ring *r)
+{
+	(void)r;
+}
+
+int ring_watch(struct ring *r, struct ring_watch *w, int fd)
+{
+	check(r->watches < WATCHES_MAX);
+	w->file = fd;
+	r->watch[r->watches++] = w;
+	return 0;
+}
+
+int ring_seal(struct ring *r)
+{
+	(void)r;
+	return 0;
+}
+
+int ring_run(struct ring *r)
+{
+	(void)r;
+	return 0;
+}
+
+void ring_stop(struct ring *r)
+{
+	(void)r;
+}
+
+void ring_alarm(struct ring *r, struct ring_event *e, const struct __kernel_timespec *time)
+{
+	(void)r, (void)e, (void)time;
+	abort(); /* no limits here */
+}
+
+static void ring_turn(void)
+{
+	struct ring *r = &the_ring;
+
+	r->setup.begin(r->setup.arg);
+	for (unsigned int i = 0; i < r->watches; i++) {
+		struct pollfd p = { .fd = r->watch[i]->file, .events = POLLIN };
+
+		uint64_t count;
+
+		if (poll(&p, 1, 0) == 1 && read(p.fd, &count, sizeof(count)) == sizeof(count))
+			r->watch[i]->ready(r->watch[i]);
+	}
+	r->setup.end(r->setup.arg);
+}
+
 /* ---- a disk that takes its time ---- */
 
 struct disk {
 	const struct memory *memory;
-	struct disk_request *pending[256];
+	struct disk_request *pending[512];
 	unsigned int count;
 };
 
 static struct disk the_disk;
 
-int disk_open(struct disk **disk, const char *path, bool readonly)
+int disk_open(struct disk **disk, const char *path, bool readonly, struct ring *ring)
 {
+	(void)ring;
 	(void)path;
 	(void)readonly;
 	*disk = &the_disk;
@@ -65,13 +155,14 @@ static void end_request(struct disk *d, unsigned int n, int err)
 	struct disk_request *r = d->pending[n];
 
 	d->pending[n] = d->pending[--d->count];
+	the_ring.setup.begin(the_ring.setup.arg);
 	r->done(r, err);
+	the_ring.setup.end(the_ring.setup.arg);
 }
 
 void disk_close(struct disk *d)
 {
-	while (d->count)
-		end_request(d, 0, 0);
+	check(d->count == 0);
 }
 
 void disk_submit(struct disk *d, struct disk_request *r)
@@ -115,8 +206,8 @@ enum op {
 	MEMORY, /* write guest memory */
 	RING,	/* make a descriptor and offer it */
 	OFFER,	/* advance avail.idx */
-	NOTIFY,
-	DONE, /* the disk ends a request */
+	NOTIFY, /* both queues */
+	DONE,	/* the disk ends a request */
 	FAIL,
 	RESET,
 	SETUP,
@@ -147,14 +238,17 @@ static void setup(struct machine *m, uint8_t features)
 	reg(m, REG(driver_feature), 4,
 	    (features & 1 ? BIT32(VIRTIO_F_EVENT_IDX) : 0) |
 		    (features & 2 ? BIT32(VIRTIO_F_INDIRECT_DESC) : 0) |
-		    (features & 4 ? BIT32(VIRTIO_BLK_F_FLUSH) : 0));
+		    (features & 4 ? BIT32(VIRTIO_BLK_F_FLUSH) : 0) |
+		    (features & 8 ? BIT32(VIRTIO_BLK_F_CONFIG_WCE) : 0));
 	reg(m, REG(device_status), 1, 11);
-	reg(m, REG(queue_select), 2, 0);
-	reg(m, REG(queue_size), 2, 16);
-	reg(m, REG(queue_desc), 8, DESC);
-	reg(m, REG(queue_driver), 8, AVAIL);
-	reg(m, REG(queue_device), 8, USED);
-	reg(m, REG(queue_enable), 2, 1);
+	for (unsigned int queue = 0; queue <= (features >> 4 & 1); queue++) {
+		reg(m, REG(queue_select), 2, queue);
+		reg(m, REG(queue_size), 2, 16);
+		reg(m, REG(queue_desc), 8, DESC);
+		reg(m, REG(queue_driver), 8, AVAIL);
+		reg(m, REG(queue_device), 8, USED);
+		reg(m, REG(queue_enable), 2, 1);
+	}
 	reg(m, REG(device_status), 1, 15);
 }
 
@@ -214,7 +308,8 @@ static void step(struct machine *m, struct input *in)
 		break;
 	case NOTIFY:
 		reg(m, 0x3000, 2, 0);
-		stub_loop_turn();
+		reg(m, 0x3004, 2, 1);
+		ring_turn();
 		break;
 	case DONE:
 		n = input_u8(in);
@@ -250,7 +345,11 @@ static void step(struct machine *m, struct input *in)
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 {
 	struct input in = { bytes, len };
-	const struct disk_config config = { .path = "fuzz", .readonly = len && bytes[0] & 0x80 };
+	const struct disk_config config = {
+		.path = "fuzz",
+		.readonly = len && bytes[0] & 0x80,
+		.queues = 2,
+	};
 	struct virtio_blk *blk;
 	struct memory memory;
 	struct machine m;
@@ -274,6 +373,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 	/* However it stands, a reset ends once the disk has ended everything. */
 	bus_write(m.mmio, PLATFORM_ECAM_BASE + (1 << 15) + PCI_BAR0, 8, PLATFORM_PCI64_BASE);
 	bus_write(m.mmio, PLATFORM_ECAM_BASE + (1 << 15) + PCI_COMMAND, 2, 6);
+	ring_turn();
 	reg(&m, REG(device_status), 1, 0);
 	while (the_disk.count)
 		end_request(&the_disk, 0, 0);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 
+#include "vmm/config.h"
 #include "vmm/dev/pci.h"
 
 #define SOURCES_MAX 16
@@ -107,6 +108,8 @@ static void machine_end(struct machine *m, enum vm_end why)
 
 void stub_machine_create(struct machine *m, struct memory *memory)
 {
+	static const struct vm_config config = { .cpus = 1 };
+
 	routes = 0;
 	*memory = (struct memory){
 		.region_count = 1,
@@ -114,6 +117,7 @@ void stub_machine_create(struct machine *m, struct memory *memory)
 		.total = STUB_MEMORY,
 	};
 	*m = (struct machine){
+		.config = &config,
 		.memory = memory,
 		.ports = bus_create("ports"),
 		.mmio = bus_create("mmio"),

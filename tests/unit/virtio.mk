@@ -32,12 +32,23 @@ virtio_transport_faults_src := tests/unit/virtio_transport_faults.c $(virtio_tra
 virtio_transport_faults_inc := -Itests/unit
 
 virtio_blk_all := tests/unit/virtio_blk_rig.c $(virtio_rig_src) vmm/virtio/queue.c \
-	vmm/virtio/device.c vmm/virtio/pci.c vmm/virtio/blk.c vmm/backend/disk.c $(vmm_thread_all)
+	vmm/virtio/device.c vmm/virtio/pci.c vmm/virtio/blk.c vmm/virtio/blk_request.c \
+	vmm/backend/disk.c vmm/rate.c vmm/ring.c $(vmm_thread_all)
 
 unit_tests += virtio_blk
 virtio_blk_src := tests/unit/virtio_blk.c $(virtio_blk_all)
 virtio_blk_inc := -Itests/unit
 
+unit_tests += virtio_blk_more
+virtio_blk_more_src := tests/unit/virtio_blk_more.c $(virtio_blk_all)
+virtio_blk_more_inc := -Itests/unit
+
 unit_tests += virtio_blk_stress
 virtio_blk_stress_src := tests/unit/virtio_blk_stress.c $(virtio_blk_all)
 virtio_blk_stress_inc := -Itests/unit
+
+unit_tests += vmm_ring
+vmm_ring_src := tests/unit/vmm_ring.c vmm/ring.c vmm/log.c
+
+unit_tests += vmm_disk
+vmm_disk_src := tests/unit/vmm_disk.c vmm/backend/disk.c

@@ -54,6 +54,7 @@ static void test_config(void **state)
 	assert_int_equal(config(f, CFG(blk_size), 4), 512);
 	assert_int_equal(config(f, CFG(topology.physical_block_exp), 1), 3);
 	assert_int_equal(config(f, CFG(num_queues), 2), 1);
+	assert_int_equal(config(f, CFG(size_max), 4), 0x7ffff000);
 	assert_int_equal(config(f, CFG(max_discard_seg), 4), 1);
 }
 

@@ -25,17 +25,15 @@ static void make_file(struct fixture *f, uint64_t bytes)
 	close(fd);
 }
 
-struct fixture *make(bool readonly, uint64_t features)
+struct fixture *make_as(const struct disk_config *c, uint64_t features)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
 
 	rig_init(&f->rig);
 	make_file(f, DISK_BYTES);
-	f->config = (struct disk_config){
-		.path = f->path,
-		.readonly = readonly,
-		.serial = "serial-number",
-	};
+	f->config = *c;
+	f->config.path = f->path;
+	f->config.serial = "serial-number";
 	f->blk = virtio_blk_create(&f->rig.machine, &f->config);
 	assert_non_null(f->blk);
 	rig_start(&f->rig);
@@ -44,6 +42,11 @@ struct fixture *make(bool readonly, uint64_t features)
 	f->data = memory_at(&f->rig.memory, gpa(DATA), 1);
 	f->status = memory_at(&f->rig.memory, gpa(STATUS), 1);
 	return f;
+}
+
+struct fixture *make(bool readonly, uint64_t features)
+{
+	return make_as(&(struct disk_config){ .readonly = readonly }, features);
 }
 
 int setup(void **state)

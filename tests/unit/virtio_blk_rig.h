@@ -32,6 +32,8 @@ struct fixture {
 
 /* The device in a running machine, its driver started with @features. */
 struct fixture *make(bool readonly, uint64_t features);
+/* The same as @c says, but for its path and serial number. */
+struct fixture *make_as(const struct disk_config *c, uint64_t features);
 /* cmocka's: with everything a driver may want; without any of it. */
 int setup(void **state);
 int setup_plain(void **state);

@@ -14,6 +14,7 @@
 #include "abi/virtio/config.h"
 #include "abi/virtio/pci.h"
 #include "abi/virtio/ring.h"
+#include "vmm/config.h"
 #include "vmm/dev/pci.h"
 #include "vmm/device.h"
 
@@ -47,6 +48,7 @@ struct irq {
 struct rig {
 	struct memory memory;
 	struct irq irq;
+	struct vm_config config; /* one processor, nothing else */
 	struct machine machine;
 	int ended; /* enum vm_end, -1: not asked to */
 	pthread_t loop_thread;

@@ -5,35 +5,43 @@
 #include <fcntl.h>
 #include <linux/falloc.h>
 #include <linux/fs.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "vmm/thread.h"
-
-/* Linux's limit on vectors of one call (UIO_MAXIOV). */
+/* Linux's limit on vectors of one operation (UIO_MAXIOV). */
 #define IOV_PER_CALL 1024u
 
 struct disk {
 	int fd;
+	struct ring *ring;
+	int file; /* the ring's name for fd */
 	uint64_t bytes;
 	uint32_t block_bytes;
-	int flush_error; /* of the first flush that failed; the thread's */
-
-	struct thread thread;
-	pthread_mutex_t lock; /* all below */
-	pthread_cond_t work;
-	struct disk_request *head; /* submitted, oldest first */
-	struct disk_request **tail;
-	bool closing;
+	int flush_error; /* the first one; see disk.h */
 };
+
+/* Not const: constants take room in the program, these take none. */
+static uint8_t zeros[64 * 1024];
+
+/* What a request is doing. */
+enum step {
+	STEP_MOVE,	 /* read or write, up to the end */
+	STEP_PUNCH,	 /* free the room */
+	STEP_ZERO_RANGE, /* where that cannot be, or must not */
+	STEP_ZEROS,	 /* and where that cannot be either: write them */
+	STEP_SYNC,
+	STEP_ANSWER, /* it is over: result */
+};
+
+static void completed(struct ring_event *e, int res);
 
 /* Drop @n bytes from the front of the buffers. */
 static void advance(struct disk_request *r, uint64_t n)
 {
+	r->at += n;
 	while (n) {
 		uint64_t step = MIN(n, r->iov->iov_len);
 
@@ -47,151 +55,176 @@ static void advance(struct disk_request *r, uint64_t n)
 	}
 }
 
-/*
- * Reads and writes may do less than asked, at any size: go on until all is
- * done. Nothing at all means that the file is shorter than it was.
- */
-static int transfer(struct disk *d, struct disk_request *r)
+static void ask_move(struct io_uring_sqe *q, const struct disk_request *r)
 {
-	uint64_t offset = r->offset;
-	uint64_t left = r->length;
+	bool write = r->op == DISK_WRITE;
 
-	while (left) {
-		int count = (int)MIN(r->iov_count, IOV_PER_CALL);
-		ssize_t n;
-
-		if (r->op == DISK_READ)
-			n = preadv(d->fd, r->iov, count, (off_t)offset);
-		else
-			n = pwritev(d->fd, r->iov, count, (off_t)offset);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (n == 0)
-			return -EIO;
-		advance(r, (uint64_t)n);
-		offset += (uint64_t)n;
-		left -= (uint64_t)n;
+	q->off = r->offset + r->at;
+	q->rw_flags = r->durable && write ? RWF_DSYNC : 0;
+	if (r->iov_count == 1) {
+		q->opcode = write ? IORING_OP_WRITE : IORING_OP_READ;
+		q->addr = (uintptr_t)r->iov->iov_base;
+		q->len = (uint32_t)MIN(r->iov->iov_len, UINT32_MAX);
+	} else {
+		q->opcode = write ? IORING_OP_WRITEV : IORING_OP_READV;
+		q->addr = (uintptr_t)r->iov;
+		q->len = MIN(r->iov_count, IOV_PER_CALL);
 	}
-	return 0;
 }
 
-static int allocate(struct disk *d, int mode, const struct disk_request *r)
+static void ask_fallocate(struct io_uring_sqe *q, const struct disk_request *r, uint32_t mode)
 {
-	int err;
-
-	mode |= FALLOC_FL_KEEP_SIZE;
-	do {
-		err = fallocate(d->fd, mode, (off_t)r->offset, (off_t)r->length);
-	} while (err && errno == EINTR);
-	return err ? -errno : 0;
+	q->opcode = IORING_OP_FALLOCATE;
+	q->off = r->offset;
+	q->addr = r->length;
+	q->len = mode | FALLOC_FL_KEEP_SIZE;
 }
 
-/* Where neither kind of fallocate works, zeros can always be written. */
-static int write_zeros(struct disk *d, const struct disk_request *r)
+/* Ask the kernel for what the request's step is. */
+static void ask(struct disk_request *r, enum step step)
 {
-	/* Not const: constants take room in the program, these take none. */
-	static uint8_t zeros[64 * 1024];
-	uint64_t done = 0;
+	struct io_uring_sqe *q = ring_ask(r->disk->ring, r->disk->file, &r->event);
 
-	while (done < r->length) {
-		size_t step = MIN(r->length - done, sizeof(zeros));
-		ssize_t n = pwrite(d->fd, zeros, step, (off_t)(r->offset + done));
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		done += (uint64_t)n;
-	}
-	return 0;
-}
-
-static int zero(struct disk *d, const struct disk_request *r)
-{
-	int err = -EOPNOTSUPP;
-
-	if (r->length == 0)
-		return 0;
-	if (r->unmap)
-		err = allocate(d, FALLOC_FL_PUNCH_HOLE, r);
-	if (err == -EOPNOTSUPP)
-		err = allocate(d, FALLOC_FL_ZERO_RANGE, r);
-	if (err == -EOPNOTSUPP)
-		err = write_zeros(d, r);
-	return err;
-}
-
-/*
- * The kernel reports a failed write-back once and then forgets the pages, so
- * after one failure no later success means anything.
- */
-static int flush(struct disk *d)
-{
-	if (!d->flush_error && fdatasync(d->fd))
-		d->flush_error = -errno;
-	return d->flush_error;
-}
-
-static int execute(struct disk *d, struct disk_request *r)
-{
-	int err = 0;
-
-	switch (r->op) {
-	case DISK_READ:
-		return transfer(d, r);
-	case DISK_WRITE:
-		err = transfer(d, r);
+	r->step = (uint8_t)step;
+	switch (step) {
+	case STEP_MOVE:
+		ask_move(q, r);
 		break;
-	case DISK_ZERO:
-		err = zero(d, r);
+	case STEP_PUNCH:
+		ask_fallocate(q, r, FALLOC_FL_PUNCH_HOLE);
 		break;
-	case DISK_DISCARD:
-		return r->length ? allocate(d, FALLOC_FL_PUNCH_HOLE, r) : 0;
-	case DISK_FLUSH:
-		return flush(d);
+	case STEP_ZERO_RANGE:
+		ask_fallocate(q, r, FALLOC_FL_ZERO_RANGE);
+		break;
+	case STEP_ZEROS:
+		q->opcode = IORING_OP_WRITE;
+		q->off = r->offset + r->at;
+		q->addr = (uintptr_t)zeros;
+		q->len = (uint32_t)MIN(r->length - r->at, sizeof(zeros));
+		break;
+	case STEP_SYNC:
+		q->opcode = IORING_OP_FSYNC;
+		q->fsync_flags = IORING_FSYNC_DATASYNC;
+		break;
+	case STEP_ANSWER:
+		q->opcode = IORING_OP_NOP;
+		break;
 	}
-	if (!err && r->durable)
-		err = flush(d);
-	return err;
+	/* What the kernel could not do at once it shall do on a thread of its own. */
+	if (r->retry)
+		q->flags |= IOSQE_ASYNC;
 }
 
-static struct disk_request *next_request(struct disk *d)
+/* Answer without more ado, but not from inside disk_submit(). */
+static void answer(struct disk_request *r, int err)
 {
-	struct disk_request *r;
-
-	pthread_mutex_lock(&d->lock);
-	while (!d->head && !d->closing)
-		pthread_cond_wait(&d->work, &d->lock);
-	r = d->head;
-	if (r) {
-		d->head = r->next;
-		if (!d->head)
-			d->tail = &d->head;
-	}
-	pthread_mutex_unlock(&d->lock);
-	return r;
+	r->result = err;
+	ask(r, STEP_ANSWER);
 }
 
-static void *worker(void *arg)
+static void submit_flush(struct disk_request *r)
 {
-	struct disk *d = arg;
-	struct disk_request *r;
-
-	while ((r = next_request(d)))
-		r->done(r, execute(d, r));
-	return NULL;
+	if (r->disk->flush_error)
+		answer(r, r->disk->flush_error);
+	else
+		ask(r, STEP_SYNC);
 }
 
 void disk_submit(struct disk *d, struct disk_request *r)
 {
-	r->next = NULL;
-	pthread_mutex_lock(&d->lock);
-	*d->tail = r;
-	d->tail = &r->next;
-	pthread_cond_signal(&d->work);
-	pthread_mutex_unlock(&d->lock);
+	r->event.done = completed;
+	r->disk = d;
+	r->at = 0;
+	r->retry = false;
+	if (r->op == DISK_FLUSH)
+		submit_flush(r);
+	else if (r->length == 0)
+		answer(r, 0);
+	else if (r->op == DISK_READ || r->op == DISK_WRITE)
+		ask(r, STEP_MOVE);
+	else if (r->op == DISK_DISCARD || r->unmap)
+		ask(r, STEP_PUNCH);
+	else
+		ask(r, STEP_ZERO_RANGE);
+}
+
+static void finish(struct disk_request *r, int err)
+{
+	struct disk *d = r->disk;
+
+	/* The kernel forgets what it could not write after telling once. */
+	if (err && !d->flush_error &&
+	    (r->step == STEP_SYNC || (r->step == STEP_MOVE && r->op == DISK_WRITE && r->durable)))
+		d->flush_error = err;
+	r->done(r, err);
+}
+
+/*
+ * Reads and writes may do less than asked, at any size: go on until all is
+ * done. Nothing at all means that the file is shorter than it was.
+ */
+static void moved(struct disk_request *r, int res)
+{
+	if (res <= 0) {
+		finish(r, res ? res : -EIO);
+		return;
+	}
+	if (r->step == STEP_MOVE)
+		advance(r, (uint64_t)res);
+	else
+		r->at += (uint64_t)res;
+	if (r->at < r->length)
+		ask(r, (enum step)r->step);
+	else if (r->step == STEP_ZEROS && r->durable)
+		submit_flush(r);
+	else
+		finish(r, 0);
+}
+
+/*
+ * -EINVAL is what a block device says to a range that its own sectors, which
+ * may be larger than ours, do not divide.
+ */
+static bool not_possible(int res)
+{
+	return res == -EOPNOTSUPP || res == -EINVAL;
+}
+
+static void punched(struct disk_request *r, int res)
+{
+	if (r->op == DISK_ZERO && not_possible(res))
+		ask(r, r->step == STEP_PUNCH ? STEP_ZERO_RANGE : STEP_ZEROS);
+	else if (r->op == DISK_ZERO && res == 0 && r->durable)
+		submit_flush(r);
+	else
+		finish(r, res);
+}
+
+static void completed(struct ring_event *e, int res)
+{
+	struct disk_request *r = container_of(e, struct disk_request, event);
+
+	r->retry = res == -EINTR || res == -EAGAIN;
+	if (r->retry) {
+		ask(r, (enum step)r->step);
+		return;
+	}
+	switch ((enum step)r->step) {
+	case STEP_MOVE:
+	case STEP_ZEROS:
+		moved(r, res);
+		break;
+	case STEP_PUNCH:
+	case STEP_ZERO_RANGE:
+		punched(r, res);
+		break;
+	case STEP_SYNC:
+		finish(r, res);
+		break;
+	case STEP_ANSWER:
+		finish(r, r->result);
+		break;
+	}
 }
 
 /* Size and preferred block of a regular file or block device. */
@@ -218,13 +251,14 @@ static int measure(struct disk *d)
 	return 0;
 }
 
-int disk_open(struct disk **disk, const char *path, bool readonly)
+int disk_open(struct disk **disk, const char *path, bool readonly, struct ring *ring)
 {
 	struct disk *d = calloc(1, sizeof(*d));
 	int err;
 
 	if (!d)
 		return -ENOMEM;
+	d->ring = ring;
 	/* Non-blocking only for the open itself: a path may name a FIFO. */
 	d->fd = open(path, (readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NONBLOCK);
 	if (d->fd < 0) {
@@ -234,23 +268,18 @@ int disk_open(struct disk **disk, const char *path, bool readonly)
 	err = measure(d);
 	if (err)
 		goto close_fd;
-	if (flock(d->fd, (readonly ? LOCK_SH : LOCK_EX) | LOCK_NB)) {
+	if (flock(d->fd, (readonly ? LOCK_SH : LOCK_EX) | LOCK_NB) || fcntl(d->fd, F_SETFL, 0)) {
 		err = -errno;
 		goto close_fd;
 	}
-
-	d->tail = &d->head;
-	pthread_mutex_init(&d->lock, NULL);
-	pthread_cond_init(&d->work, NULL);
-	err = thread_start(&d->thread, FILTER_DISK, "disk", worker, d);
-	if (err)
-		goto destroy_lock;
+	d->file = ring_file(ring, d->fd);
+	if (d->file < 0) {
+		err = d->file;
+		goto close_fd;
+	}
 	*disk = d;
 	return 0;
 
-destroy_lock:
-	pthread_cond_destroy(&d->work);
-	pthread_mutex_destroy(&d->lock);
 close_fd:
 	close(d->fd);
 free_disk:
@@ -260,14 +289,6 @@ free_disk:
 
 void disk_close(struct disk *d)
 {
-	pthread_mutex_lock(&d->lock);
-	d->closing = true;
-	pthread_cond_signal(&d->work);
-	pthread_mutex_unlock(&d->lock);
-	thread_join(&d->thread);
-
-	pthread_cond_destroy(&d->work);
-	pthread_mutex_destroy(&d->lock);
 	close(d->fd);
 	free(d);
 }

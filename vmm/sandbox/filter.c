@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
+#include <linux/io_uring.h>
 #include <linux/mshv.h>
 #include <linux/seccomp.h>
 #include <signal.h>
@@ -75,8 +76,11 @@ static const struct rule console_rules[] = {
 };
 
 static const struct rule disk_rules[] = {
-	ANY(preadv), ANY(pwritev),   ANY(fdatasync),
-	ANY(pwrite64), ANY(fallocate), COMMON,
+	/* Of its ring (ring.c), which is bound to the image's file and to I/O. */
+	ANY(io_uring_enter),
+	COMMON,
+	ONE_OF(io_uring_register, 1, IORING_REGISTER_ENABLE_RINGS, IORING_REGISTER_RING_FDS,
+	       IORING_REGISTER_IOWQ_MAX_WORKERS),
 };
 
 #define RULES(list) { list, ARRAY_SIZE(list) }

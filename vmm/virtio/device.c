@@ -180,20 +180,25 @@ void virtio_config_changed(struct virtio_device *v)
 		v->transport->interrupt_config(v);
 }
 
-void virtio_notified(struct virtio_device *v, unsigned int queue)
+void virtio_serve(struct virtio_device *v, unsigned int queue)
 {
 	struct virtq *q = &v->queue[queue];
 
-	pthread_mutex_lock(&v->lock);
 	/* A notification for nobody is no error: drivers may be early or late. */
-	if (running(v) && q->enabled && v->transport->may_run(v)) {
-		v->budget = BUDGET;
-		v->kind->process(v, queue);
-		if (q->broken)
-			virtio_broken(v, queue, q->broken);
-		if (v->budget == 0)
-			v->transport->kick_all(v);
-	}
+	if (!running(v) || !q->enabled || !v->transport->may_run(v))
+		return;
+	v->budget = BUDGET;
+	v->kind->process(v, queue);
+	if (q->broken)
+		virtio_broken(v, queue, q->broken);
+	if (v->budget == 0)
+		v->transport->kick_all(v);
+}
+
+void virtio_notified(struct virtio_device *v, unsigned int queue)
+{
+	pthread_mutex_lock(&v->lock);
+	virtio_serve(v, queue);
 	pthread_mutex_unlock(&v->lock);
 }
 
@@ -264,6 +269,8 @@ bool virtio_set_status(struct virtio_device *v, uint8_t status)
 	if (!((v->status | set) & VIRTIO_STATUS_FEATURES_OK))
 		set &= (uint8_t)~VIRTIO_STATUS_DRIVER_OK;
 	v->status |= set;
+	if (set & VIRTIO_STATUS_FEATURES_OK && v->kind->negotiated)
+		v->kind->negotiated(v);
 
 	/* What the driver queued before it was ready, it need not announce again. */
 	if (set & VIRTIO_STATUS_DRIVER_OK) {

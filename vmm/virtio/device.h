@@ -60,6 +60,8 @@ struct virtio_kind {
 	 * thread. Must not block.
 	 */
 	void (*reset)(struct virtio_device *v);
+	/* Optional: the driver's choice of features is final. Lock held, any thread. */
+	void (*negotiated)(struct virtio_device *v);
 	/* Optional: the driver wrote [@off, @off + @size) of the configuration. */
 	void (*config_written)(struct virtio_device *v, unsigned int off, unsigned int size,
 			       uint64_t val);
@@ -156,7 +158,11 @@ void virtio_config_changed(struct virtio_device *v);
 /* What may_run says has changed. Takes the lock itself. */
 void virtio_transport_changed(struct virtio_device *v);
 
-/* The device thread was notified about @queue. Takes the lock itself. */
+/*
+ * The driver notified @queue, or may have: has process called if the device may
+ * work. virtio_notified() takes the lock itself.
+ */
+void virtio_serve(struct virtio_device *v, unsigned int queue);
 void virtio_notified(struct virtio_device *v, unsigned int queue);
 
 /* 32 feature bits at a time, @select 0 or 1; others read as zero. */
