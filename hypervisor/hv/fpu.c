@@ -98,10 +98,9 @@ void fpu_set_mmx(struct vcpu *v, unsigned int n, const uint64_t val[2])
 void fpu_get_control(const struct vcpu *v, struct hv_fp_control_status *s)
 {
 	const struct xsave *x = v->xsave;
-	bool init = !(x->xstate_bv & X87);
 
 	*s = (struct hv_fp_control_status){ .fp_control = 0x37f };
-	if (init)
+	if (!(x->xstate_bv & X87))
 		return;
 	s->fp_control = x->fcw;
 	s->fp_status = x->fsw;
@@ -145,51 +144,52 @@ bool fpu_set_xmm_control(struct vcpu *v, const struct hv_xmm_control_status *s)
 	return true;
 }
 
-/* Where component @n (from 2) lies in the standard format. */
-static void component(unsigned int n, uint32_t *offset, uint32_t *size, bool *aligned)
+/*
+ * Components from 2 of @mask that are in @used, from the standard format into the
+ * compacted one (@pack) or back. Both images are a page long.
+ */
+static void move_components(uint8_t *to, const uint8_t *from, bool pack, uint64_t mask,
+			    uint64_t used)
 {
-	uint32_t out[4];
+	uint32_t at = sizeof(struct xsave);
 
-	cpuid_native(0xd, n, out);
-	*size = out[0];
-	*offset = out[1];
-	*aligned = out[2] & 2;
+	for (unsigned int n = 2; n < 63; n++) {
+		uint32_t leaf[4], size, standard;
+
+		if (!(mask & BIT64(n)))
+			continue;
+		cpuid_native(0xd, n, leaf);
+		size = leaf[0];
+		standard = leaf[1];
+		if (leaf[2] & 2)
+			at = ALIGN_UP(at, 64u);
+		if (at + size > PAGE_SIZE || standard + size > PAGE_SIZE)
+			break;
+		if (used & BIT64(n))
+			memcpy(to + (pack ? at : standard), from + (pack ? standard : at), size);
+		at += size;
+	}
 }
 
 void fpu_get_compacted(const struct vcpu *v, uint64_t mask, uint8_t *buf)
 {
 	const struct xsave *x = v->xsave;
 	struct xsave *to = (struct xsave *)(void *)buf;
-	uint32_t at = sizeof(*to);
 
 	mask &= vcpu_xcr0_mask();
 	memset(buf, 0, PAGE_SIZE);
 	init_x87(to);
-	if (x->xstate_bv & X87)
+	if (x->xstate_bv & X87) {
 		memcpy(buf, x, offsetof(struct xsave, mxcsr));
-	if (x->xstate_bv & X87)
 		memcpy(to->st, x->st, sizeof(to->st));
+	}
 	if (x->xstate_bv & SSE)
 		memcpy(to->xmm, x->xmm, sizeof(to->xmm));
 	to->mxcsr = x->mxcsr;
 	to->mxcsr_mask = MXCSR_MASK;
 	to->xstate_bv = x->xstate_bv & mask;
 	to->xcomp_bv = COMPACTED | mask;
-	for (unsigned int n = 2; n < 63; n++) {
-		uint32_t offset, size;
-		bool aligned;
-
-		if (!(mask & BIT64(n)))
-			continue;
-		component(n, &offset, &size, &aligned);
-		if (aligned)
-			at = ALIGN_UP(at, 64u);
-		if (at + size > PAGE_SIZE)
-			break;
-		if (x->xstate_bv & BIT64(n))
-			memcpy(buf + at, (const uint8_t *)x + offset, size);
-		at += size;
-	}
+	move_components(buf, v->xsave, true, mask, x->xstate_bv);
 }
 
 bool fpu_set_compacted(struct vcpu *v, const uint8_t *buf)
@@ -197,7 +197,6 @@ bool fpu_set_compacted(struct vcpu *v, const uint8_t *buf)
 	const struct xsave *from = (const struct xsave *)(const void *)buf;
 	struct xsave *x = v->xsave;
 	uint64_t mask = from->xcomp_bv & ~COMPACTED;
-	uint32_t at = sizeof(*from);
 
 	if (!(from->xcomp_bv & COMPACTED) || (mask & ~vcpu_xcr0_mask()) ||
 	    (from->xstate_bv & ~mask) || (from->mxcsr & ~MXCSR_MASK))
@@ -209,20 +208,6 @@ bool fpu_set_compacted(struct vcpu *v, const uint8_t *buf)
 	x->mxcsr_mask = MXCSR_MASK;
 	x->xstate_bv = from->xstate_bv;
 	x->xcomp_bv = 0;
-	for (unsigned int n = 2; n < 63; n++) {
-		uint32_t offset, size;
-		bool aligned;
-
-		if (!(mask & BIT64(n)))
-			continue;
-		component(n, &offset, &size, &aligned);
-		if (aligned)
-			at = ALIGN_UP(at, 64u);
-		if (at + size > PAGE_SIZE || offset + size > PAGE_SIZE)
-			break;
-		if (from->xstate_bv & BIT64(n))
-			memcpy((uint8_t *)x + offset, buf + at, size);
-		at += size;
-	}
+	move_components(v->xsave, buf, false, mask, from->xstate_bv);
 	return true;
 }

@@ -78,13 +78,10 @@ void guestcpuid_free(struct vp *vp)
 static struct registered *lookup(struct vp *vp, uint32_t leaf, uint32_t subleaf)
 {
 	for (struct cpuid_page *page = vp->cpuid; page; page = page->next) {
-		for (unsigned int i = 0; i < REGISTERED; i++) {
-			struct registered *r = &page->entry[i];
+		struct registered *r = page->entry, *end = r + REGISTERED;
 
-			if (!r->used)
-				break;
-			if (r->leaf == leaf &&
-			    (!r->subleaf_specific || r->subleaf == subleaf))
+		for (; r < end && r->used; r++) {
+			if (r->leaf == leaf && (!r->subleaf_specific || r->subleaf == subleaf))
 				return r;
 		}
 	}
@@ -93,19 +90,15 @@ static struct registered *lookup(struct vp *vp, uint32_t leaf, uint32_t subleaf)
 
 static struct registered *add(struct vp *vp)
 {
-	struct cpuid_page *page, **last = &vp->cpuid;
+	struct cpuid_page **at = &vp->cpuid;
 
-	for (page = vp->cpuid; page; page = page->next) {
+	for (; *at; at = &(*at)->next) {
 		for (unsigned int i = 0; i < REGISTERED; i++)
-			if (!page->entry[i].used)
-				return &page->entry[i];
-		last = &page->next;
+			if (!(*at)->entry[i].used)
+				return &(*at)->entry[i];
 	}
-	page = pool_get(&vp->partition->pool);
-	if (!page)
-		return NULL;
-	*last = page;
-	return &page->entry[0];
+	*at = pool_get(&vp->partition->pool);
+	return *at ? (*at)->entry : NULL;
 }
 
 enum hv_status hvcall_register_intercept_result(struct hvcall *c)
@@ -166,14 +159,11 @@ static void hints(const struct partition *p, uint32_t out[4])
 	out[EBX] = partition_has(p, HV_SYNTHETIC_LONG_SPIN_WAIT) ? 4095 : 0xffffffff;
 }
 
-static void synthetic(const struct partition *p, uint32_t leaf, uint32_t out[4])
+void guestcpuid_identity(uint32_t leaf, uint32_t last, uint32_t build, uint32_t out[4])
 {
-	memset(out, 0, 4 * sizeof(*out));
-	if (!partition_has(p, HV_SYNTHETIC_HV1))
-		return;
 	switch (leaf) {
 	case HV_CPUID_VENDOR:
-		out[EAX] = HV_CPUID_HW_FEATURES;
+		out[EAX] = last;
 		out[EBX] = HV_CPUID_SIGNATURE_EBX;
 		out[ECX] = HV_CPUID_SIGNATURE_ECX;
 		out[EDX] = HV_CPUID_SIGNATURE_EDX;
@@ -182,21 +172,25 @@ static void synthetic(const struct partition *p, uint32_t leaf, uint32_t out[4])
 		out[EAX] = HV_CPUID_INTERFACE_HV1;
 		break;
 	case HV_CPUID_VERSION:
-		out[EAX] = 27744;
-		out[EBX] = 10 << 16;
-		break;
-	case HV_CPUID_FEATURES:
-		features(p, out);
-		break;
-	case HV_CPUID_HINTS:
-		hints(p, out);
-		break;
-	case HV_CPUID_LIMITS:
-		out[EAX] = PARTITION_VPS_MAX;
+		out[EAX] = build;
+		out[EBX] = 10u << 16; /* major version, minor 0 */
 		break;
 	default:
 		break;
 	}
+}
+
+static void synthetic(const struct partition *p, uint32_t leaf, uint32_t out[4])
+{
+	if (!partition_has(p, HV_SYNTHETIC_HV1))
+		return;
+	guestcpuid_identity(leaf, HV_CPUID_HW_FEATURES, CPUID_BUILD, out);
+	if (leaf == HV_CPUID_FEATURES)
+		features(p, out);
+	else if (leaf == HV_CPUID_HINTS)
+		hints(p, out);
+	else if (leaf == HV_CPUID_LIMITS)
+		out[EAX] = PARTITION_VPS_MAX;
 }
 
 /*
@@ -237,51 +231,58 @@ static void xsave_leaf(uint32_t subleaf, uint64_t xcr0, uint32_t out[4])
 	out[EDX] = (uint32_t)(supported >> 32);
 }
 
+#define ALL	0xffffffffu
+
+/* Leaves of which a guest sees a part, at most; in order. */
+static const struct shown {
+	uint32_t leaf, mask[4];
+} shown[] = {
+	{ 1, { ALL, 0xffff, LEAF1_ECX, LEAF1_EDX } },
+	{ 5, { 0 } },	/* MONITOR */
+	{ 6, { 0 } },	/* power management */
+	{ 7, { 0, LEAF7_EBX, LEAF7_ECX, 0 } },
+	{ 0xa, { 0 } },	/* counters */
+	{ 0xb, { 0 } },
+	{ 0x80000001, { ALL, ALL, EXT1_ECX, EXT1_EDX } },
+	{ 0x80000007, { 0, 0, 0, INVARIANT_TSC } },
+	{ 0x80000008, { 0xffff, 0, 0, 0 } },
+};
+
 static void filtered(struct vp *vp, uint32_t leaf, uint32_t subleaf, uint32_t out[4])
 {
+	memset(out, 0, 4 * sizeof(*out));
 	if (leaf >= 0x40000000 && leaf <= 0x400000ff) {
 		synthetic(vp->partition, leaf, out);
 		return;
 	}
 	/* Beyond the last leaf AMD processors answer zeros. */
-	if ((leaf > GUEST_MAX_BASIC && leaf < 0x80000000) || leaf > GUEST_MAX_EXTENDED) {
-		memset(out, 0, 4 * sizeof(*out));
+	if ((leaf > GUEST_MAX_BASIC && leaf < 0x80000000) || leaf > GUEST_MAX_EXTENDED)
 		return;
-	}
 
 	cpuid_native(leaf, subleaf, out);
+	for (const struct shown *s = shown; s < shown + ARRAY_SIZE(shown) && s->leaf <= leaf; s++) {
+		for (unsigned int i = 0; s->leaf == leaf && i < 4; i++)
+			out[i] &= s->mask[i];
+	}
 	switch (leaf) {
 	case 0:
 		out[EAX] = MIN(out[EAX], GUEST_MAX_BASIC);
 		break;
 	case 1:
-		out[EBX] = (out[EBX] & 0x0000ffff) | (uint32_t)vp->apic_id << 24 |
-			   1u << 16;
-		out[ECX] = (out[ECX] & LEAF1_ECX) | LEAF1_ECX_OURS;
+		out[EBX] |= (uint32_t)vp->apic_id << 24 | 1u << 16;
+		out[ECX] |= LEAF1_ECX_OURS;
 		if (!partition_has(vp->partition, HV_SYNTHETIC_PRESENT))
 			out[ECX] &= ~BIT32(31);
-		out[EDX] = (out[EDX] & LEAF1_EDX) | LEAF1_EDX_OURS;
+		out[EDX] |= LEAF1_EDX_OURS;
 		if (!vcpu_xcr0_mask())
 			out[ECX] &= ~(BIT32(26) | BIT32(28) | BIT32(12) | BIT32(29));
 		break;
-	case 5:		/* MONITOR */
-	case 6:		/* power management */
-	case 0xa:	/* counters */
-		memset(out, 0, 4 * sizeof(*out));
-		break;
 	case 7:
-		if (subleaf) {
+		if (subleaf)
 			memset(out, 0, 4 * sizeof(*out));
-			break;
-		}
-		out[EAX] = 0;
-		out[EBX] &= LEAF7_EBX;
-		out[ECX] &= LEAF7_ECX;
-		out[EDX] = 0;
 		break;
 	case 0xb:
 		/* One level, one thread per core: the VMM says more if it wants. */
-		out[EAX] = 0;
 		out[EBX] = subleaf ? 0 : 1;
 		out[ECX] = subleaf | (subleaf ? 0 : 1u << 8);
 		out[EDX] = (uint32_t)vp->apic_id;
@@ -292,20 +293,10 @@ static void filtered(struct vp *vp, uint32_t leaf, uint32_t subleaf, uint32_t ou
 	case 0x80000000:
 		out[EAX] = MIN(out[EAX], GUEST_MAX_EXTENDED);
 		break;
-	case 0x80000001:
-		out[ECX] &= EXT1_ECX;
-		out[EDX] &= EXT1_EDX;
-		break;
 	case 0x80000007:
-		out[EAX] = out[EBX] = out[ECX] = 0;
-		out[EDX] &= INVARIANT_TSC;
 		/* TLFS "Invariant TSC": offered through the synthetic MSR. */
 		if (vp->partition->tsc_invariant_control & 1)
 			out[EDX] |= INVARIANT_TSC;
-		break;
-	case 0x80000008:
-		out[EBX] = out[ECX] = out[EDX] = 0;
-		out[EAX] &= 0xffff;
 		break;
 	default:
 		break;
@@ -316,15 +307,12 @@ static void filtered(struct vp *vp, uint32_t leaf, uint32_t subleaf, uint32_t ou
 static void dynamic(struct vp *vp, uint32_t leaf, uint32_t subleaf,
 		    const struct registered *r, uint32_t out[4])
 {
-	const bool osxsave = vp->cpu.cr4 & CR4_OSXSAVE;
-	uint32_t own[4];
-
 	switch (leaf) {
 	case 1:
 		if (!r || !r->always || !(r->mask[EBX] & 0xff000000))
 			out[EBX] = (out[EBX] & 0x00ffffff) | (uint32_t)vp->apic_id << 24;
 		out[ECX] &= ~LEAF1_ECX_OSXSAVE;
-		if (osxsave)
+		if (vp->cpu.cr4 & CR4_OSXSAVE)
 			out[ECX] |= LEAF1_ECX_OSXSAVE;
 		break;
 	case 7:
@@ -336,11 +324,8 @@ static void dynamic(struct vp *vp, uint32_t leaf, uint32_t subleaf,
 			out[EDX] = (uint32_t)vp->apic_id;
 		break;
 	case 0xd:
-		if (subleaf == 0) {
-			cpuid_native(leaf, 0, own);
-			xsave_leaf(0, vp->cpu.xcr0, own);
-			memcpy(out, own, sizeof(own));
-		}
+		if (subleaf == 0)
+			xsave_leaf(0, vp->cpu.xcr0, out);
 		break;
 	default:
 		break;
@@ -360,17 +345,12 @@ bool guestcpuid_get(struct vp *vp, uint32_t leaf, uint32_t subleaf, uint32_t out
 
 uint64_t guestcpuid_efer_mask(void)
 {
-	uint64_t mask = EFER_SCE | BIT64(14) /* FFXSR: harmless storage */;
 	uint32_t ext[4];
 
 	cpuid_native(0x80000001, 0, ext);
-	if (ext[EDX] & BIT32(20))
-		mask |= EFER_NXE;
-	if (ext[EDX] & BIT32(29))
-		mask |= EFER_LME | EFER_LMA;
-	if (!(ext[EDX] & BIT32(25)))
-		mask &= ~BIT64(14);
-	return mask;
+	return EFER_SCE | (ext[EDX] & BIT32(20) ? EFER_NXE : 0) |
+	       (ext[EDX] & BIT32(29) ? EFER_LME | EFER_LMA : 0) |
+	       (ext[EDX] & BIT32(25) ? BIT64(14) : 0) /* FFXSR: harmless storage */;
 }
 
 /* --- GET_VP_CPUID_VALUES --- */

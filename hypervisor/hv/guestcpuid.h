@@ -11,6 +11,11 @@
 
 struct vp;
 
+/* The driver's window of known builds is 27744 … 27751. */
+#define CPUID_BUILD 27744u
+
+/* Leaves 0x40000000 … 2, of anybody: who we are. @last: the last there is. Others: untouched. */
+void guestcpuid_identity(uint32_t leaf, uint32_t last, uint32_t build, uint32_t out[4]);
 /* eax, ebx, ecx, edx; true: as the VMM registered them. VP's run_lock held. */
 bool guestcpuid_get(struct vp *vp, uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
 /* Does the guest have long mode, NX, … : mask of EFER bits it may set. */

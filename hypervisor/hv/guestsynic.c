@@ -11,7 +11,6 @@
 #include "hypervisor/hv/vp.h"
 #include "lib/mem.h"
 
-#define SCONTROL_ENABLE 1u
 #define FIRST_VECTOR	16u
 #define SLOT_SIZE	256u /* of a SINT in either page */
 
@@ -37,7 +36,7 @@ static void interrupt(struct vp *vp, unsigned int sint)
 static bool slot(const struct vp *vp, uint64_t msr, unsigned int sint, uint64_t *gpa)
 {
 	*gpa = (msr & PAGE_MASK) + sint * SLOT_SIZE;
-	return (vp->scontrol & SCONTROL_ENABLE) && (msr & HV_MSR_PAGE_ENABLE);
+	return (vp->scontrol & HV_SCONTROL_ENABLE) && (msr & HV_MSR_PAGE_ENABLE);
 }
 
 /* Guest memory that only the root's populating it keeps from us. */
@@ -101,16 +100,19 @@ static void timer_message(struct vp *vp, unsigned int n)
 
 /* --- pages --- */
 
-static bool clear(struct vp *vp, uint64_t msr)
+/* The page of @msr, if @todo; what of @todo is left to be done is returned. */
+static uint8_t clear(struct vp *vp, uint64_t msr, uint8_t todo)
 {
 	static const uint8_t zero[SLOT_SIZE];
 	enum gpa_result r = GPA_OK;
 	uint64_t gpa = msr & PAGE_MASK;
 
+	if (!todo)
+		return 0;
 	for (unsigned int i = 0; r == GPA_OK && i < PAGE_SIZE / SLOT_SIZE; i++)
 		r = gpa_write(vp->partition, gpa + i * SLOT_SIZE, zero, SLOT_SIZE);
 	reached(vp, gpa, r);
-	return r != GPA_NO_ACCESS;
+	return r == GPA_NO_ACCESS ? todo : 0;
 }
 
 /* A page newly enabled must be RAM; its content begins as zeros. */
@@ -146,12 +148,9 @@ void guestsynic_work(struct vp *vp)
 	vp->todo = 0;
 	lock_drop(&vp->lock);
 
-	if ((todo & VP_TODO_ASSIST) && !clear(vp, vp->vp_assist))
-		left |= VP_TODO_ASSIST;
-	if ((todo & VP_TODO_SIEFP) && !clear(vp, vp->siefp))
-		left |= VP_TODO_SIEFP;
-	if ((todo & VP_TODO_SIMP) && !clear(vp, vp->simp))
-		left |= VP_TODO_SIMP;
+	left |= clear(vp, vp->vp_assist, todo & VP_TODO_ASSIST);
+	left |= clear(vp, vp->siefp, todo & VP_TODO_SIEFP);
+	left |= clear(vp, vp->simp, todo & VP_TODO_SIMP);
 	for (unsigned int i = 0; i < HV_STIMER_COUNT; i++) {
 		if (vp->undelivered & BIT32(i))
 			timer_message(vp, i);

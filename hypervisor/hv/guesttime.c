@@ -39,13 +39,6 @@ uint64_t guesttime_host_tsc(const struct partition *p, uint64_t reference)
 	return rdtsc() + left / REFERENCE_HZ * hz + left % REFERENCE_HZ * hz / REFERENCE_HZ;
 }
 
-struct tsc_page {
-	uint32_t sequence; /* 0: invalid, use the MSR */
-	uint32_t reserved;
-	uint64_t scale;
-	int64_t offset;
-};
-
 /*
  * A guest's TSC starts at 0 with the partition, so its reference time is
  * tsc * scale plus whatever adjustment the VMM made.
@@ -53,7 +46,7 @@ struct tsc_page {
 static enum gpa_result write_tsc_page(struct partition *p)
 {
 	static uint32_t sequence;
-	struct tsc_page page = { 0 };
+	struct hv_tsc_page page = { 0 };
 	int64_t unused;
 
 	clock_tsc_page(&page.scale, &unused);
@@ -63,12 +56,23 @@ static enum gpa_result write_tsc_page(struct partition *p)
 	return gpa_write(p, p->reference_tsc_msr & PAGE_MASK, &page, sizeof(page));
 }
 
-/* "vmmcall; ret" at the start of the page the guest chose. */
+/* At the start of the page the guest chose. */
 static enum gpa_result write_hypercall_page(struct partition *p)
 {
-	static const uint8_t code[] = { 0x0f, 0x01, 0xd9, 0xc3 };
+	static const uint8_t code[] = HV_HYPERCALL_CODE;
 
 	return gpa_write(p, p->hypercall_msr & PAGE_MASK, code, sizeof(code));
+}
+
+/* Write @page of those in @stale with @write, now or when the root has populated it. */
+static void refresh(struct vp *vp, uint32_t stale, uint32_t page, uint64_t msr,
+		    enum gpa_result (*write)(struct partition *p))
+{
+	if (!(stale & page) || !(msr & HV_MSR_PAGE_ENABLE) ||
+	    write(vp->partition) != GPA_NO_ACCESS)
+		return;
+	guesttime_stale(vp->partition, page);
+	vp_missing(vp, msr, true);
 }
 
 void guesttime_stale(struct partition *p, uint32_t pages)
@@ -84,16 +88,8 @@ void guesttime_pages(struct vp *vp)
 	if (!READ_ONCE(p->stale_pages))
 		return;
 	pages = __atomic_exchange_n(&p->stale_pages, 0, __ATOMIC_SEQ_CST);
-	if ((pages & GUEST_PAGE_HYPERCALL) && (p->hypercall_msr & HV_MSR_PAGE_ENABLE) &&
-	    write_hypercall_page(p) == GPA_NO_ACCESS) {
-		guesttime_stale(p, GUEST_PAGE_HYPERCALL);
-		vp_missing(vp, p->hypercall_msr, true);
-	}
-	if ((pages & GUEST_PAGE_TSC) && (p->reference_tsc_msr & HV_MSR_PAGE_ENABLE) &&
-	    write_tsc_page(p) == GPA_NO_ACCESS) {
-		guesttime_stale(p, GUEST_PAGE_TSC);
-		vp_missing(vp, p->reference_tsc_msr, true);
-	}
+	refresh(vp, pages, GUEST_PAGE_HYPERCALL, p->hypercall_msr, write_hypercall_page);
+	refresh(vp, pages, GUEST_PAGE_TSC, p->reference_tsc_msr, write_tsc_page);
 }
 
 /* Reference time jumped: tell the guest, and whoever waits for a time. */

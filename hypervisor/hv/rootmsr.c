@@ -2,6 +2,7 @@
 #include "hypervisor/hv/rootmsr.h"
 
 #include "hypervisor/cpu.h"
+#include "hypervisor/hv/guestcpuid.h"
 #include "hypervisor/hv/stimer.h"
 #include "hypervisor/hv/synic.h"
 #include "hypervisor/hw/clock.h"
@@ -17,12 +18,7 @@
  * The highest leaf Linux may read. 0Ah (nested features) and 0Ch (isolation)
  * exist and are empty: not nested, not isolated.
  */
-#define MAX_LEAF      0x4000000cu
-
-/* The driver's window of known builds is 27744 … 27751. */
-#define VERSION_BUILD 27744u
-#define VERSION_MAJOR 10u
-#define VERSION_MINOR 0u
+#define MAX_LEAF 0x4000000cu
 
 /*
  * CREATE_PARTITIONS with CPU_MANAGEMENT is what makes Linux a root partition
@@ -46,20 +42,9 @@
 void rootmsr_cpuid(uint32_t leaf, uint32_t out[4])
 {
 	out[0] = out[1] = out[2] = out[3] = 0;
+	guestcpuid_identity(leaf, MAX_LEAF, options.build ? (uint32_t)options.build : CPUID_BUILD,
+			    out);
 	switch (leaf) {
-	case HV_CPUID_VENDOR:
-		out[0] = MAX_LEAF;
-		out[1] = HV_CPUID_SIGNATURE_EBX;
-		out[2] = HV_CPUID_SIGNATURE_ECX;
-		out[3] = HV_CPUID_SIGNATURE_EDX;
-		break;
-	case HV_CPUID_INTERFACE:
-		out[0] = HV_CPUID_INTERFACE_HV1;
-		break;
-	case HV_CPUID_VERSION:
-		out[0] = options.build ? (uint32_t)options.build : VERSION_BUILD;
-		out[1] = VERSION_MAJOR << 16 | VERSION_MINOR;
-		break;
 	case HV_CPUID_FEATURES:
 		out[0] = PRIVILEGES_LOW & ~(uint32_t)options.deny;
 		out[1] = PRIVILEGES_HIGH & ~(uint32_t)(options.deny >> 32);
@@ -84,20 +69,11 @@ void rootmsr_cpuid(uint32_t leaf, uint32_t out[4])
 
 /* --- MSRs of the partition --- */
 
-#define PAGE_FRAME PAGE_MASK
-
-static const uint8_t hypercall_code[] = { 0x0f, 0x01, 0xd9, 0xc3 }; /* VMMCALL; RET */
-
-struct tsc_page {	   /* TLFS "Partition Reference TSC Page" */
-	uint32_t sequence; /* 0: invalid */
-	uint32_t reserved;
-	uint64_t scale;
-	int64_t offset;
-};
+static const uint8_t hypercall_code[] = HV_HYPERCALL_CODE;
 
 static volatile uint64_t guest_os_id;
 static volatile uint64_t hypercall, reference_tsc;
-static struct tsc_page *tsc_page;
+static struct hv_tsc_page *tsc_page;
 
 bool rootmsr_create(void)
 {
@@ -127,15 +103,6 @@ bool rootmsr_hypercall_enabled(void)
 	return guest_os_id && (hypercall & HV_MSR_PAGE_ENABLE);
 }
 
-/* The root keeps the page we chose for it; only the enable bit is its own. */
-static bool fixed_page_write(volatile uint64_t *msr, uint64_t value)
-{
-	if ((value & HV_MSR_PAGE_ENABLE) && (value & PAGE_FRAME) != (*msr & PAGE_FRAME))
-		return false;
-	*msr = (*msr & PAGE_FRAME) | (value & HV_MSR_PAGE_ENABLE);
-	return true;
-}
-
 static bool hypercall_write(uint64_t value)
 {
 	/* "The enable bit cannot be set while the guest OS id is zero." */
@@ -143,12 +110,12 @@ static bool hypercall_write(uint64_t value)
 		value &= ~HV_MSR_PAGE_ENABLE;
 	/* Without the privileges of a root it is a guest to itself, and brings a page. */
 	if (options.deny && (value & HV_MSR_PAGE_ENABLE) &&
-	    phys_is_root_ram(value & PAGE_FRAME, PAGE_SIZE)) {
-		memcpy(phys_to_virt(value & PAGE_FRAME), hypercall_code, sizeof(hypercall_code));
+	    phys_is_root_ram(value & PAGE_MASK, PAGE_SIZE)) {
+		memcpy(phys_to_virt(value & PAGE_MASK), hypercall_code, sizeof(hypercall_code));
 		hypercall = value;
 		return true;
 	}
-	return fixed_page_write(&hypercall, value);
+	return rootmsr_page_write(&hypercall, value);
 }
 
 static void guest_os_id_write(uint64_t value)
@@ -196,7 +163,7 @@ bool rootmsr_write(struct cpu *cpu, uint32_t msr, uint64_t value)
 	case HV_MSR_HYPERCALL:
 		return hypercall_write(value);
 	case HV_MSR_REFERENCE_TSC:
-		return fixed_page_write(&reference_tsc, value);
+		return rootmsr_page_write(&reference_tsc, value);
 	default:
 		return synic_msr_write(cpu, msr, value) || stimer_msr_write(cpu, msr, value);
 	}

@@ -18,6 +18,14 @@ void rootmsr_cpuid(uint32_t leaf, uint32_t out[4]);
 /* On @cpu itself. False: #GP. */
 bool rootmsr_read(struct cpu *cpu, uint32_t msr, uint64_t *value);
 bool rootmsr_write(struct cpu *cpu, uint32_t msr, uint64_t value);
+/* A page MSR of the root: it keeps the page we chose, the enable bit is its own. False: #GP. */
+static inline bool rootmsr_page_write(volatile uint64_t *msr, uint64_t value)
+{
+	if ((value & HV_MSR_PAGE_ENABLE) && (value & PAGE_MASK) != (*msr & PAGE_MASK))
+		return false;
+	*msr = (*msr & PAGE_MASK) | (value & HV_MSR_PAGE_ENABLE);
+	return true;
+}
 /* The root has named its OS and enabled the hypercall page. */
 bool rootmsr_hypercall_enabled(void);
 /* A root processor has set its TSC: the reference TSC page is no longer true. */

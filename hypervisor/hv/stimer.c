@@ -109,10 +109,8 @@ static void start(struct stimer *s)
 	arm(s);
 }
 
-static bool config_write(struct cpu *cpu, unsigned int n, uint64_t config)
+static bool config_write(struct stimer *s, uint64_t config)
 {
-	struct stimer *s = &cpu->stimers->stimer[n];
-
 	if ((config & ~CONFIG_MASK) || ((config & HV_STIMER_DIRECT) &&
 					(config >> HV_STIMER_VECTOR_SHIFT & 0xff) < FIRST_VECTOR))
 		return false;
@@ -123,8 +121,8 @@ static bool config_write(struct cpu *cpu, unsigned int n, uint64_t config)
 	 */
 	if (!(config & HV_STIMER_DIRECT))
 		config &= ~HV_STIMER_ENABLE;
-	else if (n == 0)
-		cpu->timer_vector = (uint8_t)(config >> HV_STIMER_VECTOR_SHIFT);
+	else if (s == s->cpu->stimers->stimer)
+		s->cpu->timer_vector = (uint8_t)(config >> HV_STIMER_VECTOR_SHIFT);
 	s->config = config;
 	if ((config & HV_STIMER_ENABLE) && s->count)
 		start(s);
@@ -144,35 +142,32 @@ static void count_write(struct stimer *s, uint64_t count)
 }
 
 /* CONFIG and COUNT of the four alternate. */
-static bool decode(uint32_t msr, unsigned int *n, bool *is_count)
+#define COUNT BIT32(0)
+
+static struct stimer *timer_of(struct cpu *cpu, uint32_t msr)
 {
-	if (msr < HV_MSR_STIMER0_CONFIG || msr >= HV_MSR_STIMER0_CONFIG + 2 * HV_STIMER_COUNT)
-		return false;
-	*n = (msr - HV_MSR_STIMER0_CONFIG) / 2;
-	*is_count = (msr - HV_MSR_STIMER0_CONFIG) % 2;
-	return true;
+	if (msr < HV_MSR_STIMER0_CONFIG || msr > HV_MSR_STIMER3_COUNT)
+		return NULL;
+	return &cpu->stimers->stimer[(msr - HV_MSR_STIMER0_CONFIG) / 2];
 }
 
 bool stimer_msr_read(struct cpu *cpu, uint32_t msr, uint64_t *value)
 {
-	unsigned int n;
-	bool is_count;
+	const struct stimer *s = timer_of(cpu, msr);
 
-	if (!decode(msr, &n, &is_count))
-		return false;
-	*value = is_count ? cpu->stimers->stimer[n].count : cpu->stimers->stimer[n].config;
-	return true;
+	if (s)
+		*value = msr & COUNT ? s->count : s->config;
+	return s;
 }
 
 bool stimer_msr_write(struct cpu *cpu, uint32_t msr, uint64_t value)
 {
-	unsigned int n;
-	bool is_count;
+	struct stimer *s = timer_of(cpu, msr);
 
-	if (!decode(msr, &n, &is_count))
+	if (!s)
 		return false;
-	if (!is_count)
-		return config_write(cpu, n, value);
-	count_write(&cpu->stimers->stimer[n], value);
+	if (!(msr & COUNT))
+		return config_write(s, value);
+	count_write(s, value);
 	return true;
 }

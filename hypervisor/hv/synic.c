@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "hypervisor/hv/synic.h"
 
-#include "abi/hv/msr.h"
 #include "hypervisor/counters.h"
 #include "hypervisor/cpu.h"
 #include "hypervisor/fault.h"
+#include "hypervisor/hv/rootmsr.h"
 #include "hypervisor/hw/clock.h"
 #include "hypervisor/hw/lapic.h"
 #include "hypervisor/hw/timer.h"
@@ -27,7 +27,6 @@
  */
 #define MESSAGE_SINT	0u
 #define OVERFLOW_MAX	256u
-#define SCONTROL_ENABLE 1u
 #define KICKS_LATE	300u /* that part of a second, with options.kicks */
 
 struct doorbell {
@@ -55,11 +54,6 @@ struct synic {
 static void late_kicks(struct timer *t);
 
 #define SYNIC_PAGES ((sizeof(struct synic) + PAGE_SIZE - 1) / PAGE_SIZE)
-
-struct sint_intercept { /* payload of SYNIC_SINT_INTERCEPT */
-	uint32_t sint;
-	uint32_t reserved;
-};
 
 /* --- creation --- */
 
@@ -93,7 +87,7 @@ bool synic_create(struct cpu *cpu)
 
 static bool can_take(const struct synic *s)
 {
-	return (s->scontrol & SCONTROL_ENABLE) && (s->simp & HV_MSR_PAGE_ENABLE) &&
+	return (s->scontrol & HV_SCONTROL_ENABLE) && (s->simp & HV_MSR_PAGE_ENABLE) &&
 	       !(s->sint[MESSAGE_SINT] & HV_SINT_MASKED);
 }
 
@@ -134,11 +128,11 @@ static enum hv_message_type compose(struct synic *s, struct hv_message *m)
 	/* In turns: a guest that rings all the time must not hold up the others. */
 	s->told_rings = s->rings && !(s->told_rings && s->signals);
 	if (s->told_rings) {
-		uint32_t sint = (uint32_t)__builtin_ctz(s->rings);
+		struct hv_sint_intercept *intercept = (void *)m->payload;
 
+		intercept->sint = (uint32_t)__builtin_ctz(s->rings);
+		m->header.payload_size = sizeof(*intercept);
 		s->rings &= s->rings - 1;
-		m->header.payload_size = sizeof(struct sint_intercept);
-		((struct sint_intercept *)(void *)m->payload)->sint = sint;
 		return HV_MESSAGE_SYNIC_SINT_INTERCEPT;
 	}
 	for (; s->signals && n < HV_SIGNAL_PAIRS_MAX; n++) {
@@ -413,81 +407,63 @@ bool synic_wants_vector(struct cpu *cpu, uint8_t vector)
 	return !is_sint;
 }
 
-/* The root keeps the pages it found: one of its own it could deposit meanwhile. */
-static bool page_write(uint64_t *msr, uint64_t value)
-{
-	if ((value & HV_MSR_PAGE_ENABLE) && (value & PAGE_MASK) != (*msr & PAGE_MASK))
-		return false;
-	*msr = (*msr & PAGE_MASK) | (value & HV_MSR_PAGE_ENABLE);
-	return true;
-}
-
-static bool sint_write(struct synic *s, unsigned int n, uint64_t value)
+static bool sint_write(uint64_t *sint, uint64_t value)
 {
 	if (!(value & HV_SINT_MASKED) && (value & HV_SINT_VECTOR_MASK) < FIRST_VECTOR)
 		return false;
-	s->sint[n] = value & SINT_KNOWN;
+	*sint = value & SINT_KNOWN;
 	return true;
 }
 
-static bool is_sint(uint32_t msr)
+/* Where @msr is kept; NULL: nowhere. */
+static uint64_t *kept(struct synic *s, uint32_t msr)
 {
-	return msr >= HV_MSR_SINT0 && msr < HV_MSR_SINT0 + HV_SINT_COUNT;
+	switch (msr) {
+	case HV_MSR_VP_ASSIST_PAGE:
+		return &s->assist;
+	case HV_MSR_SCONTROL:
+		return &s->scontrol;
+	case HV_MSR_SIEFP:
+		return &s->siefp;
+	case HV_MSR_SIMP:
+		return &s->simp;
+	case HV_MSR_SIRBP:
+		return &s->sirbp;
+	case HV_MSR_SINT0 ... HV_MSR_SINT0 + HV_SINT_COUNT - 1:
+		return &s->sint[msr - HV_MSR_SINT0];
+	default:
+		return NULL;
+	}
 }
 
 bool synic_msr_read(struct cpu *cpu, uint32_t msr, uint64_t *value)
 {
-	const struct synic *s = cpu->synic;
+	const uint64_t *at = kept(cpu->synic, msr);
 
-	switch (msr) {
-	case HV_MSR_VP_ASSIST_PAGE:
-		*value = s->assist;
-		return true;
-	case HV_MSR_SCONTROL:
-		*value = s->scontrol;
-		return true;
-	case HV_MSR_SVERSION:
-		*value = SVERSION;
-		return true;
-	case HV_MSR_SIEFP:
-		*value = s->siefp;
-		return true;
-	case HV_MSR_SIMP:
-		*value = s->simp;
-		return true;
-	case HV_MSR_EOM:
-		*value = 0;
-		return true;
-	case HV_MSR_SIRBP:
-		*value = s->sirbp;
-		return true;
-	default:
-		if (!is_sint(msr))
-			return false;
-		*value = s->sint[msr - HV_MSR_SINT0];
-		return true;
-	}
+	*value = at ? *at : msr == HV_MSR_SVERSION ? SVERSION : 0;
+	return at || msr == HV_MSR_SVERSION || msr == HV_MSR_EOM;
 }
 
 static bool msr_write(struct synic *s, uint32_t msr, uint64_t value)
 {
+	uint64_t *at = kept(s, msr);
+
 	switch (msr) {
 	case HV_MSR_VP_ASSIST_PAGE:
-		s->assist = value; /* which we never touch */
+		*at = value; /* which we never touch */
 		return true;
 	case HV_MSR_SCONTROL:
-		s->scontrol = value & SCONTROL_ENABLE;
+		*at = value & HV_SCONTROL_ENABLE;
 		return true;
 	case HV_MSR_SIEFP:
-		return page_write(&s->siefp, value);
 	case HV_MSR_SIMP:
-		return page_write(&s->simp, value);
+	case HV_MSR_SIRBP:
+		/* One of its own pages it could deposit meanwhile. */
+		return rootmsr_page_write(at, value);
 	case HV_MSR_EOM:
 		return true;
-	case HV_MSR_SIRBP:
-		return page_write(&s->sirbp, value);
 	default:
-		return is_sint(msr) && sint_write(s, msr - HV_MSR_SINT0, value);
+		return at && sint_write(at, value);
 	}
 }
 

@@ -50,6 +50,11 @@ struct hv_timer_message {			/* payload of TIMER_EXPIRED */
 	uint64_t delivery;
 };
 
+struct hv_sint_intercept {			/* payload of SYNIC_SINT_INTERCEPT */
+	uint32_t sint;
+	uint32_t reserved;
+};
+
 /* INSTALL_INTERCEPT */
 #define HV_INTERCEPT_READ		(1U << 0)
 #define HV_INTERCEPT_WRITE		(1U << 1)

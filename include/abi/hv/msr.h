@@ -3,6 +3,8 @@
 #ifndef ABI_HV_MSR_H
 #define ABI_HV_MSR_H
 
+#include <stdint.h>
+
 #define HV_MSR_GUEST_OS_ID		0x40000000U
 #define HV_MSR_HYPERCALL		0x40000001U
 #define HV_MSR_VP_INDEX			0x40000002U
@@ -36,6 +38,17 @@
 /* Page-address MSRs (HYPERCALL, REFERENCE_TSC, SIMP, …): bit 0 enable, pfn 63:12. */
 #define HV_MSR_PAGE_ENABLE		(1ULL << 0)
 
+/* What the hypercall page begins with on AMD processors: VMMCALL; RET. */
+#define HV_HYPERCALL_CODE		{ 0x0f, 0x01, 0xd9, 0xc3 }
+
+struct hv_tsc_page {			/* TLFS "Partition Reference TSC Page" */
+	uint32_t sequence;		/* 0: invalid, use the MSR */
+	uint32_t reserved;
+	uint64_t scale;
+	int64_t offset;
+};
+
+#define HV_SCONTROL_ENABLE		(1ULL << 0)
 #define HV_SINT_VECTOR_MASK		0xffULL
 #define HV_SINT_MASKED			(1ULL << 16)
 #define HV_SINT_AUTO_EOI		(1ULL << 17)
