@@ -88,7 +88,6 @@ static enum next apic_page(struct vp *vp, uint64_t gpa, const struct insn *insn)
 	unsigned int reg = gpa & 0xfff;
 	enum vlapic_todo todo;
 	uint32_t val = 0;
-	uint64_t icr;
 
 	count(vp->stats, VP_COUNTER_EMULATED);
 	count(vp->stats, VP_COUNTER_APIC_MMIO);
@@ -103,14 +102,11 @@ static enum next apic_page(struct vp *vp, uint64_t gpa, const struct insn *insn)
 		todo = vlapic_write(vp, reg, (uint32_t)operand_stored(&vp->cpu, insn));
 	else
 		todo = vlapic_read(vp, reg, &val);
-	icr = vp->apic.icr;
-	lock_drop(&vp->lock);
+	vlapic_finish(vp, todo);
 
 	if (!insn->store)
 		operand_load(&vp->cpu, insn, val);
 	vcpu_skip(&vp->cpu, insn->length);
-	if (todo == VLAPIC_SEND_IPI)
-		vlapic_ipi(vp, icr);
 	return after_apic(vp);
 }
 

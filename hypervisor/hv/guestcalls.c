@@ -77,18 +77,14 @@ static enum hv_status send(struct partition *p, uint32_t vector, uint8_t vtl,
 {
 	if (vector < FIRST_VECTOR || vector > 255 || (vtl & VTL_MASK))
 		return HV_STATUS_INVALID_PARAMETER;
-	lock_take(&p->lock);
-	for (unsigned int i = 0; i < p->vp_limit; i++) {
-		struct vp *vp = p->vp[i];
-
-		if (!vp || !(vps[i / 64] & BIT64(i % 64)))
+	lock_scope(&p->lock);
+	for_each_vp(vp, p) {
+		if (!(vps[vp->index / 64] & BIT64(vp->index % 64)))
 			continue;
-		lock_take(&vp->lock);
+		lock_scope(&vp->lock);
 		vlapic_accept(vp, (uint8_t)vector, false);
 		vp_wake(vp);
-		lock_drop(&vp->lock);
 	}
-	lock_drop(&p->lock);
 	return HV_STATUS_SUCCESS;
 }
 

@@ -37,21 +37,13 @@ static void hypercall_page_write(struct partition *p, uint64_t val)
 	guesttime_stale(p, GUEST_PAGE_HYPERCALL);
 }
 
-/* The local APIC by MSR, in either of its modes; no lock held. */
+/* The local APIC by synthetic MSR, in either of its modes; no lock held. */
 static bool apic_write(struct vp *vp, unsigned int reg, uint64_t val)
 {
-	enum vlapic_todo todo;
-	uint64_t icr;
-
 	lock_take(&vp->lock);
 	if (reg == 0x300)
 		vp->apic.icr = val & ~0xffffffffULL;
-	todo = vlapic_write(vp, reg, (uint32_t)val);
-	icr = vp->apic.icr;
-	lock_drop(&vp->lock);
-	if (todo == VLAPIC_SEND_IPI)
-		vlapic_ipi(vp, icr);
-	return todo != VLAPIC_BAD;
+	return vlapic_finish(vp, vlapic_write(vp, reg, (uint32_t)val));
 }
 
 /* The synthetic feature that lets a guest touch @msr; PRESENT: none in particular. */
@@ -242,27 +234,15 @@ static bool set_efer(struct vp *vp, uint64_t val)
 	return true;
 }
 
-static bool x2apic_write(struct vp *vp, uint32_t msr, uint64_t val)
-{
-	enum vlapic_todo todo;
-	uint64_t icr;
-
-	lock_take(&vp->lock);
-	todo = vlapic_msr_write(vp, msr, val);
-	icr = vp->apic.icr;
-	lock_drop(&vp->lock);
-	if (todo == VLAPIC_SEND_IPI)
-		vlapic_ipi(vp, icr);
-	return todo != VLAPIC_BAD;
-}
-
 bool guestmsr_write(struct vp *vp, uint32_t msr, uint64_t val)
 {
 	const struct vp_register *r;
 	uint32_t n;
 
-	if (msr >= MSR_X2APIC_FIRST && msr <= MSR_X2APIC_LAST)
-		return x2apic_write(vp, msr, val);
+	if (msr >= MSR_X2APIC_FIRST && msr <= MSR_X2APIC_LAST) {
+		lock_take(&vp->lock);
+		return vlapic_finish(vp, vlapic_msr_write(vp, msr, val));
+	}
 	if (synthetic_known(msr))
 		return partition_has(vp->partition, feature_of(msr)) &&
 		       ((msr != HV_MSR_HYPERCALL && msr != HV_MSR_REFERENCE_TSC) ||

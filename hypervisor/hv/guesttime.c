@@ -96,16 +96,11 @@ void guesttime_pages(struct vp *vp)
 static void time_changed(struct partition *p)
 {
 	guesttime_stale(p, GUEST_PAGE_TSC);
-	for (unsigned int i = 0; i < p->vp_limit; i++) {
-		struct vp *vp = p->vp[i];
-
-		if (!vp)
-			continue;
-		lock_take(&vp->lock);
+	for_each_vp(vp, p) {
+		lock_scope(&vp->lock);
 		guesttimer_resync(vp);
 		vp->todo |= VP_TODO_TIMER;
 		vp_wake(vp);
-		lock_drop(&vp->lock);
 	}
 }
 

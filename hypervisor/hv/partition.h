@@ -91,6 +91,12 @@ struct partition {
 
 _Static_assert(sizeof(struct partition) <= PAGE_SIZE, "one deposited page");
 
+/* partition.lock held. */
+#define for_each_vp(vp_, p_)                                                             \
+	for (struct vp **at_##vp_ = (p_)->vp, *vp_; at_##vp_ < (p_)->vp + (p_)->vp_limit; \
+	     at_##vp_++)                                                                 \
+		if ((vp_ = *at_##vp_) != NULL)
+
 /* The synthetic features there are; a VMM may ask for more. */
 #define PARTITION_FEATURES \
 	(BIT64(HV_SYNTHETIC_PRESENT) | BIT64(HV_SYNTHETIC_HV1) | \

@@ -7,6 +7,7 @@
 #include "hypervisor/hw/clock.h"
 #include "hypervisor/trace.h"
 #include "hypervisor/vcpu.h"
+#include "lib/mem.h"
 
 #define VENDOR_AMD	0
 
@@ -72,32 +73,50 @@ static uint64_t processor_features(void)
 	return features;
 }
 
+/* Kept for the partition; what they do is where they are looked at. */
+static const struct kept {
+	uint32_t code;
+	uint16_t offset;
+	bool early;		/* set before INITIALIZE only */
+	uint64_t highest;	/* 0: only get */
+} kept[] = {
+#define KEPT(code_, field_, early_, highest_) \
+	{ HV_PROPERTY_##code_, offsetof(struct partition, field_), early_, highest_ }
+	KEPT(PRIVILEGE_FLAGS, privileges, true, UINT64_MAX),
+	/* Asked for is not offered: guestcpuid.c has the last word. */
+	KEPT(SYNTHETIC_PROC_FEATURES, synthetic_features, true, UINT64_MAX),
+	KEPT(SUSPEND, suspend, false, UINT64_MAX),
+	KEPT(PROCESSORS_PER_SOCKET, processors_per_socket, false, UINT64_MAX),
+	/* The nested tables track always. */
+	KEPT(GPA_PAGE_ACCESS_TRACKING, access_tracking, false, 1),
+	KEPT(UNIMPLEMENTED_MSR_ACTION, unimplemented_msr_ignore, false, 1),
+	KEPT(GUEST_OS_ID, guest_os_id, false, 0),
+#undef KEPT
+};
+
+static const struct kept *find(uint32_t code)
+{
+	for (unsigned int i = 0; i < ARRAY_SIZE(kept); i++) {
+		if (kept[i].code == code)
+			return &kept[i];
+	}
+	return NULL;
+}
+
 static enum hv_status get(const struct partition *p, uint32_t code, uint64_t *val)
 {
+	const struct kept *k = find(code);
+
+	if (k) {
+		memcpy(val, (const uint8_t *)p + k->offset, sizeof(*val));
+		return HV_STATUS_SUCCESS;
+	}
 	switch (code) {
-	case HV_PROPERTY_PRIVILEGE_FLAGS:
-		*val = p->privileges;
-		break;
-	case HV_PROPERTY_SYNTHETIC_PROC_FEATURES:
-		*val = p->synthetic_features;
-		break;
-	case HV_PROPERTY_SUSPEND:
-		*val = p->suspend;
-		break;
 	case HV_PROPERTY_TIME_FREEZE:
 		*val = p->time_frozen;
 		break;
 	case HV_PROPERTY_REFERENCE_TIME:
 		*val = guesttime_reference(p);
-		break;
-	case HV_PROPERTY_PROCESSORS_PER_SOCKET:
-		*val = p->processors_per_socket;
-		break;
-	case HV_PROPERTY_GPA_PAGE_ACCESS_TRACKING:
-		*val = p->access_tracking;
-		break;
-	case HV_PROPERTY_UNIMPLEMENTED_MSR_ACTION:
-		*val = p->unimplemented_msr_ignore;
 		break;
 	case HV_PROPERTY_PROCESSOR_VENDOR:
 		*val = VENDOR_AMD;
@@ -126,9 +145,6 @@ static enum hv_status get(const struct partition *p, uint32_t code, uint64_t *va
 	case HV_PROPERTY_PROCESSOR_FEATURES1:
 		*val = 0;
 		break;
-	case HV_PROPERTY_GUEST_OS_ID:
-		*val = p->guest_os_id;
-		break;
 	default:
 		return HV_STATUS_UNKNOWN_PROPERTY;
 	}
@@ -138,49 +154,28 @@ static enum hv_status get(const struct partition *p, uint32_t code, uint64_t *va
 /* Always complete at once: the caller never waits for a completion message. */
 static enum hv_status set(struct partition *p, uint32_t code, uint64_t val)
 {
-	bool early = p->state == PARTITION_CREATED;
+	const struct kept *k = find(code);
 
+	if (k && k->highest) {
+		if (k->early && p->state != PARTITION_CREATED)
+			return HV_STATUS_INVALID_PARTITION_STATE;
+		if (val > k->highest)
+			return HV_STATUS_PROPERTY_VALUE_OUT_OF_RANGE;
+		memcpy((uint8_t *)p + k->offset, &val, sizeof(val));
+		return HV_STATUS_SUCCESS;
+	}
 	switch (code) {
-	case HV_PROPERTY_PRIVILEGE_FLAGS:
-		if (!early)
-			return HV_STATUS_INVALID_PARTITION_STATE;
-		p->privileges = val;
-		break;
-	case HV_PROPERTY_SYNTHETIC_PROC_FEATURES:
-		/* Asked for is not offered: guestcpuid.c has the last word. */
-		if (!early)
-			return HV_STATUS_INVALID_PARTITION_STATE;
-		p->synthetic_features = val;
-		break;
-	case HV_PROPERTY_SUSPEND:
-		p->suspend = val;
-		break;
 	case HV_PROPERTY_TIME_FREEZE:
 		if (val > 1)
 			return HV_STATUS_PROPERTY_VALUE_OUT_OF_RANGE;
 		guesttime_freeze(p, val);
-		break;
+		return HV_STATUS_SUCCESS;
 	case HV_PROPERTY_REFERENCE_TIME:
 		guesttime_set(p, val);
-		break;
-	case HV_PROPERTY_PROCESSORS_PER_SOCKET:
-		p->processors_per_socket = val;
-		break;
-	case HV_PROPERTY_GPA_PAGE_ACCESS_TRACKING:
-		/* The nested tables track always. */
-		if (val > 1)
-			return HV_STATUS_PROPERTY_VALUE_OUT_OF_RANGE;
-		p->access_tracking = val;
-		break;
-	case HV_PROPERTY_UNIMPLEMENTED_MSR_ACTION:
-		if (val > 1)
-			return HV_STATUS_PROPERTY_VALUE_OUT_OF_RANGE;
-		p->unimplemented_msr_ignore = val;
-		break;
+		return HV_STATUS_SUCCESS;
 	default:
 		return HV_STATUS_UNKNOWN_PROPERTY;
 	}
-	return HV_STATUS_SUCCESS;
 }
 
 enum hv_status hvcall_get_partition_property(struct hvcall *c)

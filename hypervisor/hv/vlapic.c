@@ -6,7 +6,6 @@
 #include "lib/mem.h"
 
 #define VERSION			0x50014		/* 6 LVT entries, integrated */
-#define LVT_MASKED		BIT32(16)
 #define LVT_TIMER_MODE(v)	(((v) >> 17) & 3u)
 #define TIMER_ONE_SHOT		0
 #define TIMER_PERIODIC		1
@@ -23,7 +22,7 @@ static const uint32_t lvt_mask[VLAPIC_LVTS] = {
 	[VLAPIC_LVT_LINT0] = 0x1a7ff,
 	[VLAPIC_LVT_LINT1] = 0x1a7ff,
 	[VLAPIC_LVT_ERROR] = 0x100ff,
-	[VLAPIC_LVT_CMCI] = LVT_MASKED,		/* absent: no vector in it */
+	[VLAPIC_LVT_CMCI] = VLAPIC_LVT_MASKED,		/* absent: no vector in it */
 };
 
 static int highest(const uint32_t set[8])
@@ -66,7 +65,7 @@ void vlapic_init(struct vp *vp)
 		.sipi_pending = a->sipi_pending, .sipi_vector = a->sipi_vector,
 	};
 	for (unsigned int i = 0; i < VLAPIC_LVTS; i++)
-		a->lvt[i] = LVT_MASKED;
+		a->lvt[i] = VLAPIC_LVT_MASKED;
 	a->eoi_vector = -1;
 	if (vlapic_x2apic(a))
 		a->ldr = x2apic_ldr(id);
@@ -116,7 +115,7 @@ static void error(struct vp *vp, uint32_t bit)
 	uint32_t lvt = a->lvt[VLAPIC_LVT_ERROR];
 
 	a->esr_latched |= bit;
-	if (!(lvt & LVT_MASKED) && (lvt & 0xff) >= 16)
+	if (!(lvt & VLAPIC_LVT_MASKED) && (lvt & 0xff) >= 16)
 		set_bit(a->irr, (uint8_t)lvt);
 }
 
@@ -209,7 +208,7 @@ static void timer_rearm(struct vp *vp, uint64_t now)
 	uint64_t period = timer_period(a);
 
 	a->deadline = 0;
-	if (a->lvt[VLAPIC_LVT_TIMER] & LVT_MASKED)
+	if (a->lvt[VLAPIC_LVT_TIMER] & VLAPIC_LVT_MASKED)
 		return;
 	switch (timer_mode(a)) {
 	case TIMER_DEADLINE:
@@ -275,10 +274,18 @@ void vlapic_set_tsc_offset(struct vp *vp, uint64_t offset)
 
 /* --- registers --- */
 
-static int lvt_index(unsigned int reg)
-{
-	return reg >= 0x320 && reg <= 0x370 ? (int)(reg - 0x320) >> 4 : -1;
-}
+/* Registers that are read as they are kept, from @reg on at steps of 16. */
+static const struct {
+	uint16_t reg;
+	uint8_t count, offset;
+} kept[] = {
+#define KEPT(reg_, n_, field_) { reg_, n_, offsetof(struct vlapic, field_) }
+	KEPT(0x080, 1, tpr), KEPT(0x0d0, 1, ldr), KEPT(0x0e0, 1, dfr), KEPT(0x0f0, 1, svr),
+	KEPT(0x100, 8, isr), KEPT(0x180, 8, tmr), KEPT(0x200, 8, irr), KEPT(0x280, 1, esr),
+	KEPT(0x300, 2, icr), KEPT(0x320, 6, lvt), KEPT(0x380, 1, initial_count),
+	KEPT(0x3e0, 1, divide),
+#undef KEPT
+};
 
 enum vlapic_todo vlapic_read(struct vp *vp, unsigned int reg, uint32_t *val)
 {
@@ -288,62 +295,31 @@ enum vlapic_todo vlapic_read(struct vp *vp, unsigned int reg, uint32_t *val)
 	switch (reg) {
 	case 0x020:
 		*val = vlapic_x2apic(a) ? a->id : a->id << 24;
-		break;
+		return VLAPIC_DONE;
 	case 0x030:
 		*val = VERSION;
-		break;
-	case 0x080:
-		*val = a->tpr;
-		break;
+		return VLAPIC_DONE;
 	case 0x090:	/* arbitration priority: absent on every processor with x2APIC */
 	case 0x0c0:	/* remote read */
-		break;
+		return VLAPIC_DONE;
 	case 0x0a0:
 		*val = vlapic_ppr(a);
-		break;
-	case 0x0d0:
-		*val = a->ldr;
-		break;
-	case 0x0e0:
-		*val = a->dfr;
-		break;
-	case 0x0f0:
-		*val = a->svr;
-		break;
-	case 0x100 ... 0x170:
-		*val = a->isr[(reg >> 4) & 7];
-		break;
-	case 0x180 ... 0x1f0:
-		*val = a->tmr[(reg >> 4) & 7];
-		break;
-	case 0x200 ... 0x270:
-		*val = a->irr[(reg >> 4) & 7];
-		break;
-	case 0x280:
-		*val = a->esr;
-		break;
-	case 0x300:
-		*val = (uint32_t)a->icr;
-		break;
-	case 0x310:
-		*val = (uint32_t)(a->icr >> 32);
-		break;
-	case 0x320 ... 0x370:
-		*val = a->lvt[lvt_index(reg)];
-		break;
-	case 0x380:
-		*val = a->initial_count;
-		break;
+		return VLAPIC_DONE;
 	case 0x390:
 		*val = timer_count(a, rdtsc());
-		break;
-	case 0x3e0:
-		*val = a->divide;
-		break;
+		return VLAPIC_DONE;
 	default:
-		return VLAPIC_BAD;
+		break;
 	}
-	return VLAPIC_DONE;
+	for (unsigned int i = 0; i < ARRAY_SIZE(kept); i++) {
+		unsigned int n = (reg - kept[i].reg) >> 4;
+
+		if (reg < kept[i].reg || n >= kept[i].count || (reg & 15))
+			continue;
+		memcpy(val, (const uint8_t *)a + kept[i].offset + n * sizeof(*val), sizeof(*val));
+		return VLAPIC_DONE;
+	}
+	return VLAPIC_BAD;
 }
 
 static void lvt_write(struct vp *vp, enum vlapic_lvt n, uint32_t val)
@@ -355,7 +331,7 @@ static void lvt_write(struct vp *vp, enum vlapic_lvt n, uint32_t val)
 		timer_settle(a, rdtsc());
 	val &= lvt_mask[n];
 	if (!(a->svr & VLAPIC_SVR_ENABLE))
-		val |= LVT_MASKED;
+		val |= VLAPIC_LVT_MASKED;
 	a->lvt[n] = val;
 	if (n != VLAPIC_LVT_TIMER)
 		return;
@@ -376,7 +352,7 @@ static void svr_write(struct vp *vp, uint32_t val)
 	if (a->svr & VLAPIC_SVR_ENABLE)
 		return;
 	for (unsigned int i = 0; i < VLAPIC_LVTS; i++)
-		a->lvt[i] |= LVT_MASKED;
+		a->lvt[i] |= VLAPIC_LVT_MASKED;
 	timer_rearm(vp, rdtsc());
 }
 
@@ -421,7 +397,7 @@ enum vlapic_todo vlapic_write(struct vp *vp, unsigned int reg, uint32_t val)
 		a->icr = (a->icr & 0xffffffff) | (uint64_t)val << 32;
 		break;
 	case 0x320 ... 0x370:
-		lvt_write(vp, (enum vlapic_lvt)lvt_index(reg), val);
+		lvt_write(vp, (enum vlapic_lvt)((reg - 0x320) >> 4), val);
 		break;
 	case 0x380:
 		if (timer_mode(a) == TIMER_DEADLINE)
@@ -505,27 +481,24 @@ enum vlapic_todo vlapic_msr_write(struct vp *vp, uint32_t msr, uint64_t val)
 bool vlapic_base_write(struct vp *vp, uint64_t val)
 {
 	struct vlapic *a = &vp->apic;
-	uint64_t mode = val & (APIC_BASE_X2APIC | APIC_BASE_ENABLE);
-	uint64_t old = a->base_msr & (APIC_BASE_X2APIC | APIC_BASE_ENABLE);
+	const uint64_t x2apic = APIC_BASE_X2APIC | APIC_BASE_ENABLE;
+	uint64_t mode = val & x2apic, old = a->base_msr & x2apic;
 
 	if (val & ~(0x000ffffffffff000ULL | mode | APIC_BASE_BSP))
 		return false;
 	/* SDM "x2APIC State Transitions": x2APIC alone is invalid, and only off leads back. */
-	if (mode == APIC_BASE_X2APIC)
-		return false;
-	if (old == (APIC_BASE_X2APIC | APIC_BASE_ENABLE) && mode == APIC_BASE_ENABLE)
-		return false;
-	if (old == 0 && mode == (APIC_BASE_X2APIC | APIC_BASE_ENABLE))
+	if (mode == APIC_BASE_X2APIC || (old == x2apic && mode == APIC_BASE_ENABLE) ||
+	    (old == 0 && mode == x2apic))
 		return false;
 
 	a->base_msr = val;
-	if (mode != old) {
-		if (vlapic_x2apic(a)) {
-			a->id = (uint32_t)vp->apic_id;
-			a->ldr = x2apic_ldr(a->id);
-		} else if (!mode) {
-			vlapic_init(vp);
-		}
+	if (mode == old)
+		return true;
+	if (mode == x2apic) {
+		a->id = (uint32_t)vp->apic_id;
+		a->ldr = x2apic_ldr(a->id);
+	} else if (!mode) {
+		vlapic_init(vp);
 	}
 	return true;
 }
@@ -542,30 +515,20 @@ void vlapic_get_state(struct vp *vp, struct hv_local_apic_state *s)
 		.ldr = a->ldr, .dfr = a->dfr, .spurious = a->svr,
 		.esr = a->esr,
 		.icr_high = (uint32_t)(a->icr >> 32), .icr_low = (uint32_t)a->icr,
-		.lvt_timer = a->lvt[VLAPIC_LVT_TIMER],
-		.lvt_thermal = a->lvt[VLAPIC_LVT_THERMAL],
-		.lvt_perfmon = a->lvt[VLAPIC_LVT_PERF],
-		.lvt_lint0 = a->lvt[VLAPIC_LVT_LINT0],
-		.lvt_lint1 = a->lvt[VLAPIC_LVT_LINT1],
-		.lvt_error = a->lvt[VLAPIC_LVT_ERROR],
-		.lvt_cmci = a->lvt[VLAPIC_LVT_CMCI],
 		.error_status = a->esr_latched,
 		.initial_count = a->initial_count,
 		.counter = timer_count(a, rdtsc()),
 		.divide = a->divide,
 	};
+	memcpy(s->lvt, a->lvt, sizeof(s->lvt));
 	memcpy(s->isr, a->isr, sizeof(s->isr));
 	memcpy(s->tmr, a->tmr, sizeof(s->tmr));
 	memcpy(s->irr, a->irr, sizeof(s->irr));
 }
 
-bool vlapic_set_state(struct vp *vp, const struct hv_local_apic_state *s)
+void vlapic_set_state(struct vp *vp, const struct hv_local_apic_state *s)
 {
 	struct vlapic *a = &vp->apic;
-	const uint32_t lvt[VLAPIC_LVTS] = {
-		s->lvt_timer, s->lvt_thermal, s->lvt_perfmon, s->lvt_lint0,
-		s->lvt_lint1, s->lvt_error, s->lvt_cmci,
-	};
 	uint64_t now = rdtsc();
 
 	a->id = vlapic_x2apic(a) ? s->id : s->id >> 24;
@@ -576,7 +539,7 @@ bool vlapic_set_state(struct vp *vp, const struct hv_local_apic_state *s)
 	a->esr_latched = s->error_status;
 	a->icr = (uint64_t)s->icr_high << 32 | (s->icr_low & 0xccfff);
 	for (unsigned int i = 0; i < VLAPIC_LVTS; i++)
-		a->lvt[i] = lvt[i] & lvt_mask[i];
+		a->lvt[i] = s->lvt[i] & lvt_mask[i];
 	memcpy(a->isr, s->isr, sizeof(a->isr));
 	memcpy(a->tmr, s->tmr, sizeof(a->tmr));
 	memcpy(a->irr, s->irr, sizeof(a->irr));
@@ -589,5 +552,4 @@ bool vlapic_set_state(struct vp *vp, const struct hv_local_apic_state *s)
 	timer_resume(a, MIN(s->counter, s->initial_count), now);
 	timer_settle(a, now);
 	timer_rearm(vp, now);
-	return true;
 }

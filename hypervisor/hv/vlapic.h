@@ -5,8 +5,7 @@
  * through MSRs 0x800 … 0x83f, one-shot, periodic and TSC-deadline timer.
  *
  * Functions marked (L) want the VP's lock held. Sending an IPI touches other
- * VPs, so an ICR write only returns the value; the caller hands it to
- * vlapic_ipi() without that lock.
+ * VPs, so a register access ends with vlapic_finish(), which drops that lock.
  */
 #ifndef HYPERVISOR_HV_VLAPIC_H
 #define HYPERVISOR_HV_VLAPIC_H
@@ -22,8 +21,9 @@ struct vp;
 #define APIC_BASE_ENABLE	BIT64(11)
 #define APIC_BASE_DEFAULT	0xfee00000ULL
 #define VLAPIC_SVR_ENABLE	BIT32(8)
+#define VLAPIC_LVT_MASKED	BIT32(16)
 
-enum vlapic_lvt {
+enum vlapic_lvt {	/* as in struct hv_local_apic_state */
 	VLAPIC_LVT_TIMER, VLAPIC_LVT_THERMAL, VLAPIC_LVT_PERF,
 	VLAPIC_LVT_LINT0, VLAPIC_LVT_LINT1, VLAPIC_LVT_ERROR, VLAPIC_LVT_CMCI,
 	VLAPIC_LVTS
@@ -63,14 +63,12 @@ void vlapic_init(struct vp *vp);
 
 static inline bool vlapic_x2apic(const struct vlapic *a)
 {
-	return (a->base_msr & (APIC_BASE_X2APIC | APIC_BASE_ENABLE)) ==
-	       (APIC_BASE_X2APIC | APIC_BASE_ENABLE);
+	return (a->base_msr & APIC_BASE_X2APIC) && (a->base_msr & APIC_BASE_ENABLE);
 }
 
 static inline bool vlapic_xapic(const struct vlapic *a)
 {
-	return (a->base_msr & (APIC_BASE_X2APIC | APIC_BASE_ENABLE)) ==
-	       APIC_BASE_ENABLE;
+	return !(a->base_msr & APIC_BASE_X2APIC) && (a->base_msr & APIC_BASE_ENABLE);
 }
 
 /*
@@ -79,7 +77,7 @@ static inline bool vlapic_xapic(const struct vlapic *a)
  */
 enum vlapic_todo {
 	VLAPIC_DONE = 0,
-	VLAPIC_SEND_IPI,		/* vlapic_ipi(vp, icr) */
+	VLAPIC_SEND_IPI,		/* as ICR says */
 	VLAPIC_BAD,			/* no such register: #GP for an MSR */
 };
 
@@ -119,12 +117,14 @@ bool vlapic_timer_poll(struct vp *vp, uint64_t host_tsc);
 
 /* State blob of GET/SET_VP_STATE. (L) */
 void vlapic_get_state(struct vp *vp, struct hv_local_apic_state *s);
-bool vlapic_set_state(struct vp *vp, const struct hv_local_apic_state *s);
+void vlapic_set_state(struct vp *vp, const struct hv_local_apic_state *s);
 
 /* --- vlapicbus.c: messages between local APICs; no lock held --- */
 
 /* Carry out ICR value @icr written by @vp. */
 void vlapic_ipi(struct vp *vp, uint64_t icr);
+/* What a register access has left to do; drops the VP's lock. False: VLAPIC_BAD. (L) */
+bool vlapic_finish(struct vp *vp, enum vlapic_todo todo);
 
 /*
  * Message of delivery mode @mode (0 fixed … 7 ExtINT) to @dest of partition

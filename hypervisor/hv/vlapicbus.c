@@ -75,11 +75,9 @@ bool vlapic_message(struct partition *p, unsigned int mode, bool level,
 
 	if (mode <= MODE_LOWEST && vector < 16)
 		return false;
-	lock_take(&p->lock);
-	for (unsigned int i = 0; i < p->vp_limit; i++) {
-		struct vp *vp = p->vp[i];
-
-		if (!vp || !addressed(&vp->apic, dest, logical))
+	lock_scope(&p->lock);
+	for_each_vp(vp, p) {
+		if (!addressed(&vp->apic, dest, logical))
 			continue;
 		found = true;
 		if (mode != MODE_LOWEST)
@@ -90,7 +88,6 @@ bool vlapic_message(struct partition *p, unsigned int mode, bool level,
 	}
 	if (least)
 		deliver(least, mode, level, vector);
-	lock_drop(&p->lock);
 	return found;
 }
 
@@ -113,15 +110,22 @@ void vlapic_ipi(struct vp *vp, uint64_t icr)
 		vlapic_message(p, mode, false, icr & ICR_LOGICAL, dest, vector);
 		return;
 	}
-	lock_take(&p->lock);
-	for (unsigned int i = 0; i < p->vp_limit; i++) {
-		struct vp *to = p->vp[i];
-
-		if (!to || (shorthand == 1 && to != vp) || (shorthand == 3 && to == vp))
-			continue;
-		deliver(to, mode, false, vector);
+	lock_scope(&p->lock);
+	for_each_vp(to, p) {
+		/* 1: self, 2: all, 3: all but self */
+		if (shorthand == 2 || (shorthand == 1) == (to == vp))
+			deliver(to, mode, false, vector);
 	}
-	lock_drop(&p->lock);
+}
+
+bool vlapic_finish(struct vp *vp, enum vlapic_todo todo)
+{
+	uint64_t icr = vp->apic.icr;
+
+	lock_drop(&vp->lock);
+	if (todo == VLAPIC_SEND_IPI)
+		vlapic_ipi(vp, icr);
+	return todo != VLAPIC_BAD;
 }
 
 /* --- from the root --- */
@@ -130,21 +134,14 @@ void vlapic_ipi(struct vp *vp, uint64_t icr)
 static void local_interrupt(struct partition *p, unsigned int n, bool logical,
 			    uint32_t dest, uint8_t vector)
 {
-	lock_take(&p->lock);
-	for (unsigned int i = 0; i < p->vp_limit; i++) {
-		struct vp *vp = p->vp[i];
-		uint32_t lvt;
-		unsigned int mode;
+	lock_scope(&p->lock);
+	for_each_vp(vp, p) {
+		uint32_t lvt = vp->apic.lvt[VLAPIC_LVT_LINT0 + n];
+		unsigned int mode = lvt >> 8 & 7;
 
-		if (!vp || !addressed(&vp->apic, dest, logical))
-			continue;
-		lvt = vp->apic.lvt[VLAPIC_LVT_LINT0 + n];
-		if (lvt & BIT32(16))
-			continue;
-		mode = lvt >> 8 & 7;
-		deliver(vp, mode, false, mode == MODE_EXTINT ? vector : (uint8_t)lvt);
+		if (addressed(&vp->apic, dest, logical) && !(lvt & VLAPIC_LVT_MASKED))
+			deliver(vp, mode, false, mode == MODE_EXTINT ? vector : (uint8_t)lvt);
 	}
-	lock_drop(&p->lock);
 }
 
 enum hv_status hvcall_assert_virtual_interrupt(struct hvcall *c)
@@ -183,17 +180,10 @@ enum hv_status hvcall_assert_virtual_interrupt(struct hvcall *c)
 /* A PIC has withdrawn its request: forget an ExtINT nobody has taken yet. */
 enum hv_status hvcall_clear_virtual_interrupt(struct hvcall *c)
 {
-	struct partition *p = c->partition;
-
-	lock_scope(&p->lock);
-	for (unsigned int i = 0; i < p->vp_limit; i++) {
-		struct vp *vp = p->vp[i];
-
-		if (!vp)
-			continue;
-		lock_take(&vp->lock);
+	lock_scope(&c->partition->lock);
+	for_each_vp(vp, c->partition) {
+		lock_scope(&vp->lock);
 		vp->apic.extint_pending = false;
-		lock_drop(&vp->lock);
 	}
 	return HV_STATUS_SUCCESS;
 }

@@ -100,25 +100,21 @@ static void reset_common(struct vp *vp)
 	v->flush = 1;
 }
 
-void vp_reset(struct vp *vp)
+/* Architectural reset ("after power-up") of a VP that is all zeros otherwise. */
+static void power_up(struct vp *vp)
 {
 	struct vcpu *v = &vp->cpu;
 
 	reset_common(vp);
 	v->cr0 = 0x60000010;
 	v->xcr0 = 1;
-	v->kernel_gs_base = 0;
-	v->star = v->lstar = v->cstar = v->sfmask = 0;
-	v->sysenter_cs = v->sysenter_esp = v->sysenter_eip = 0;
 	v->pat = 0x0007040600070406;
-	v->tsc_aux = 0;
 	/* The guest's TSC starts at 0 with its partition, on all VPs alike. */
 	v->tsc_offset = 0 - vp->partition->tsc_base;
 	vp->misc_enable = 1;
 	fpu_reset(v);
 	vlapic_reset(vp);
 	guestsynic_reset(vp);
-	vp->halted = false;
 	vp->wait_sipi = vp->index != 0;
 }
 
@@ -202,7 +198,7 @@ static struct vp *create(struct partition *p, uint32_t index)
 	vp->signal.vp_index = index;
 	vp->cpu.host = cpu_this();
 	vcpu_create(&vp->cpu, vmcb, xsave, gpa_table(p));
-	vp_reset(vp);
+	power_up(vp);
 	return vp;
 
 put_vmcb:

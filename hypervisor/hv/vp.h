@@ -99,9 +99,7 @@ void vp_drop(struct vp *vp);
 /* The hardware timer follows the local APIC's next expiry. run_lock held. */
 void vp_sync_timer(struct vp *vp);
 
-/* Architectural reset (processor state "after power-up"). run_lock held. */
-void vp_reset(struct vp *vp);
-/* The INIT and SIPI parts of it. run_lock held. */
+/* What INIT and SIPI make of a processor. run_lock held. */
 void vp_init_signal(struct vp *vp);
 void vp_start(struct vp *vp, uint8_t sipi_vector);
 

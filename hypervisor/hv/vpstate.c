@@ -82,7 +82,7 @@ enum hv_status hvcall_set_vp_state(struct hvcall *c)
 	switch (in->type) {
 	case HV_VP_STATE_LAPIC:
 		lock_take(&vp->lock);
-		ok = vlapic_set_state(vp, (const void *)copy);
+		vlapic_set_state(vp, (const void *)copy);
 		lock_drop(&vp->lock);
 		break;
 	case HV_VP_STATE_XSAVE:

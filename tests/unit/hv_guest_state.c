@@ -318,8 +318,8 @@ static void test_lapic_blob(void **state)
 	(void)state;
 	assert_int_equal(vp_state(hvcall_get_vp_state, HV_VP_STATE_LAPIC, pfn), 0);
 	assert_int_equal(s->version, 0x50014);
-	s->lvt_lint0 = 0x700;		/* ExtINT, as QEMU sets it */
-	s->lvt_lint1 = 0x400;
+	s->lvt[VLAPIC_LVT_LINT0] = 0x700;		/* ExtINT, as QEMU sets it */
+	s->lvt[VLAPIC_LVT_LINT1] = 0x400;
 	assert_int_equal(vp_state(hvcall_set_vp_state, HV_VP_STATE_LAPIC, pfn), 0);
 	assert_int_equal(vp->apic.lvt[VLAPIC_LVT_LINT0], 0x700);
 	assert_int_equal(vp_state(hvcall_get_vp_state, 0x80000099, pfn),
@@ -348,7 +348,7 @@ static void test_timer_of_a_sleeper(void **state)
 	assert_null(rig_timer);
 
 	assert_int_equal(vp_state(hvcall_get_vp_state, HV_VP_STATE_LAPIC, pfn), 0);
-	s->lvt_timer = 0x40042;	/* TSC deadline */
+	s->lvt[VLAPIC_LVT_TIMER] = 0x40042;	/* TSC deadline */
 	assert_int_equal(vp_state(hvcall_set_vp_state, HV_VP_STATE_LAPIC, pfn), 0);
 	vlapic_tsc_deadline_write(vp, rdtsc() + vp->cpu.tsc_offset + BIT64(50));
 
@@ -366,7 +366,7 @@ static void test_timer_of_a_sleeper(void **state)
 
 	assert_int_equal(rig_dispatch(vp, 0).dispatch_state, HV_VP_DISPATCH_STATE_BLOCKED);
 	rig_timer = NULL;
-	s->lvt_timer = 0x43; /* one shot */
+	s->lvt[VLAPIC_LVT_TIMER] = 0x43; /* one shot */
 	s->initial_count = s->counter = 0x40000000;
 	assert_int_equal(vp_state(hvcall_set_vp_state, HV_VP_STATE_LAPIC, pfn), 0);
 	assert_ptr_equal(rig_timer, &vp->timer);

@@ -240,8 +240,8 @@ struct hv_local_apic_state {
 	uint32_t id, version, ldr, dfr, spurious;
 	uint32_t isr[8], tmr[8], irr[8];
 	uint32_t esr, icr_high, icr_low;
-	uint32_t lvt_timer, lvt_thermal, lvt_perfmon, lvt_lint0, lvt_lint1;
-	uint32_t lvt_error, lvt_cmci, error_status;
+	uint32_t lvt[7];	/* timer, thermal, performance, LINT0, LINT1, error, CMCI */
+	uint32_t error_status;
 	uint32_t initial_count, counter, divide;
 	uint32_t remote_read;
 };
