@@ -160,9 +160,9 @@ bool cpus_create(void)
 	if (!cpu_create(self))
 		return false;
 	for (unsigned int i = 0; i < boot_info.processor_count; i++) {
-		if (boot_info.processor[i].apic_id == self)
+		if (boot_info.apic_id[i] == self)
 			continue;
-		if (cpu_count == HV_CPUS_MAX || !cpu_create(boot_info.processor[i].apic_id))
+		if (cpu_count == HV_CPUS_MAX || !cpu_create(boot_info.apic_id[i]))
 			return false;
 	}
 	return true;
@@ -235,7 +235,7 @@ static bool wait_ready(const struct cpu *cpu, uint64_t until)
 
 bool cpus_start(void (*entry)(struct cpu *cpu))
 {
-	uint32_t vector = (uint32_t)(boot_info.trampoline >> PAGE_SHIFT);
+	uint64_t sipi = ICR_SIPI | boot_info.trampoline >> PAGE_SHIFT;
 	uint64_t until;
 
 	if (cpu_count == 1)
@@ -250,12 +250,11 @@ bool cpus_start(void (*entry)(struct cpu *cpu))
 	for (unsigned int n = 0; n < 2; n++) {
 		for (unsigned int i = 1; i < cpu_count; i++) {
 			if (!cpus[i]->ready)
-				lapic_icr_write((uint64_t)cpus[i]->apic_id << 32 | ICR_SIPI |
-						vector);
+				lapic_icr_write((uint64_t)cpus[i]->apic_id << 32 | sipi);
 		}
 		clock_delay_us(SIPI_WAIT_US);
 	}
-	until = rdtsc() + clock_tsc_hz() / 1000000 * READY_WAIT_US;
+	until = rdtsc() + clock_ticks_of_us(READY_WAIT_US);
 	for (unsigned int i = 1; i < cpu_count; i++) {
 		if (wait_ready(cpus[i], until))
 			continue;

@@ -9,21 +9,15 @@
 
 #include "base/base.h"
 
-#define HV_CPUS_MAX	      64
-#define HV_RUNTIME_RANGES_MAX 64
-#define HV_RAM_RANGES_MAX     128
+#define HV_CPUS_MAX	   64
+#define HV_RAM_RANGES_MAX  128
 
 /* Private pages: tables and per-CPU state; below 4 GiB (a starting AP loads CR3 in 32 bits). */
-#define HV_POOL_SIZE	      (UINT64_C(8) << 20)
+#define HV_POOL_SIZE	   (UINT64_C(8) << 20)
 /* At most, for tables of the root: 128 GiB could be cut into small pages. */
-#define HV_POOL_TABLES_MAX    (UINT64_C(256) << 20)
+#define HV_POOL_TABLES_MAX (UINT64_C(256) << 20)
 
 struct mshv_launch_return; /* abi/mshv_efi.h */
-
-struct boot_processor {
-	uint32_t apic_id;
-	uint32_t acpi_uid;
-};
 
 struct boot_range {
 	uint64_t base; /* physical, bytes */
@@ -45,14 +39,10 @@ struct boot_info {
 	struct boot_range ram[HV_RAM_RANGES_MAX];
 
 	unsigned int processor_count; /* enabled in the MADT, in MADT order */
-	struct boot_processor processor[HV_CPUS_MAX];
+	uint32_t apic_id[HV_CPUS_MAX];
 
 	uint16_t pm1a_cnt, pm1b_cnt; /* FADT ports, 0 if absent */
 	uint16_t pm_timer;	     /* FADT port, 0 if absent */
-	uint64_t rsdp;
-
-	unsigned int runtime_count; /* UEFI runtime ranges registered by the stub */
-	struct boot_range runtime[HV_RUNTIME_RANGES_MAX];
 };
 
 /* First byte above RAM, which may be far below reserved ranges. */
@@ -112,6 +102,8 @@ void hv_launch_enter(void *context, struct mshv_launch_return *ret);
  * after a failed launch. No firmware is used; bootstrap processor only.
  */
 void launch_message(const char *format, ...) __printf(1, 2);
+/* "rootstock: @why: hypervisor not started" */
+void launch_refused(const char *why);
 const uint16_t *launch_message_next(uint64_t *cursor);
 
 /*

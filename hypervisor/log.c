@@ -36,10 +36,7 @@ static void emit(const char *text, size_t size, bool serial)
 	}
 }
 
-static void log_text(const char *fmt, va_list ap, bool locked, bool serial)
-	__attribute__((format(printf, 1, 0)));
-
-static void log_text(const char *fmt, va_list ap, bool locked, bool serial)
+static __printf(1, 0) void log_text(const char *fmt, va_list ap, bool locked, bool serial)
 {
 	char line[LOG_LINE];
 	size_t n = fmt_vprint(line, sizeof(line) - 1, fmt, ap);

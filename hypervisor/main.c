@@ -133,7 +133,7 @@ static void say_why(enum launch_status status)
 	};
 
 	if (status < ARRAY_SIZE(reasons) && reasons[status])
-		launch_message("rootstock: %s: hypervisor not started", reasons[status]);
+		launch_refused(reasons[status]);
 	log_line("hypervisor: launch failed (status %u)", status);
 }
 

@@ -124,8 +124,7 @@ static uint16_t read_port(const struct table *fadt, uint32_t field, uint32_t ext
 /* Linux as root sends interrupts of devices to a plain 8-bit destination; 255 is all. */
 #define APIC_ID_MAX 254u
 
-static efi_status_t add_processor(struct boot_info *info, uint32_t apic_id, uint32_t acpi_uid,
-				  uint32_t flags)
+static efi_status_t add_processor(struct boot_info *info, uint32_t apic_id, uint32_t flags)
 {
 	if ((flags & MADT_ENABLED) == 0)
 		return EFI_SUCCESS;
@@ -141,10 +140,7 @@ static efi_status_t add_processor(struct boot_info *info, uint32_t apic_id, uint
 			apic_id, APIC_ID_MAX);
 		return EFI_UNSUPPORTED;
 	}
-	info->processor[info->processor_count++] = (struct boot_processor){
-		.apic_id = apic_id,
-		.acpi_uid = acpi_uid,
-	};
+	info->apic_id[info->processor_count++] = apic_id;
 	return EFI_SUCCESS;
 }
 
@@ -161,16 +157,15 @@ static efi_status_t read_processors(const struct table *madt, struct boot_info *
 		if (size < 2 || size > madt->length - at)
 			break;
 		if (entry[0] == MADT_LOCAL_APIC && size >= MADT_LOCAL_APIC_SIZE)
-			status = add_processor(info, entry[3], entry[2], get32(entry + 4));
+			status = add_processor(info, entry[3], get32(entry + 4));
 		else if (entry[0] == MADT_LOCAL_X2APIC && size >= MADT_LOCAL_X2APIC_SIZE)
-			status = add_processor(info, get32(entry + 4), get32(entry + 12),
-					       get32(entry + 8));
+			status = add_processor(info, get32(entry + 4), get32(entry + 8));
 		if (efi_failed(status))
 			return status;
 		at += size;
 	}
 	if (info->processor_count == 0) {
-		launch_message("rootstock: ACPI MADT lists no processor: hypervisor not started");
+		launch_refused("ACPI MADT lists no processor");
 		return EFI_UNSUPPORTED;
 	}
 	return EFI_SUCCESS;
@@ -179,21 +174,21 @@ static efi_status_t read_processors(const struct table *madt, struct boot_info *
 efi_status_t acpi_read(const void *rsdp, struct boot_info *info)
 {
 	struct table root, fadt, madt;
+	const char *missing;
 	uint32_t width;
 
-	if (rsdp == NULL || !open_root(rsdp, &root, &width)) {
-		launch_message("rootstock: no valid ACPI root table: hypervisor not started");
+	if (rsdp == NULL || !open_root(rsdp, &root, &width))
+		missing = "no valid ACPI root table";
+	else if (!find_table(&root, width, "APIC", &madt))
+		missing = "no valid ACPI MADT";
+	else if (!find_table(&root, width, "FACP", &fadt))
+		missing = "no valid ACPI FADT";
+	else
+		missing = NULL;
+	if (missing) {
+		launch_refused(missing);
 		return EFI_UNSUPPORTED;
 	}
-	if (!find_table(&root, width, "APIC", &madt)) {
-		launch_message("rootstock: no valid ACPI MADT: hypervisor not started");
-		return EFI_UNSUPPORTED;
-	}
-	if (!find_table(&root, width, "FACP", &fadt)) {
-		launch_message("rootstock: no valid ACPI FADT: hypervisor not started");
-		return EFI_UNSUPPORTED;
-	}
-	info->rsdp = (uintptr_t)rsdp;
 	info->pm1a_cnt = read_port(&fadt, FADT_PM1A_CNT, FADT_X_PM1A_CNT);
 	info->pm1b_cnt = read_port(&fadt, FADT_PM1B_CNT, FADT_X_PM1B_CNT);
 	info->pm_timer = read_port(&fadt, FADT_PM_TIMER, FADT_X_PM_TIMER);

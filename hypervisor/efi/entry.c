@@ -30,18 +30,15 @@ static const void *find_rsdp(const struct efi_system_table *system)
 static efi_status_t prepare(struct efi_system_table *system)
 {
 	struct processor_facts facts = processor_read();
-	efi_status_t status;
+	efi_status_t status = processor_check(&facts);
 
-	status = processor_check(&facts);
-	if (efi_failed(status))
-		return status;
-	status = acpi_read(find_rsdp(system), &boot_info);
-	if (efi_failed(status))
-		return status;
-	status = memory_describe(system->boot, &boot_info);
-	if (efi_failed(status))
-		return status;
-	return memory_take(system->boot, &boot_info);
+	if (!efi_failed(status))
+		status = acpi_read(find_rsdp(system), &boot_info);
+	if (!efi_failed(status))
+		status = memory_describe(system->boot, &boot_info);
+	if (!efi_failed(status))
+		status = memory_take(system->boot, &boot_info);
+	return status;
 }
 
 static efi_status_t read_options(const struct hvloader_info *loader)

@@ -73,8 +73,7 @@ efi_status_t memory_take(struct efi_boot_services *services, struct boot_info *i
 					  &info->trampoline);
 	if (efi_failed(status)) {
 		info->trampoline = 0;
-		launch_message(
-			"rootstock: no free page below 640 KiB to start processors: hypervisor not started");
+		launch_refused("no free page below 640 KiB to start processors");
 		memory_give_back(services, info);
 	}
 	return status;

@@ -31,6 +31,11 @@ void launch_message(const char *format, ...)
 		text[used++] = (uint8_t)line[i];
 }
 
+void launch_refused(const char *why)
+{
+	launch_message("rootstock: %s: hypervisor not started", why);
+}
+
 const uint16_t *launch_message_next(uint64_t *cursor)
 {
 	const uint16_t *line;

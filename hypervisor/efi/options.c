@@ -45,22 +45,14 @@ static bool refusal(const char **at)
 	return true;
 }
 
-static size_t length(const char *text)
+/* Behind @name, with which @line begins; NULL: it does not. */
+static const char *behind(const char *line, const char *name)
 {
-	size_t n = 0;
-
-	while (text[n])
-		n++;
-	return n;
-}
-
-static bool starts_with(const char *line, const char *name)
-{
-	size_t n = 0;
-
-	while (name[n] && line[n] == name[n])
-		n++;
-	return !name[n];
+	for (; *name; name++, line++) {
+		if (*line != *name)
+			return NULL;
+	}
+	return line;
 }
 
 static bool ended(const char *at)
@@ -71,15 +63,14 @@ static bool ended(const char *at)
 /* One word behind its "hv.". */
 static bool word(const char *at)
 {
-	if (starts_with(at, "refuse=")) {
-		at += length("refuse=");
-		return refusal(&at) && ended(at);
-	}
+	const char *value = behind(at, "refuse=");
+
+	if (value)
+		return refusal(&value) && ended(value);
 	for (unsigned int i = 0; i < ARRAY_SIZE(numbers); i++) {
-		if (starts_with(at, numbers[i].name)) {
-			at += length(numbers[i].name);
-			return number(&at, numbers[i].value) && ended(at);
-		}
+		value = behind(at, numbers[i].name);
+		if (value)
+			return number(&value, numbers[i].value) && ended(value);
 	}
 	return false;
 }
@@ -91,7 +82,7 @@ bool options_read(const char *line, const char **bad)
 	for (char before = ' '; *line; before = *line++) {
 		if (*line == '"')
 			quoted = !quoted;
-		if (before == ' ' && !quoted && starts_with(line, "hv.") && !word(line + 3)) {
+		if (before == ' ' && !quoted && behind(line, "hv.") && !word(line + 3)) {
 			*bad = line;
 			return false;
 		}

@@ -15,43 +15,19 @@ static efi_status_t init_status;
 
 static void get_marks(struct map_mark marks[MARK_COUNT])
 {
-	marks[0] = (struct map_mark){
-		.range = boot_info.image,
-		/* efi/ and the resident part are one image */
-		.attribute = MSHV_MEMORY_HYPERVISOR | MSHV_MEMORY_LOADER,
-	};
-	marks[1] = (struct map_mark){
-		.range = boot_info.pool,
-		.attribute = MSHV_MEMORY_HYPERVISOR,
-	};
-	marks[2] = (struct map_mark){
-		.range = { boot_info.trampoline, PAGE_SIZE },
-		.attribute = MSHV_MEMORY_HYPERVISOR,
-	};
+	/* efi/ and the resident part are one image */
+	marks[0] = (struct map_mark){ boot_info.image,
+				      MSHV_MEMORY_HYPERVISOR | MSHV_MEMORY_LOADER };
+	marks[1] = (struct map_mark){ boot_info.pool, MSHV_MEMORY_HYPERVISOR };
+	marks[2] = (struct map_mark){ { boot_info.trampoline, PAGE_SIZE }, MSHV_MEMORY_HYPERVISOR };
 }
 
+/* UEFI runtime memory: the root's nested tables map all there is, it needs no note. */
 static uint64_t EFIAPI register_range(uint64_t base_page, uint64_t page_count)
 {
-	struct boot_range range = {
-		.base = base_page * PAGE_SIZE,
-		.size = page_count * PAGE_SIZE,
-	};
-
 	if (page_count == 0 || base_page > UINT64_MAX / PAGE_SIZE ||
 	    page_count > UINT64_MAX / PAGE_SIZE - base_page)
 		return EFI_INVALID_PARAMETER;
-	/* The stub repeats itself when its memory map was stale. */
-	for (unsigned int i = 0; i < boot_info.runtime_count; i++) {
-		if (boot_info.runtime[i].base == range.base &&
-		    boot_info.runtime[i].size == range.size)
-			return EFI_SUCCESS;
-	}
-	if (boot_info.runtime_count == HV_RUNTIME_RANGES_MAX) {
-		launch_message("rootstock: more than %d UEFI runtime ranges",
-			       HV_RUNTIME_RANGES_MAX);
-		return EFI_OUT_OF_RESOURCES;
-	}
-	boot_info.runtime[boot_info.runtime_count++] = range;
 	return EFI_SUCCESS;
 }
 

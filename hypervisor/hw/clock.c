@@ -187,7 +187,7 @@ void clock_tsc_page(uint64_t *out_scale, int64_t *out_offset)
 
 void clock_delay_us(uint32_t us)
 {
-	uint64_t until = rdtsc() + mul_div(us, tsc_hz, 1000000);
+	uint64_t until = rdtsc() + clock_ticks_of_us(us);
 
 	while (rdtsc() < until)
 		cpu_relax();
