@@ -1,36 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* The processor's instructions and model-specific registers by name. AMD64 APM vol. 2, 3. */
+/* The processor's instructions by name. AMD64 APM vol. 2, 3. */
 #ifndef HYPERVISOR_X86_H
 #define HYPERVISOR_X86_H
 
 #include "base/base.h"
-
-#define MSR_APIC_BASE		0x0000001bu
-#define MSR_TSC			0x00000010u
-#define MSR_TSC_ADJUST		0x0000003bu
-#define MSR_PRED_CMD		0x00000049u
-#define PRED_CMD_IBPB		BIT64(0)
-#define MSR_MCG_STATUS		0x0000017au
-#define MCG_STATUS_RIPV		BIT64(0)
-#define MSR_PAT			0x00000277u
-#define MSR_TSC_DEADLINE	0x000006e0u
-#define MSR_X2APIC		0x00000800u	/* + MMIO offset / 16 */
-#define MSR_EFER		0xc0000080u
-#define MSR_FS_BASE		0xc0000100u
-#define MSR_GS_BASE		0xc0000101u
-#define MSR_TSC_RATIO		0xc0000104u
-#define MSR_VM_CR		0xc0010114u
-#define MSR_IGNNE		0xc0010115u
-#define MSR_VM_HSAVE_PA		0xc0010117u
-#define MSR_SVM_KEY		0xc0010118u
-
-#define APIC_BASE_BSP		BIT64(8)
-#define APIC_BASE_X2APIC	BIT64(10)
-#define APIC_BASE_ENABLE	BIT64(11)
-#define APIC_BASE_ADDRESS	0x000ffffffffff000ull
-
-#define VM_CR_SVMDIS		BIT64(4)
-#define VM_CR_LOCK		BIT64(3)
+#include "hypervisor/msr.h"
 
 struct cpuid {
 	uint32_t eax, ebx, ecx, edx;

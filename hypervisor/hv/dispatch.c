@@ -120,7 +120,7 @@ static enum next exit_memory(struct vp *vp, const struct vcpu_exit *e)
 	struct insn insn;
 
 	apic = vlapic_xapic(&vp->apic) && !e->memory.table_walk && !e->memory.execute &&
-	       (gpa & PAGE_MASK) == (vp->apic.base_msr & 0x000ffffffffff000ULL);
+	       (gpa & PAGE_MASK) == (vp->apic.base_msr & APIC_BASE_ADDRESS);
 	if (!apic) {
 		switch (gpa_probe(p, gpa, e->memory.write, e->memory.execute)) {
 		case GPA_OK:

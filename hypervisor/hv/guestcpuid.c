@@ -250,7 +250,7 @@ static const struct shown {
 
 static void filtered(struct vp *vp, uint32_t leaf, uint32_t subleaf, uint32_t out[4])
 {
-	memset(out, 0, 4 * sizeof(*out));
+	out[EAX] = out[EBX] = out[ECX] = out[EDX] = 0;
 	if (leaf >= 0x40000000 && leaf <= 0x400000ff) {
 		synthetic(vp->partition, leaf, out);
 		return;

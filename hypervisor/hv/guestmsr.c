@@ -11,6 +11,7 @@
 #include "hypervisor/hv/vpregs.h"
 #include "hypervisor/hw/clock.h"
 #include "hypervisor/log.h"
+#include "hypervisor/msr.h"
 #include "lib/mem.h"
 
 /* --- synthetic MSRs: TLFS "Synthetic MSRs" --- */
@@ -193,7 +194,7 @@ bool guestmsr_get(struct vp *vp, uint32_t msr, uint64_t *val)
 
 bool guestmsr_read(struct vp *vp, uint32_t msr, uint64_t *val)
 {
-	if (msr >= MSR_X2APIC_FIRST && msr <= MSR_X2APIC_LAST) {
+	if (msr >= MSR_X2APIC && msr <= MSR_X2APIC_LAST) {
 		lock_scope(&vp->lock);
 		return vlapic_msr_read(vp, msr, val) != VLAPIC_BAD;
 	}
@@ -239,7 +240,7 @@ bool guestmsr_write(struct vp *vp, uint32_t msr, uint64_t val)
 	const struct vp_register *r;
 	uint32_t n;
 
-	if (msr >= MSR_X2APIC_FIRST && msr <= MSR_X2APIC_LAST) {
+	if (msr >= MSR_X2APIC && msr <= MSR_X2APIC_LAST) {
 		lock_take(&vp->lock);
 		return vlapic_finish(vp, vlapic_msr_write(vp, msr, val));
 	}

@@ -484,7 +484,7 @@ bool vlapic_base_write(struct vp *vp, uint64_t val)
 	const uint64_t x2apic = APIC_BASE_X2APIC | APIC_BASE_ENABLE;
 	uint64_t mode = val & x2apic, old = a->base_msr & x2apic;
 
-	if (val & ~(0x000ffffffffff000ULL | mode | APIC_BASE_BSP))
+	if (val & ~(APIC_BASE_ADDRESS | mode | APIC_BASE_BSP))
 		return false;
 	/* SDM "x2APIC State Transitions": x2APIC alone is invalid, and only off leads back. */
 	if (mode == APIC_BASE_X2APIC || (old == x2apic && mode == APIC_BASE_ENABLE) ||

@@ -12,13 +12,11 @@
 
 #include "abi/hv/register.h"
 #include "base/base.h"
+#include "hypervisor/msr.h"
 
 struct partition;
 struct vp;
 
-#define APIC_BASE_BSP		BIT64(8)
-#define APIC_BASE_X2APIC	BIT64(10)
-#define APIC_BASE_ENABLE	BIT64(11)
 #define APIC_BASE_DEFAULT	0xfee00000ULL
 #define VLAPIC_SVR_ENABLE	BIT32(8)
 #define VLAPIC_LVT_MASKED	BIT32(16)

@@ -2,8 +2,8 @@
 #include "hypervisor/hv/vpregs.h"
 
 #include "abi/hv/msr.h"
-#include "hypervisor/hv/guestmsr.h"
 #include "hypervisor/hv/vp.h"
+#include "hypervisor/msr.h"
 
 #define NONE VPREGS_NONE
 #define VMM  VPREGS_VMM

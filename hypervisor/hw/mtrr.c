@@ -4,11 +4,8 @@
 #include "hypervisor/x86.h"
 
 #define CPUID1_EDX_MTRR	  BIT32(12)
-#define MSR_MTRR_CAP	  0x0fe
 #define MTRR_CAP_COUNT	  0xffu
 #define MTRR_CAP_FIXED	  BIT32(8)
-#define MSR_MTRR_VARIABLE 0x200 /* base, mask, base, mask, … */
-#define MSR_MTRR_DEF_TYPE 0x2ff
 #define MTRR_DEF_ENABLE	  BIT64(11)
 #define VARIABLE_MAX	  32u /* MSRs; 200h to 21Fh are set aside */
 #define CR0_CD		  BIT64(30)
@@ -33,7 +30,7 @@ void mtrr_save(void)
 	saved.variable_count = MIN((unsigned int)(cap & MTRR_CAP_COUNT) * 2, VARIABLE_MAX);
 	saved.fixed_count = cap & MTRR_CAP_FIXED ? ARRAY_SIZE(fixed_msrs) : 0;
 	for (unsigned int i = 0; i < saved.variable_count; i++)
-		saved.variable[i] = rdmsr(MSR_MTRR_VARIABLE + i);
+		saved.variable[i] = rdmsr(MSR_MTRR_PHYS_BASE0 + i);
 	for (unsigned int i = 0; i < saved.fixed_count; i++)
 		saved.fixed[i] = rdmsr(fixed_msrs[i]);
 	saved.def_type = rdmsr(MSR_MTRR_DEF_TYPE);
@@ -58,7 +55,7 @@ void mtrr_load(void)
 	caches_flush();
 	wrmsr(MSR_MTRR_DEF_TYPE, saved.def_type & ~MTRR_DEF_ENABLE);
 	for (unsigned int i = 0; i < saved.variable_count; i++)
-		wrmsr(MSR_MTRR_VARIABLE + i, saved.variable[i]);
+		wrmsr(MSR_MTRR_PHYS_BASE0 + i, saved.variable[i]);
 	for (unsigned int i = 0; i < saved.fixed_count; i++)
 		wrmsr(fixed_msrs[i], saved.fixed[i]);
 	wrmsr(MSR_PAT, saved.pat);

@@ -12,7 +12,6 @@
 #define CPUID_XSAVES BIT32(3)  /* 0xd.1, EAX */
 #define CPUID_RDTSCP BIT32(27) /* 0x80000001, EDX */
 #define MSR_XSS	     0xda0u
-#define MSR_TSC_AUX  0xc0000103u
 #define CR0_TS	     BIT64(3)
 #define CR4_OSFXSR   BIT64(9)
 #define XSAVE_BV     512 /* XSTATE_BV's place in the area */
