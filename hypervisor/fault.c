@@ -13,7 +13,7 @@ void fault_done(enum fault kind)
 
 	trace(HV_TRACE_FAULT, 1, 0, kind, n, 0);
 	if (!(n & (n - 1)))
-		log_line("fault: %s (%llu)", name[kind], (unsigned long long)n);
+		log_line("fault: %s (%llu)", name[kind], LLU(n));
 }
 
 enum hv_status fault_refuse(uint16_t code)

@@ -60,8 +60,7 @@ static enum launch_status clocks_create(void)
 	clock_init(boot_info.pm_timer);
 	power_init(boot_info.pm1a_cnt, boot_info.pm1b_cnt);
 	log_line("hypervisor: clocks (TSC %llu kHz, local APIC timer %llu kHz)",
-		 (unsigned long long)clock_tsc_hz() / 1000,
-		 (unsigned long long)clock_apic_hz() / 1000);
+		 LLU(clock_tsc_hz()) / 1000, LLU(clock_apic_hz()) / 1000);
 	return LAUNCH_OK;
 }
 
@@ -154,8 +153,8 @@ void hv_launch(struct launch_context *ctx, struct mshv_launch_return *ret)
 			svm_disable();
 		return;
 	}
-	log_line("hypervisor: root partition continues at %#llx (TSC %llu)",
-		 (unsigned long long)ctx->rip, (unsigned long long)rdtsc());
+	log_line("hypervisor: root partition continues at %#llx (TSC %llu)", LLU(ctx->rip),
+		 LLU(rdtsc()));
 	log_serial_off();
 	root_resume(cpus[0]);
 }

@@ -24,7 +24,6 @@ struct trap_frame {
 __noreturn void trap_panic(const struct trap_frame *f);
 
 #define REPLAY_BYTES 3000u
-#define LLU(x)	     ((unsigned long long)(x))
 
 static volatile uint32_t panicking;
 static uint32_t log_end; /* where the log was when it began */

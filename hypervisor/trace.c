@@ -6,10 +6,8 @@
 #include "hypervisor/log.h"
 #include "hypervisor/mem/pages.h"
 #include "hypervisor/options.h"
-#include "lib/mem.h"
 
 #define PANIC_EVENTS 12u
-#define LLU(x)	     ((unsigned long long)(x))
 
 bool trace_on;
 

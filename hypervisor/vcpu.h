@@ -206,6 +206,12 @@ static inline void vcpu_skip(struct vcpu *v, unsigned int len)
 	v->interrupt_shadow = false;
 }
 
+/* A 64-bit value in two registers, as EDX:EAX. */
+static inline uint64_t vcpu_pair(const struct vcpu *v, enum vcpu_gpr high, enum vcpu_gpr low)
+{
+	return v->gpr[high] << 32 | (uint32_t)v->gpr[low];
+}
+
 static inline void vcpu_inject(struct vcpu *v, uint8_t vector, bool has_error,
 			       uint32_t error)
 {

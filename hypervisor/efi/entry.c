@@ -65,11 +65,10 @@ efi_status_t EFIAPI efi_main(efi_handle_t handle __maybe_unused, struct efi_syst
 	if (!efi_failed(status))
 		status = prepare(system);
 	if (!efi_failed(status))
-		launch_message(
-			"hypervisor: ready (%u processors, pool %llu KiB at 0x%llx, trampoline 0x%llx)",
-			boot_info.processor_count, (unsigned long long)boot_info.pool.size / 1024,
-			(unsigned long long)boot_info.pool.base,
-			(unsigned long long)boot_info.trampoline);
+		launch_message("hypervisor: ready (%u processors, pool %llu KiB at 0x%llx, "
+			       "trampoline 0x%llx)", boot_info.processor_count,
+			       LLU(boot_info.pool.size) / 1024, LLU(boot_info.pool.base),
+			       LLU(boot_info.trampoline));
 	status = protocol_publish(system, status);
 	if (efi_failed(status))
 		memory_give_back(system->boot, &boot_info);

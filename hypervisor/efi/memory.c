@@ -48,7 +48,7 @@ static efi_status_t take_pool(struct efi_boot_services *services, const struct b
 	if (efi_failed(status)) {
 		launch_message(
 			"rootstock: no %llu KiB of memory below 4 GiB: hypervisor not started",
-			(unsigned long long)size / 1024);
+			LLU(size) / 1024);
 		return status;
 	}
 	pool->base = ALIGN_UP(start, LARGE_PAGE_SIZE);
@@ -112,6 +112,6 @@ efi_status_t memory_describe(struct efi_boot_services *services, struct boot_inf
 failed:
 	launch_message(
 		"rootstock: cannot use the firmware's memory map (status 0x%llx): hypervisor not started",
-		(unsigned long long)status);
+		LLU(status));
 	return EFI_LOAD_ERROR;
 }

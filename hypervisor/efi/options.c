@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "hypervisor/options.h"
 
-#include "lib/mem.h"
 
 struct options options = { .trace = 1 };
 

@@ -31,14 +31,18 @@ enum next { AGAIN, RETURN_READY, RETURN_INTERCEPT };
 
 /* --- exits --- */
 
-static void inject_gp(struct vp *vp)
+/* Instead of what the instruction would do. */
+static enum next fault(struct vp *vp, uint8_t vector)
 {
-	vcpu_inject(&vp->cpu, VECTOR_GP, true, 0);
+	vcpu_inject(&vp->cpu, vector, vector == VECTOR_GP, 0);
+	return AGAIN;
 }
 
-static void inject_ud(struct vp *vp)
+/* Once more without old translations: it faults for the root to see, or not at all. */
+static enum next retry(struct vp *vp)
 {
-	vcpu_inject(&vp->cpu, VECTOR_UD, false, 0);
+	vp->cpu.flush = 1;
+	return AGAIN;
 }
 
 /* A local APIC access may have ended a level-triggered interrupt. */
@@ -61,10 +65,8 @@ static enum next exit_io(struct vp *vp, const struct vcpu_exit *e)
 	struct insn_bytes insn = { 0 };
 
 	/* Only string instructions need to be looked at. */
-	if (e->io.string && walk_fetch(vp, insn.byte, &insn.count) == WALK_RETRY) {
-		vp->cpu.flush = 1;
-		return AGAIN;
-	}
+	if (e->io.string && walk_fetch(vp, insn.byte, &insn.count) == WALK_RETRY)
+		return retry(vp);
 	intercept_io(vp, e, &insn);
 	return RETURN_INTERCEPT;
 }
@@ -72,8 +74,7 @@ static enum next exit_io(struct vp *vp, const struct vcpu_exit *e)
 static enum next unhandled(struct vp *vp, const char *what, uint64_t gpa)
 {
 	log_line("hv: partition %llu VP %u: %s (gpa %#llx, rip %#llx)",
-		 (unsigned long long)vp->partition->id, vp->index, what, (unsigned long long)gpa,
-		 (unsigned long long)vp->cpu.rip);
+		 LLU(vp->partition->id), vp->index, what, LLU(gpa), LLU(vp->cpu.rip));
 	intercept_unrecoverable(vp);
 	return RETURN_INTERCEPT;
 }
@@ -125,10 +126,9 @@ static enum next exit_memory(struct vp *vp, const struct vcpu_exit *e)
 		switch (gpa_probe(p, gpa, e->memory.write, e->memory.execute)) {
 		case GPA_OK:
 			/* The mapping came between the fault and now, or is stale. */
-			vp->cpu.flush = 1;
 			if (++vp->nested_faults > NESTED_FAULTS_MAX)
 				return unhandled(vp, "nested fault without a reason", gpa);
-			return AGAIN;
+			return retry(vp);
 		case GPA_NO_ACCESS:
 			/* The root populates the page, or it is a ROM's. */
 		case GPA_RESTRICTED:
@@ -149,10 +149,8 @@ static enum next exit_memory(struct vp *vp, const struct vcpu_exit *e)
 		 * the page, unless an event is to be delivered first: then the
 		 * same push faults again, before any fetch.
 		 */
-		if (!vp->cpu.event.valid) {
-			vp->cpu.flush = 1;
-			return AGAIN;
-		}
+		if (!vp->cpu.event.valid)
+			return retry(vp);
 		bytes.count = 0;
 	}
 	if (apic || doorbell) {
@@ -203,8 +201,7 @@ static enum next exit_msr(struct vp *vp, const struct vcpu_exit *e)
 	if (vp->unknown_msr) {
 		/* Also of those we know. */
 	} else if (e->msr.write) {
-		val = v->gpr[VCPU_RDX] << 32 | (uint32_t)v->gpr[VCPU_RAX];
-		ok = guestmsr_write(vp, msr, val);
+		ok = guestmsr_write(vp, msr, vcpu_pair(v, VCPU_RDX, VCPU_RAX));
 	} else {
 		ok = guestmsr_read(vp, msr, &val);
 		if (ok) {
@@ -216,10 +213,8 @@ static enum next exit_msr(struct vp *vp, const struct vcpu_exit *e)
 		intercept_msr(vp, e);
 		return RETURN_INTERCEPT;
 	}
-	if (!ok) {
-		inject_gp(vp);
-		return AGAIN;
-	}
+	if (!ok)
+		return fault(vp, VECTOR_GP);
 	vcpu_skip(v, e->insn_len);
 	return after_apic(vp);
 }
@@ -227,17 +222,15 @@ static enum next exit_msr(struct vp *vp, const struct vcpu_exit *e)
 static enum next exit_xsetbv(struct vp *vp, const struct vcpu_exit *e)
 {
 	struct vcpu *v = &vp->cpu;
-	uint64_t val = v->gpr[VCPU_RDX] << 32 | (uint32_t)v->gpr[VCPU_RAX];
+	uint64_t val = vcpu_pair(v, VCPU_RDX, VCPU_RAX);
 
-	if (!(v->cr4 & CR4_OSXSAVE)) {
-		inject_ud(vp);
-	} else if (vcpu_cpl(v) != 0 || (uint32_t)v->gpr[VCPU_RCX] != 0 || !vcpu_xcr0_valid(val)) {
-		inject_gp(vp);
-	} else {
-		v->xcr0 = val;
-		vcpu_xcr0_changed(v);
-		vcpu_skip(v, e->insn_len);
-	}
+	if (!(v->cr4 & CR4_OSXSAVE))
+		return fault(vp, VECTOR_UD);
+	if (vcpu_cpl(v) != 0 || (uint32_t)v->gpr[VCPU_RCX] != 0 || !vcpu_xcr0_valid(val))
+		return fault(vp, VECTOR_GP);
+	v->xcr0 = val;
+	vcpu_xcr0_changed(v);
+	vcpu_skip(v, e->insn_len);
 	return AGAIN;
 }
 
@@ -246,9 +239,8 @@ static void sync_tpr(struct vp *vp)
 {
 	if (vp->cpu.cr8 == vp->apic.tpr >> 4)
 		return;
-	lock_take(&vp->lock);
+	lock_scope(&vp->lock);
 	vp->apic.tpr = (uint32_t)vp->cpu.cr8 << 4;
-	lock_drop(&vp->lock);
 }
 
 /* While an interrupt waits: what CR8 says decides about it. */
@@ -264,18 +256,14 @@ static enum next exit_cr8(struct vp *vp, const struct vcpu_exit *e)
 	uint64_t val;
 
 	if (!e->insn_len) {
-		if (walk_fetch(vp, bytes.byte, &bytes.count) == WALK_RETRY) {
-			v->flush = 1;
-			return AGAIN;
-		}
+		if (walk_fetch(vp, bytes.byte, &bytes.count) == WALK_RETRY)
+			return retry(vp);
 		if (!insn_decode_mov_cr(&insn, bytes.byte, bytes.count, operand_mode(v)))
 			return unhandled(vp, "write to CR8 not by MOV", 0);
 	}
 	val = operand_stored(v, &insn);
-	if (val > 15) {
-		inject_gp(vp);
-		return AGAIN;
-	}
+	if (val > 15)
+		return fault(vp, VECTOR_GP);
 	v->cr8 = val;
 	sync_tpr(vp);
 	vcpu_skip(v, insn.length);
@@ -285,9 +273,8 @@ static enum next exit_cr8(struct vp *vp, const struct vcpu_exit *e)
 static enum next exit_hlt(struct vp *vp, const struct vcpu_exit *e)
 {
 	vcpu_skip(&vp->cpu, e->insn_len);
-	lock_take(&vp->lock);
+	lock_scope(&vp->lock);
 	vp->halted = true;
-	lock_drop(&vp->lock);
 	return AGAIN;
 }
 
@@ -519,8 +506,8 @@ static enum hv_status dispatch(struct vp *vp, uint32_t flags, struct hv_output_d
 
 		/* What make bench measures from. */
 		log_line("hv: partition %llu VP %u: first run (TSC %llu, the guest's %llu)",
-			 (unsigned long long)vp->partition->id, vp->index, (unsigned long long)tsc,
-			 (unsigned long long)(tsc + vp->cpu.tsc_offset));
+			 LLU(vp->partition->id), vp->index, LLU(tsc),
+			 LLU(tsc + vp->cpu.tsc_offset));
 		vp->has_run = true;
 	}
 

@@ -152,20 +152,15 @@ const unsigned int hvcall_guest_table_size = ARRAY_SIZE(hvcall_guest_table);
 
 /* --- the exit --- */
 
-static uint64_t register_pair(const struct vcpu *v, enum vcpu_gpr high, enum vcpu_gpr low)
-{
-	return v->gpr[high] << 32 | (uint32_t)v->gpr[low];
-}
-
 /* TLFS "Legal Hypercall Environments": not from user mode, not from real mode. */
 bool guestcalls_exit(struct vp *vp, uint8_t insn_len)
 {
 	struct vcpu *v = &vp->cpu;
 	bool wide = vcpu_long64(v);
 	struct hvcall_regs r = {
-		.control = wide ? v->gpr[VCPU_RCX] : register_pair(v, VCPU_RDX, VCPU_RAX),
-		.input = wide ? v->gpr[VCPU_RDX] : register_pair(v, VCPU_RBX, VCPU_RCX),
-		.output = wide ? v->gpr[8] : register_pair(v, VCPU_RDI, VCPU_RSI),
+		.control = wide ? v->gpr[VCPU_RCX] : vcpu_pair(v, VCPU_RDX, VCPU_RAX),
+		.input = wide ? v->gpr[VCPU_RDX] : vcpu_pair(v, VCPU_RBX, VCPU_RCX),
+		.output = wide ? v->gpr[8] : vcpu_pair(v, VCPU_RDI, VCPU_RSI),
 	};
 	uint64_t result;
 

@@ -127,7 +127,7 @@ static bool unknown(struct vp *vp, uint32_t access, uint32_t msr)
 	if (vp->partition->complaints++ >= COMPLAINTS_MAX)
 		return false;
 	log_line("hv: partition %llu VP %u: #GP (%s of MSR %#x)",
-		 (unsigned long long)vp->partition->id, vp->index,
+		 LLU(vp->partition->id), vp->index,
 		 access == HV_INTERCEPT_READ ? "read" : "write", msr);
 	return false;
 }

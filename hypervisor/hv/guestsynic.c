@@ -23,13 +23,12 @@ void guestsynic_reset(struct vp *vp)
 /* Edge-triggered; lost if the SINT is masked. */
 static void interrupt(struct vp *vp, unsigned int sint)
 {
-	lock_take(&vp->lock);
+	lock_scope(&vp->lock);
 	if (!(vp->sint[sint] & (HV_SINT_MASKED | HV_SINT_POLLING))) {
 		vlapic_accept(vp, (uint8_t)vp->sint[sint], false);
 		count(vp->stats, VP_COUNTER_SYNTHETIC_INTERRUPTS);
 	}
 	vp_wake(vp);
-	lock_drop(&vp->lock);
 }
 
 /* GPA of @sint's part of page MSR @msr; false: SynIC or page disabled. */
@@ -128,10 +127,9 @@ static bool page_write(struct vp *vp, uint64_t *msr, uint64_t val, uint8_t todo)
 	} else {
 		on = false;
 	}
-	lock_take(&vp->lock);
+	lock_scope(&vp->lock);
 	*msr = val;
 	vp->todo = (uint8_t)((vp->todo & ~todo) | (on ? todo : 0));
-	lock_drop(&vp->lock);
 	return true;
 }
 
@@ -225,17 +223,14 @@ void guestsynic_assist_settle(struct vp *vp)
 	vp->assist_armed = false;
 	if (old & ASSIST_NO_EOI)
 		return;
-	lock_take(&vp->lock);
+	lock_scope(&vp->lock);
 	vlapic_eoi(vp);
-	lock_drop(&vp->lock);
 }
 
 /* --- registers --- */
 
 bool guestsynic_msr_write(struct vp *vp, uint32_t msr, uint64_t val)
 {
-	bool ok = true;
-
 	switch (msr) {
 	case HV_MSR_VP_ASSIST_PAGE:
 		return page_write(vp, &vp->vp_assist, val, VP_TODO_ASSIST);
@@ -248,25 +243,21 @@ bool guestsynic_msr_write(struct vp *vp, uint32_t msr, uint64_t val)
 	default:
 		break;
 	}
-	lock_take(&vp->lock);
+	lock_scope(&vp->lock);
 	switch (msr) {
 	case HV_MSR_SCONTROL:
 		vp->scontrol = val;
-		break;
+		return true;
 	case HV_MSR_SINT0 ... HV_MSR_SINT0 + HV_SINT_COUNT - 1:
-		ok = (val & HV_SINT_MASKED) || (uint8_t)val >= FIRST_VECTOR;
-		if (ok)
-			vp->sint[msr - HV_MSR_SINT0] = val;
-		break;
+		if (!(val & HV_SINT_MASKED) && (uint8_t)val < FIRST_VECTOR)
+			return false;
+		vp->sint[msr - HV_MSR_SINT0] = val;
+		return true;
 	case HV_MSR_STIMER0_CONFIG ... HV_MSR_STIMER3_COUNT:
-		ok = guesttimer_write(vp, msr - HV_MSR_STIMER0_CONFIG, val);
-		break;
+		return guesttimer_write(vp, msr - HV_MSR_STIMER0_CONFIG, val);
 	default:
-		ok = false;
-		break;
+		return false;
 	}
-	lock_drop(&vp->lock);
-	return ok;
 }
 
 /* --- from the root --- */

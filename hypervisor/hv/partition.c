@@ -8,7 +8,6 @@
 #include "hypervisor/hv/vp.h"
 #include "hypervisor/hw/clock.h"
 #include "hypervisor/log.h"
-#include "lib/mem.h"
 
 static struct partition root = {
 	.id = ROOT_PARTITION_ID,
@@ -64,7 +63,7 @@ void partition_put(struct partition *p)
 		stats_free(p->stats);
 		pool_put(&root.pool, p);
 		log_line("hv: partition %llu deleted (%u pages withdrawn, %u left, "
-			 "root pool %u free of %u)", (unsigned long long)id, withdrawn, left,
+			 "root pool %u free of %u)", LLU(id), withdrawn, left,
 			 root.pool.free_count, root.pool.total);
 	}
 }
@@ -97,8 +96,7 @@ enum hv_status hvcall_create_partition(struct hvcall *c)
 	stats_population(1, 0);
 	out->partition_id = p->id;
 	log_line("hv: partition %llu created (flags %#llx, root pool %u free of %u)",
-		 (unsigned long long)p->id, (unsigned long long)p->flags,
-		 root.pool.free_count, root.pool.total);
+		 LLU(p->id), LLU(p->flags), root.pool.free_count, root.pool.total);
 	return HV_STATUS_SUCCESS;
 }
 
@@ -133,7 +131,7 @@ enum hv_status hvcall_finalize_partition(struct hvcall *c)
 	port_destroy_all(p);
 	gpa_destroy(p);
 	if (p->pool.free_count != p->pool.total)
-		log_line("hv: partition %llu keeps %u pages (a leak)", (unsigned long long)p->id,
+		log_line("hv: partition %llu keeps %u pages (a leak)", LLU(p->id),
 			 p->pool.total - p->pool.free_count);
 	return HV_STATUS_SUCCESS;
 }

@@ -49,13 +49,12 @@ void pool_put(struct pool *p, void *page)
 {
 	struct pool_page *free = page;
 
-	lock_take(&p->lock);
+	lock_scope(&p->lock);
 	free->next = p->free;
 	p->free = free;
 	p->free_count++;
 	p->granted++;
 	CHECK(p->free_count <= p->total);
-	lock_drop(&p->lock);
 }
 
 void *pool_get_shared(struct pool *p)
@@ -94,7 +93,7 @@ bool pool_deposit(struct pool *p, const uint64_t *pfn, uint32_t count)
 		give_back(pfn, count);
 		return false;
 	}
-	lock_take(&p->lock);
+	lock_scope(&p->lock);
 	for (uint32_t i = 0; i < count; i++) {
 		struct pool_page *page = phys_to_virt(pfn[i] << PAGE_SHIFT);
 
@@ -104,7 +103,6 @@ bool pool_deposit(struct pool *p, const uint64_t *pfn, uint32_t count)
 	p->free_count += count;
 	p->total += count;
 	p->granted++;
-	lock_drop(&p->lock);
 	return true;
 }
 

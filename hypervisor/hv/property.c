@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#include "abi/hv/msr.h"
 #include "hypervisor/hv/calls.h"
 #include "hypervisor/hv/guesttime.h"
 #include "hypervisor/hv/partition.h"

@@ -8,7 +8,6 @@
  */
 #include "hypervisor/hv/fpu.h"
 #include "hypervisor/hv/vp.h"
-#include "lib/mem.h"
 
 void regpage_publish(struct vp *vp)
 {

@@ -185,15 +185,6 @@ static enum hv_status set_control(struct vcpu *v, uint64_t *reg, uint64_t val,
 	return HV_STATUS_SUCCESS;
 }
 
-static void set_activity_state(struct vp *vp, uint64_t val)
-{
-	lock_take(&vp->lock);
-	vp->wait_sipi = val & HV_ACTIVITY_STARTUP_SUSPEND;
-	vp->halted = val & (HV_ACTIVITY_HALT | HV_ACTIVITY_IDLE);
-	vp->idle = val & HV_ACTIVITY_IDLE;
-	lock_drop(&vp->lock);
-}
-
 enum hv_status regs_set(struct vp *vp, uint32_t name, const union hv_register_value *v)
 {
 	const struct vp_register *r;
@@ -201,22 +192,25 @@ enum hv_status regs_set(struct vp *vp, uint32_t name, const union hv_register_va
 	bool ok = true;
 	uint32_t n;
 
+	if (name == HV_X64_REGISTER_TSC) { /* all of the partition's */
+		guesttime_set_tsc(vp, v->reg64);
+		return HV_STATUS_SUCCESS;
+	}
+	lock_scope(&vp->lock);
 	switch (name) {
 	case HV_REGISTER_EXPLICIT_SUSPEND:
-		lock_take(&vp->lock);
 		vp->explicit_suspend = v->reg64 & 1;
-		lock_drop(&vp->lock);
 		break;
 	case HV_REGISTER_INTERCEPT_SUSPEND:
 		vp->intercept_suspend = v->reg64 & 1;
 		break;
 	case HV_REGISTER_DISPATCH_SUSPEND:
-		lock_take(&vp->lock);
 		vp->dispatch_suspend = v->reg64 & 1;
-		lock_drop(&vp->lock);
 		break;
 	case HV_REGISTER_INTERNAL_ACTIVITY_STATE:
-		set_activity_state(vp, v->reg64);
+		vp->wait_sipi = v->reg64 & HV_ACTIVITY_STARTUP_SUSPEND;
+		vp->halted = v->reg64 & (HV_ACTIVITY_HALT | HV_ACTIVITY_IDLE);
+		vp->idle = v->reg64 & HV_ACTIVITY_IDLE;
 		break;
 	case HV_REGISTER_PENDING_INTERRUPTION:
 		return set_pending_interruption(cpu, v->reg64);
@@ -238,9 +232,7 @@ enum hv_status regs_set(struct vp *vp, uint32_t name, const union hv_register_va
 	case HV_X64_REGISTER_RIP:
 		cpu->rip = v->reg64;
 		cpu->interrupt_shadow = false;
-		lock_take(&vp->lock);
 		vp->halted = false;
-		lock_drop(&vp->lock);
 		break;
 	case HV_X64_REGISTER_RFLAGS:
 		cpu->rflags = (v->reg64 & RFLAGS_ALLOWED) | RFLAGS_FIXED;
@@ -273,14 +265,12 @@ enum hv_status regs_set(struct vp *vp, uint32_t name, const union hv_register_va
 	case HV_X64_REGISTER_INTERMEDIATE_CR8:
 		if (v->reg64 > 15)
 			return HV_STATUS_INVALID_REGISTER_VALUE;
-		lock_take(&vp->lock);
 		vp->apic.tpr = (uint32_t)v->reg64 << 4;
-		lock_drop(&vp->lock);
 		break;
 	case HV_X64_REGISTER_XFEM:
-		if (!vcpu_xcr0_valid(v->reg64))
-			return HV_STATUS_INVALID_REGISTER_VALUE;
-		cpu->xcr0 = v->reg64;
+		ok = vcpu_xcr0_valid(v->reg64);
+		if (ok)
+			cpu->xcr0 = v->reg64;
 		break;
 	case HV_X64_REGISTER_DR6:
 	case HV_X64_REGISTER_DR7:
@@ -288,30 +278,21 @@ enum hv_status regs_set(struct vp *vp, uint32_t name, const union hv_register_va
 			return HV_STATUS_INVALID_REGISTER_VALUE;
 		*(name == HV_X64_REGISTER_DR6 ? &cpu->dr6 : &cpu->dr7) = v->reg64;
 		break;
-	case HV_X64_REGISTER_TSC:
-		guesttime_set_tsc(vp, v->reg64);
-		break;
 	case HV_X64_REGISTER_APIC_BASE:
-		lock_take(&vp->lock);
 		/* The VMM may go back from x2APIC, a guest may not. */
 		if ((vp->apic.base_msr ^ v->reg64) & (APIC_BASE_X2APIC | APIC_BASE_ENABLE))
 			vp->apic.base_msr &= ~APIC_BASE_X2APIC;
 		ok = vlapic_base_write(vp, v->reg64);
-		lock_drop(&vp->lock);
 		break;
 	case HV_X64_REGISTER_INITIAL_APIC_ID:
 	case HV_X64_REGISTER_APIC_ID:
 		if (v->reg64 > 0xfffffffe)
 			return HV_STATUS_INVALID_REGISTER_VALUE;
-		lock_take(&vp->lock);
 		vp->apic_id = v->reg64;
 		vp->apic.id = (uint32_t)v->reg64;
-		lock_drop(&vp->lock);
 		break;
 	case HV_REGISTER_STIMER0_CONFIG ... HV_REGISTER_STIMER3_COUNT:
-		lock_take(&vp->lock);
 		guesttimer_set(vp, name - HV_REGISTER_STIMER0_CONFIG, v->reg64);
-		lock_drop(&vp->lock);
 		break;
 	default:
 		r = vpregs_by_name(name, &n);

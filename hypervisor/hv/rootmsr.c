@@ -6,7 +6,6 @@
 #include "hypervisor/hv/stimer.h"
 #include "hypervisor/hv/synic.h"
 #include "hypervisor/hw/clock.h"
-#include "hypervisor/log.h"
 #include "hypervisor/mem/pages.h"
 #include "hypervisor/mem/rootmem.h"
 #include "hypervisor/options.h"

@@ -48,8 +48,7 @@ void vp_wake(struct vp *vp)
 
 void vp_missing(struct vp *vp, uint64_t gpa, bool write)
 {
-	lock_take(&vp->lock);
+	lock_scope(&vp->lock);
 	vp->missing = (gpa & PAGE_MASK) | VP_MISSING_VALID | (write ? VP_MISSING_WRITE : 0);
 	vp_wake(vp);
-	lock_drop(&vp->lock);
 }

@@ -71,7 +71,7 @@ void stats_partition(struct partition *p)
 	if (!p->stats)
 		return;
 	/* Whoever comes last writes what is true last. */
-	lock_take(&p->stats_lock);
+	lock_scope(&p->stats_lock);
 	v = p->stats->value;
 	for (unsigned int i = 0; i < p->vp_limit; i++)
 		vps += p->vp[i] != NULL;
@@ -84,7 +84,6 @@ void stats_partition(struct partition *p)
 	v[PT_COUNTER_GPA_MODIFICATIONS] = p->gpa_modifications;
 	v[PT_COUNTER_TLB_FLUSHES] = p->tlb_flushes;
 	v[PT_COUNTER_PARTITION_ID] = p->id;
-	lock_drop(&p->stats_lock);
 }
 
 /* --- a guest's turn --- */
@@ -132,27 +131,22 @@ void stats_turn(struct vp *vp, struct cpu *cpu, uint64_t start, uint64_t ran)
 
 /* --- the calls --- */
 
-/* @slot's page, from the pool if there is none yet and @pfn wants it. */
-static enum hv_status pool_page(struct lock *lock, struct counters **slot, uint64_t *pfn)
-{
-	enum hv_status status = HV_STATUS_SUCCESS;
-
-	lock_take(lock);
-	if (pfn && !*slot)
-		*slot = pool_get_shared(&partition_root()->pool);
-	if (pfn && *slot)
-		*pfn = virt_to_phys(*slot) >> PAGE_SHIFT;
-	else if (pfn)
-		status = HV_STATUS_INSUFFICIENT_MEMORY;
-	lock_drop(lock);
-	return status;
-}
-
 static enum hv_status own_page(struct counters *page, uint64_t *pfn)
 {
 	if (pfn)
 		*pfn = virt_to_phys(page) >> PAGE_SHIFT;
 	return HV_STATUS_SUCCESS;
+}
+
+/* @slot's page, from the pool if there is none yet and @pfn wants it. */
+static enum hv_status pool_page(struct lock *lock, struct counters **slot, uint64_t *pfn)
+{
+	lock_scope(lock);
+	if (pfn && !*slot)
+		*slot = pool_get_shared(&partition_root()->pool);
+	if (pfn && !*slot)
+		return HV_STATUS_INSUFFICIENT_MEMORY;
+	return own_page(*slot, pfn);
 }
 
 static enum hv_status vp_page(struct partition *p, uint32_t index, uint64_t *pfn)

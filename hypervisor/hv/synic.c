@@ -51,37 +51,7 @@ struct synic {
 	struct timer late; /* late_kicks */
 };
 
-static void late_kicks(struct timer *t);
-
 #define SYNIC_PAGES ((sizeof(struct synic) + PAGE_SIZE - 1) / PAGE_SIZE)
-
-/* --- creation --- */
-
-/* A page of ours that the root finds in MSR @msr. */
-static bool root_page(uint64_t *msr)
-{
-	void *page = page_alloc();
-
-	if (!page || !rootmem_share(page, true))
-		return false;
-	*msr = virt_to_phys(page);
-	return true;
-}
-
-bool synic_create(struct cpu *cpu)
-{
-	struct synic *s = pages_alloc(SYNIC_PAGES);
-
-	if (!s)
-		return false;
-	for (unsigned int i = 0; i < HV_SINT_COUNT; i++)
-		s->sint[i] = HV_SINT_MASKED;
-	s->signals_end = &s->signals;
-	s->late.fire = late_kicks;
-	cpu->synic = s;
-	return root_page(&s->assist) && root_page(&s->siefp) && root_page(&s->simp) &&
-	       root_page(&s->sirbp);
-}
 
 /* --- messages --- */
 
@@ -255,11 +225,10 @@ void synic_ring_empty(unsigned int sint)
 	struct cpu *cpu = cpu_this();
 	struct synic *s = cpu->synic;
 
-	lock_take(&s->lock);
+	lock_scope(&s->lock);
 	WRITE_ONCE(ring_of(s, sint)->ring_full, 0);
 	ring_refill(s);
 	deliver(cpu);
-	lock_drop(&s->lock);
 }
 
 /* --- who is told --- */
@@ -384,6 +353,34 @@ void synic_ring(struct cpu *target, unsigned int sint, uint32_t port_id)
 	deliver(target);
 	lock_drop(&target->synic->lock);
 	move_news(target);
+}
+
+/* --- creation --- */
+
+/* A page of ours that the root finds in MSR @msr. */
+static bool root_page(uint64_t *msr)
+{
+	void *page = page_alloc();
+
+	if (!page || !rootmem_share(page, true))
+		return false;
+	*msr = virt_to_phys(page);
+	return true;
+}
+
+bool synic_create(struct cpu *cpu)
+{
+	struct synic *s = pages_alloc(SYNIC_PAGES);
+
+	if (!s)
+		return false;
+	for (unsigned int i = 0; i < HV_SINT_COUNT; i++)
+		s->sint[i] = HV_SINT_MASKED;
+	s->signals_end = &s->signals;
+	s->late.fire = late_kicks;
+	cpu->synic = s;
+	return root_page(&s->assist) && root_page(&s->siefp) && root_page(&s->simp) &&
+	       root_page(&s->sirbp);
 }
 
 /* --- MSRs --- */

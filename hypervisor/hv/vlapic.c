@@ -265,11 +265,10 @@ void vlapic_tsc_deadline_write(struct vp *vp, uint64_t val)
 
 void vlapic_set_tsc_offset(struct vp *vp, uint64_t offset)
 {
-	lock_take(&vp->lock);
+	lock_scope(&vp->lock);
 	vp->cpu.tsc_offset = offset;
 	if (timer_mode(&vp->apic) == TIMER_DEADLINE)
 		timer_rearm(vp, rdtsc());
-	lock_drop(&vp->lock);
 }
 
 /* --- registers --- */

@@ -37,7 +37,7 @@ static void deliver(struct vp *vp, unsigned int mode, bool level, uint8_t vector
 {
 	struct vlapic *a = &vp->apic;
 
-	lock_take(&vp->lock);
+	lock_scope(&vp->lock);
 	switch (mode) {
 	case MODE_FIXED:
 	case MODE_LOWEST:
@@ -64,7 +64,6 @@ static void deliver(struct vp *vp, unsigned int mode, bool level, uint8_t vector
 		break;
 	}
 	vp_wake(vp);
-	lock_drop(&vp->lock);
 }
 
 bool vlapic_message(struct partition *p, unsigned int mode, bool level,

@@ -124,11 +124,10 @@ void vp_init_signal(struct vp *vp)
 
 	reset_common(vp);
 	vp->cpu.cr0 = (cr0 & 0x60000000) | 0x10;	/* CD and NW survive INIT */
-	lock_take(&vp->lock);
+	lock_scope(&vp->lock);
 	vlapic_init(vp);
 	vp->halted = false;
 	vp->wait_sipi = !(vp->apic.base_msr & APIC_BASE_BSP);
-	lock_drop(&vp->lock);
 }
 
 void vp_start(struct vp *vp, uint8_t sipi_vector)
@@ -147,7 +146,7 @@ static void timer_fired(struct timer *t)
 	struct vp *vp = container_of(t, struct vp, timer);
 	bool came;
 
-	lock_take(&vp->lock);
+	lock_scope(&vp->lock);
 	vp->timer_armed = 0;
 	came = vlapic_timer_poll(vp, rdtsc());
 	came |= guesttimer_poll(vp, rdtsc());
@@ -156,7 +155,6 @@ static void timer_fired(struct timer *t)
 		vp->todo |= VP_TODO_TIMER;
 		vp_wake(vp);
 	}
-	lock_drop(&vp->lock);
 }
 
 static void free_pages(struct pool *pool, struct vp *vp)

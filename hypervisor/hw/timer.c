@@ -94,7 +94,7 @@ void timer_arm(struct timer *t, uint64_t deadline_tsc)
 	struct timer **p = &cpu->timers;
 
 	disarm(t);
-	lock_take(&cpu->timer_lock);
+	lock_scope(&cpu->timer_lock);
 	t->deadline = deadline_tsc ? deadline_tsc : 1; /* 0 means "stopped" */
 	t->cpu = cpu;
 	while (*p && (*p)->deadline <= t->deadline)
@@ -102,7 +102,6 @@ void timer_arm(struct timer *t, uint64_t deadline_tsc)
 	t->next = *p;
 	*p = t;
 	program(cpu);
-	lock_drop(&cpu->timer_lock);
 }
 
 void timer_cancel(struct timer *t)
@@ -118,14 +117,9 @@ void timer_cancel(struct timer *t)
 bool timer_due(void)
 {
 	struct cpu *cpu = cpu_this();
-	struct timer *first;
-	bool due;
 
-	lock_take(&cpu->timer_lock);
-	first = cpu->timers;
-	due = first && first->deadline <= rdtsc();
-	lock_drop(&cpu->timer_lock);
-	return due;
+	lock_scope(&cpu->timer_lock);
+	return cpu->timers && cpu->timers->deadline <= rdtsc();
 }
 
 void timer_run(void)

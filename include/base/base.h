@@ -38,6 +38,9 @@
 #define __noreturn	__attribute__((noreturn))
 #define __printf(f, a)	__attribute__((format(printf, f, a)))
 
+/* A uint64_t as %llu wants it: which type that is depends on the target. */
+#define LLU(x)			((unsigned long long)(x))
+
 /* Volatile access for words another processor or a guest may change. */
 #define READ_ONCE(x)		(*(const volatile __typeof__(x) *)&(x))
 #define WRITE_ONCE(x, v)	(*(volatile __typeof__(x) *)&(x) = (v))
