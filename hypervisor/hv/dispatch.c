@@ -393,11 +393,11 @@ static void prepare_events(struct vp *vp)
 	guestsynic_assist_arm(vp);
 }
 
-static struct hv_output_dispatch_vp result(enum hv_vp_dispatch_state state,
-					   enum hv_vp_dispatch_event event)
-{
-	return (struct hv_output_dispatch_vp){ state, event };
-}
+/* How a turn ends, unless the VP is blocked. */
+static const struct hv_output_dispatch_vp preempted = { HV_VP_DISPATCH_STATE_READY,
+							 HV_VP_DISPATCH_EVENT_NONE };
+static const struct hv_output_dispatch_vp intercepted = { HV_VP_DISPATCH_STATE_READY,
+							   HV_VP_DISPATCH_EVENT_INTERCEPT };
 
 /*
  * The root's interrupts end a guest's turn, but only where the guest gets as far
@@ -428,8 +428,7 @@ static struct hv_output_dispatch_vp run(struct vp *vp)
 			guestsynic_work(vp);
 		if (vp->missing && !vp->explicit_suspend) {
 			if (intercept_missing(vp))
-				return result(HV_VP_DISPATCH_STATE_READY,
-					      HV_VP_DISPATCH_EVENT_INTERCEPT);
+				return intercepted;
 			continue;
 		}
 		lock_take(&vp->lock);
@@ -451,9 +450,10 @@ static struct hv_output_dispatch_vp run(struct vp *vp)
 			lock_drop(&vp->lock);
 			/* It wakes us by a signal, at once perhaps. */
 			vp_sync_timer(vp);
-			return result(HV_VP_DISPATCH_STATE_BLOCKED,
-				      suspended ? HV_VP_DISPATCH_EVENT_SUSPEND :
-						  HV_VP_DISPATCH_EVENT_NONE);
+			return (struct hv_output_dispatch_vp){
+				HV_VP_DISPATCH_STATE_BLOCKED,
+				suspended ? HV_VP_DISPATCH_EVENT_SUSPEND : HV_VP_DISPATCH_EVENT_NONE
+			};
 		}
 		vp->halted = vp->idle = false;
 		vcpu_open(&vp->cpu);
@@ -474,13 +474,12 @@ static struct hv_output_dispatch_vp run(struct vp *vp)
 		switch (next) {
 		case AGAIN:
 			if (now - entered > clock_ticks_of_us(TURN_US))
-				return result(HV_VP_DISPATCH_STATE_READY,
-					      HV_VP_DISPATCH_EVENT_NONE);
+				return preempted;
 			break;
 		case RETURN_READY:
-			return result(HV_VP_DISPATCH_STATE_READY, HV_VP_DISPATCH_EVENT_NONE);
+			return preempted;
 		case RETURN_INTERCEPT:
-			return result(HV_VP_DISPATCH_STATE_READY, HV_VP_DISPATCH_EVENT_INTERCEPT);
+			return intercepted;
 		}
 	}
 }
@@ -495,7 +494,7 @@ static enum hv_status dispatch(struct vp *vp, uint32_t flags, struct hv_output_d
 	if (vp->dispatch_suspend || !vp->message)
 		return HV_STATUS_INVALID_VP_STATE;
 	if (vp->intercept_suspend && !(flags & HV_DISPATCH_CLEAR_INTERCEPT_SUSPEND)) {
-		*out = result(HV_VP_DISPATCH_STATE_READY, HV_VP_DISPATCH_EVENT_INTERCEPT);
+		*out = intercepted;
 		return HV_STATUS_SUCCESS;
 	}
 	vp->intercept_suspend = false;

@@ -47,34 +47,31 @@ static bool apic_write(struct vp *vp, unsigned int reg, uint64_t val)
 	return vlapic_finish(vp, vlapic_write(vp, reg, (uint32_t)val));
 }
 
-/* The synthetic feature that lets a guest touch @msr; PRESENT: none in particular. */
-static enum hv_synthetic_feature feature_of(uint32_t msr)
+/* The synthetic features that let a guest touch the MSRs there are. */
+static const struct gate {
+	uint32_t first, last;
+	enum hv_synthetic_feature feature;
+} gates[] = {
+	{ HV_MSR_EOI, HV_MSR_VP_ASSIST_PAGE, HV_SYNTHETIC_INTERRUPT_CONTROL },
+	{ HV_MSR_STIMER0_CONFIG, HV_MSR_STIMER3_COUNT, HV_SYNTHETIC_TIMERS },
+	{ HV_MSR_SCONTROL, HV_MSR_SINT0 + HV_SINT_COUNT - 1, HV_SYNTHETIC_SYNIC },
+	{ HV_MSR_GUEST_OS_ID, HV_MSR_HYPERCALL, HV_SYNTHETIC_HYPERCALL },
+	{ HV_MSR_VP_INDEX, HV_MSR_VP_INDEX, HV_SYNTHETIC_VP_INDEX },
+	{ HV_MSR_TIME_REF_COUNT, HV_MSR_TIME_REF_COUNT, HV_SYNTHETIC_REFERENCE_COUNTER },
+	{ HV_MSR_REFERENCE_TSC, HV_MSR_REFERENCE_TSC, HV_SYNTHETIC_REFERENCE_TSC },
+	{ HV_MSR_TSC_FREQUENCY, HV_MSR_APIC_FREQUENCY, HV_SYNTHETIC_FREQUENCY },
+	{ HV_MSR_GUEST_IDLE, HV_MSR_GUEST_IDLE, HV_SYNTHETIC_GUEST_IDLE },
+	{ HV_MSR_TSC_INVARIANT_CONTROL, HV_MSR_TSC_INVARIANT_CONTROL, HV_SYNTHETIC_REFERENCE_TSC },
+};
+
+/* NULL: no synthetic MSR. */
+static const struct gate *gate_of(uint32_t msr)
 {
-	switch (msr) {
-	case HV_MSR_GUEST_OS_ID:
-	case HV_MSR_HYPERCALL:
-		return HV_SYNTHETIC_HYPERCALL;
-	case HV_MSR_VP_INDEX:
-		return HV_SYNTHETIC_VP_INDEX;
-	case HV_MSR_TIME_REF_COUNT:
-		return HV_SYNTHETIC_REFERENCE_COUNTER;
-	case HV_MSR_REFERENCE_TSC:
-	case HV_MSR_TSC_INVARIANT_CONTROL:
-		return HV_SYNTHETIC_REFERENCE_TSC;
-	case HV_MSR_TSC_FREQUENCY:
-	case HV_MSR_APIC_FREQUENCY:
-		return HV_SYNTHETIC_FREQUENCY;
-	case HV_MSR_EOI ... HV_MSR_VP_ASSIST_PAGE:
-		return HV_SYNTHETIC_INTERRUPT_CONTROL;
-	case HV_MSR_SCONTROL ... HV_MSR_SINT0 + HV_SINT_COUNT - 1:
-		return HV_SYNTHETIC_SYNIC;
-	case HV_MSR_STIMER0_CONFIG ... HV_MSR_STIMER3_COUNT:
-		return HV_SYNTHETIC_TIMERS;
-	case HV_MSR_GUEST_IDLE:
-		return HV_SYNTHETIC_GUEST_IDLE;
-	default:
-		return HV_SYNTHETIC_PRESENT;
+	for (unsigned int i = 0; msr >> 16 == 0x4000 && i < ARRAY_SIZE(gates); i++) {
+		if (msr >= gates[i].first && msr <= gates[i].last)
+			return &gates[i];
 	}
+	return NULL;
 }
 
 bool guestmsr_synthetic_write(struct vp *vp, uint32_t msr, uint64_t val)
@@ -108,11 +105,6 @@ bool guestmsr_synthetic_write(struct vp *vp, uint32_t msr, uint64_t val)
 	default:
 		return guestsynic_msr_write(vp, msr, val);
 	}
-}
-
-static bool synthetic_known(uint32_t msr)
-{
-	return msr >> 16 == 0x4000 && feature_of(msr) != HV_SYNTHETIC_PRESENT;
 }
 
 #define COMPLAINTS_MAX	32	/* a guest must not fill the log */
@@ -194,12 +186,14 @@ bool guestmsr_get(struct vp *vp, uint32_t msr, uint64_t *val)
 
 bool guestmsr_read(struct vp *vp, uint32_t msr, uint64_t *val)
 {
+	const struct gate *gate = gate_of(msr);
+
 	if (msr >= MSR_X2APIC && msr <= MSR_X2APIC_LAST) {
 		lock_scope(&vp->lock);
 		return vlapic_msr_read(vp, msr, val) != VLAPIC_BAD;
 	}
-	if (synthetic_known(msr))
-		return partition_has(vp->partition, feature_of(msr)) && guestmsr_get(vp, msr, val);
+	if (gate)
+		return partition_has(vp->partition, gate->feature) && guestmsr_get(vp, msr, val);
 	return guestmsr_get(vp, msr, val) || reads_as_zero(msr) ||
 	       unknown(vp, HV_INTERCEPT_READ, msr);
 }
@@ -237,6 +231,7 @@ static bool set_efer(struct vp *vp, uint64_t val)
 
 bool guestmsr_write(struct vp *vp, uint32_t msr, uint64_t val)
 {
+	const struct gate *gate = gate_of(msr);
 	const struct vp_register *r;
 	uint32_t n;
 
@@ -244,8 +239,8 @@ bool guestmsr_write(struct vp *vp, uint32_t msr, uint64_t val)
 		lock_take(&vp->lock);
 		return vlapic_finish(vp, vlapic_msr_write(vp, msr, val));
 	}
-	if (synthetic_known(msr))
-		return partition_has(vp->partition, feature_of(msr)) &&
+	if (gate)
+		return partition_has(vp->partition, gate->feature) &&
 		       ((msr != HV_MSR_HYPERCALL && msr != HV_MSR_REFERENCE_TSC) ||
 			page_ok(vp->partition, val)) &&
 		       guestmsr_synthetic_write(vp, msr, val);

@@ -168,42 +168,31 @@ static void free_pages(struct pool *pool, struct vp *vp)
 		pool_put(pool, vp->cpu.xsave);
 	guestcpuid_free(vp);
 	stats_free(vp->stats);
-	stats_population(0, -1);
 	pool_put(pool, vp);
 }
 
 static struct vp *create(struct partition *p, uint32_t index)
 {
-	struct pool *pool = &p->pool;
-	void *vmcb, *xsave;
-	struct vp *vp;
+	struct vp *vp = pool_get(&p->pool);
 
-	vp = pool_get(pool);
 	if (!vp)
 		return NULL;
-	vmcb = pool_get(pool);
-	if (!vmcb)
-		goto put_vp;
-	xsave = pool_get(pool);
-	if (!xsave)
-		goto put_vmcb;
-
 	vp->partition = p;
+	vp->cpu.vmcb = pool_get(&p->pool);
+	vp->cpu.xsave = pool_get(&p->pool);
+	if (!vp->cpu.vmcb || !vp->cpu.xsave) {
+		free_pages(&p->pool, vp);
+		return NULL;
+	}
 	vp->index = index;
 	vp->apic_id = index;
 	vp->timer.fire = timer_fired;
 	vp->signal.partition_id = p->id;
 	vp->signal.vp_index = index;
 	vp->cpu.host = cpu_this();
-	vcpu_create(&vp->cpu, vmcb, xsave, gpa_table(p));
+	vcpu_create(&vp->cpu, vp->cpu.vmcb, vp->cpu.xsave, gpa_table(p));
 	power_up(vp);
 	return vp;
-
-put_vmcb:
-	pool_put(pool, vmcb);
-put_vp:
-	pool_put(pool, vp);
-	return NULL;
 }
 
 static enum hv_status add(struct partition *p, uint32_t index, uint64_t flags)
@@ -263,6 +252,7 @@ static bool destroy(struct partition *p, uint32_t index)
 	timer_cancel(&vp->timer);
 	synic_cancel(&vp->signal);
 	free_pages(&p->pool, vp);
+	stats_population(0, -1);
 	stats_partition(p);
 	return true;
 }
