@@ -61,38 +61,34 @@ void fpu_reset(struct vcpu *v)
 	x->mxcsr_mask = MXCSR_MASK;
 }
 
-void fpu_get_xmm(const struct vcpu *v, unsigned int n, uint64_t val[2])
+static uint64_t component_of(uint32_t name)
 {
-	const struct xsave *x = v->xsave;
-	bool init = !(x->xstate_bv & SSE);
-
-	val[0] = init ? 0 : x->xmm[n][0];
-	val[1] = init ? 0 : x->xmm[n][1];
+	return name <= HV_X64_REGISTER_XMM15 ? SSE : X87;
 }
 
-void fpu_set_xmm(struct vcpu *v, unsigned int n, const uint64_t val[2])
+static uint64_t *register_of(struct xsave *x, uint32_t name)
 {
-	struct xsave *x = touch(v, SSE);
-
-	x->xmm[n][0] = val[0];
-	x->xmm[n][1] = val[1];
+	return name <= HV_X64_REGISTER_XMM15 ? x->xmm[name - HV_X64_REGISTER_XMM0] :
+					       x->st[name - HV_X64_REGISTER_FP_MMX0];
 }
 
-void fpu_get_mmx(const struct vcpu *v, unsigned int n, uint64_t val[2])
+void fpu_get(const struct vcpu *v, uint32_t name, uint64_t val[2])
 {
-	const struct xsave *x = v->xsave;
-	bool init = !(x->xstate_bv & X87);
+	struct xsave *x = v->xsave;
+	const uint64_t *reg = register_of(x, name);
+	bool init = !(x->xstate_bv & component_of(name));
 
-	val[0] = init ? 0 : x->st[n][0];
-	val[1] = init ? 0 : x->st[n][1];
+	val[0] = init ? 0 : reg[0];
+	val[1] = init ? 0 : reg[1];
 }
 
-void fpu_set_mmx(struct vcpu *v, unsigned int n, const uint64_t val[2])
+void fpu_set(struct vcpu *v, uint32_t name, const uint64_t val[2])
 {
-	struct xsave *x = touch(v, X87);
+	uint64_t component = component_of(name);
+	uint64_t *reg = register_of(touch(v, component), name);
 
-	x->st[n][0] = val[0];
-	x->st[n][1] = val[1] & 0xffff;
+	reg[0] = val[0];
+	reg[1] = component == SSE ? val[1] : val[1] & 0xffff;
 }
 
 void fpu_get_control(const struct vcpu *v, struct hv_fp_control_status *s)

@@ -13,10 +13,9 @@
 struct vcpu;
 
 void fpu_reset(struct vcpu *v);
-void fpu_get_xmm(const struct vcpu *v, unsigned int n, uint64_t val[2]);
-void fpu_set_xmm(struct vcpu *v, unsigned int n, const uint64_t val[2]);
-void fpu_get_mmx(const struct vcpu *v, unsigned int n, uint64_t val[2]);
-void fpu_set_mmx(struct vcpu *v, unsigned int n, const uint64_t val[2]);
+/* @name: HV_X64_REGISTER_XMM0 … FP_MMX7. */
+void fpu_get(const struct vcpu *v, uint32_t name, uint64_t val[2]);
+void fpu_set(struct vcpu *v, uint32_t name, const uint64_t val[2]);
 void fpu_get_control(const struct vcpu *v, struct hv_fp_control_status *s);
 void fpu_set_control(struct vcpu *v, const struct hv_fp_control_status *s);
 void fpu_get_xmm_control(const struct vcpu *v, struct hv_xmm_control_status *s);

@@ -23,7 +23,7 @@ void regpage_publish(struct vp *vp)
 	page->rip = v->rip;
 	page->rflags = v->rflags;
 	for (unsigned int i = 0; i < ARRAY_SIZE(page->xmm); i++)
-		fpu_get_xmm(v, i, page->xmm[i]);
+		fpu_get(v, HV_X64_REGISTER_XMM0 + i, page->xmm[i]);
 	for (unsigned int i = 0; i < ARRAY_SIZE(page->segment); i++)
 		page->segment[i] = v->seg[i];
 	page->cr0 = v->cr0;
@@ -68,7 +68,7 @@ void regpage_load(struct vp *vp)
 	}
 	if (dirty & HV_REGISTER_PAGE_XMM)
 		for (unsigned int i = 0; i < ARRAY_SIZE(page->xmm); i++)
-			fpu_set_xmm(v, i, page->xmm[i]);
+			fpu_set(v, HV_X64_REGISTER_XMM0 + i, page->xmm[i]);
 	if (dirty & HV_REGISTER_PAGE_SEGMENT)
 		for (unsigned int i = 0; i < ARRAY_SIZE(page->segment); i++)
 			v->seg[i] = page->segment[i];

@@ -146,11 +146,8 @@ enum hv_status regs_get(struct vp *vp, uint32_t name, union hv_register_value *v
 	case HV_REGISTER_PENDING_EVENT0:	/* all of it is PENDING_INTERRUPTION */
 	case HV_REGISTER_VP_RUNTIME:
 		break;
-	case HV_X64_REGISTER_XMM0 ... HV_X64_REGISTER_XMM15:
-		fpu_get_xmm(cpu, name - HV_X64_REGISTER_XMM0, v->reg128);
-		break;
-	case HV_X64_REGISTER_FP_MMX0 ... HV_X64_REGISTER_FP_MMX7:
-		fpu_get_mmx(cpu, name - HV_X64_REGISTER_FP_MMX0, v->reg128);
+	case HV_X64_REGISTER_XMM0 ... HV_X64_REGISTER_FP_MMX7:
+		fpu_get(cpu, name, v->reg128);
 		break;
 	case HV_X64_REGISTER_FP_CONTROL_STATUS:
 		fpu_get_control(cpu, &v->fp_control);
@@ -237,11 +234,8 @@ enum hv_status regs_set(struct vp *vp, uint32_t name, const union hv_register_va
 	case HV_X64_REGISTER_RFLAGS:
 		cpu->rflags = (v->reg64 & RFLAGS_ALLOWED) | RFLAGS_FIXED;
 		break;
-	case HV_X64_REGISTER_XMM0 ... HV_X64_REGISTER_XMM15:
-		fpu_set_xmm(cpu, name - HV_X64_REGISTER_XMM0, v->reg128);
-		break;
-	case HV_X64_REGISTER_FP_MMX0 ... HV_X64_REGISTER_FP_MMX7:
-		fpu_set_mmx(cpu, name - HV_X64_REGISTER_FP_MMX0, v->reg128);
+	case HV_X64_REGISTER_XMM0 ... HV_X64_REGISTER_FP_MMX7:
+		fpu_set(cpu, name, v->reg128);
 		break;
 	case HV_X64_REGISTER_FP_CONTROL_STATUS:
 		fpu_set_control(cpu, &v->fp_control);

@@ -274,7 +274,7 @@ static void test_xsave_blob(void **state)
 	uint8_t *page = rig_page(pfn);
 
 	(void)state;
-	fpu_set_xmm(&vp->cpu, 3, xmm);
+	fpu_set(&vp->cpu, HV_X64_REGISTER_XMM0 + 3, xmm);
 	memset((uint8_t *)vp->cpu.xsave + 576, 0x5a, 256);	/* AVX */
 	*(uint64_t *)((uint8_t *)vp->cpu.xsave + 512) |= 4;
 	assert_int_equal(vp_state(hvcall_get_vp_state, HV_VP_STATE_XSAVE, pfn), 0);
@@ -284,10 +284,10 @@ static void test_xsave_blob(void **state)
 	assert_int_equal(*(uint64_t *)(page + 160 + 3 * 16), 1);
 
 	fpu_reset(&vp->cpu);
-	fpu_get_xmm(&vp->cpu, 3, xmm);
+	fpu_get(&vp->cpu, HV_X64_REGISTER_XMM0 + 3, xmm);
 	assert_int_equal(xmm[0], 0);
 	assert_int_equal(vp_state(hvcall_set_vp_state, HV_VP_STATE_XSAVE, pfn), 0);
-	fpu_get_xmm(&vp->cpu, 3, xmm);
+	fpu_get(&vp->cpu, HV_X64_REGISTER_XMM0 + 3, xmm);
 	assert_int_equal(xmm[1], 2);
 	assert_int_equal(((uint8_t *)vp->cpu.xsave)[576 + 255], 0x5a);
 	/* Standard format to the processor. */
