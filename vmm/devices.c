@@ -14,7 +14,9 @@
 #include "vmm/dev/serial.h"
 #include "vmm/device.h"
 #include "vmm/log.h"
+#include "vmm/virtio/balloon.h"
 #include "vmm/virtio/blk.h"
+#include "vmm/virtio/rng.h"
 
 static int pci_create(struct machine *m)
 {
@@ -35,7 +37,9 @@ static const struct {
 
 /* And these as often as it is given them. In this order they are on the bus. */
 const struct device_kind *const device_kinds[] = {
-	&virtio_blk_device, /* --disk */
+	&virtio_blk_device,	/* --disk */
+	&virtio_rng_device,	/* --rng */
+	&virtio_balloon_device, /* --balloon */
 	NULL,
 };
 

@@ -95,3 +95,21 @@ int memory_write(const struct memory *m, gpa_t a, const void *src, uint64_t len)
 	memcpy(dst, src, len);
 	return 0;
 }
+
+void memory_discard_host(void *host, uint64_t len)
+{
+	uint64_t start = ALIGN_UP((uintptr_t)host, PAGE_SIZE);
+	uint64_t end = ALIGN_DOWN((uintptr_t)host + len, PAGE_SIZE);
+
+	/* An error leaves the pages as they are, which is all that can be done. */
+	if (start < end)
+		madvise((void *)start, end - start, MADV_DONTNEED);
+}
+
+void memory_discard(const struct memory *m, gpa_t a, uint64_t len)
+{
+	void *host = memory_at(m, a, len);
+
+	if (host)
+		memory_discard_host(host, len);
+}

@@ -52,4 +52,12 @@ void *memory_at(const struct memory *m, gpa_t a, uint64_t len);
 int memory_read(const struct memory *m, gpa_t a, void *dst, uint64_t len);
 int memory_write(const struct memory *m, gpa_t a, const void *src, uint64_t len);
 
+/*
+ * Give [@a, @a + @len) back to the host: it reads as zeros from now on, or in time.
+ * Whole pages that lie in it; where it is not RAM, nothing. Any thread.
+ */
+void memory_discard(const struct memory *m, gpa_t a, uint64_t len);
+/* The same by a pointer that memory_at() returned or that lies behind one. */
+void memory_discard_host(void *host, uint64_t len);
+
 #endif

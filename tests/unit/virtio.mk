@@ -52,3 +52,8 @@ vmm_ring_src := tests/unit/vmm_ring.c vmm/ring.c vmm/log.c
 
 unit_tests += vmm_disk
 vmm_disk_src := tests/unit/vmm_disk.c vmm/backend/disk.c
+
+unit_tests += virtio_small
+virtio_small_src := tests/unit/virtio_small.c $(virtio_rig_src) vmm/virtio/queue.c \
+	vmm/virtio/device.c vmm/virtio/pci.c vmm/virtio/rng.c vmm/virtio/balloon.c
+virtio_small_inc := -Itests/unit

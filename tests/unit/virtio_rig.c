@@ -265,13 +265,13 @@ void driver_probe(struct driver *d, struct rig *r, unsigned int slot)
 			fail_msg("unknown capability at %#x", cap);
 		}
 	}
-	assert_true(d->common_cap && d->notify_cap && d->isr_cap && d->device_cap && d->cfg_cap &&
-		    d->msix_cap);
+	/* device_cap is for devices that have a configuration. */
+	assert_true(d->common_cap && d->notify_cap && d->isr_cap && d->cfg_cap && d->msix_cap);
 
 	d->common = area(d, d->common_cap);
 	d->notify = area(d, d->notify_cap);
 	d->isr = area(d, d->isr_cap);
-	d->device = area(d, d->device_cap);
+	d->device = d->device_cap ? area(d, d->device_cap) : 0;
 	d->notify_stride = (uint32_t)rig_cfg_read(r, slot, d->notify_cap + 16, 4);
 	d->msix_table = bar_address(
 		d, (unsigned int)rig_cfg_read(r, slot, d->msix_cap + PCI_MSIX_TABLE, 4) & 7);

@@ -55,6 +55,7 @@ static const struct rule main_rules[] = {
 	ONE_OF(ioctl, 1, MSHV_ROOT_HVCALL, MSHV_IRQFD, MSHV_IOEVENTFD, MSHV_SET_MSI_ROUTING,
 	       TCSETS, TCSETSW),
 	ANY(timerfd_settime),
+	ANY(getrandom),
 	ANY(tkill), /* in a namespace with nobody else in it */
 	ANY(close),
 	COMMON,
