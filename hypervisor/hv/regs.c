@@ -16,31 +16,6 @@
 #define RFLAGS_ALLOWED	0x3f7fd5ULL
 #define RFLAGS_FIXED	BIT64(1)
 
-/* Features guests do not have: such a register is 0 and stays 0. */
-static bool always_zero(uint32_t name)
-{
-	switch (name) {
-	case HV_REGISTER_INSTRUCTION_EMULATION_HINTS:
-	case HV_REGISTER_PENDING_EVENT1:
-	case HV_REGISTER_DELIVERABILITY_NOTIFICATIONS:
-	case HV_REGISTER_PENDING_DEBUG_EXCEPTION:
-	case HV_REGISTER_GUEST_CRASH_P0 ... HV_REGISTER_GUEST_CRASH_CTL:
-	case HV_X64_REGISTER_BNDCFGS:
-	case HV_X64_REGISTER_DEBUG_CTL:
-	case HV_X64_REGISTER_SPEC_CTRL:
-	case HV_X64_REGISTER_PRED_CMD:
-	case HV_X64_REGISTER_VIRT_SPEC_CTRL:
-	case 0x0008008b ... 0x00080093:	/* U_XSS, CET */
-	case HV_X64_REGISTER_MTRR_PHYS_BASE0 + MTRR_VARIABLE ...
-	     HV_X64_REGISTER_MTRR_PHYS_BASE0 + 15:
-	case HV_X64_REGISTER_MTRR_PHYS_MASK0 + MTRR_VARIABLE ...
-	     HV_X64_REGISTER_MTRR_PHYS_MASK0 + 15:
-		return true;
-	default:
-		return false;
-	}
-}
-
 static uint64_t pending_interruption(const struct vcpu_event *e)
 {
 	if (!e->valid)
@@ -100,26 +75,11 @@ static uint32_t apic_version(struct vp *vp)
 	return version;
 }
 
-/* One that is storage, or a value that guestmsr_get knows. */
-static bool get_stored(struct vp *vp, uint32_t name, union hv_register_value *v)
-{
-	const struct vp_register *r;
-	uint32_t n;
-
-	r = vpregs_by_name(name, &n);
-	if (!r)
-		return false;
-	if (r->size)
-		memcpy(v, vpregs_at(vp, r, n), r->size);
-	else
-		guestmsr_get(vp, r->msr + n, &v->reg64);
-	return true;
-}
-
 enum hv_status regs_get(struct vp *vp, uint32_t name, union hv_register_value *v)
 {
+	const struct vp_register *r;
 	struct vcpu *cpu = &vp->cpu;
-	uint32_t leaf[4];
+	uint32_t leaf[4], n;
 
 	memset(v, 0, sizeof(*v));
 	switch (name) {
@@ -163,8 +123,14 @@ enum hv_status regs_get(struct vp *vp, uint32_t name, union hv_register_value *v
 		v->reg64 = apic_version(vp);
 		break;
 	default:
-		return get_stored(vp, name, v) || always_zero(name) ? HV_STATUS_SUCCESS :
-								     HV_STATUS_INVALID_PARAMETER;
+		r = vpregs_by_name(name, &n);
+		if (!r)
+			return HV_STATUS_INVALID_PARAMETER;
+		if (r->size)
+			memcpy(v, vpregs_at(vp, r, n), r->size);
+		else if (r->msr != VPREGS_NONE)
+			guestmsr_get(vp, r->msr + n, &v->reg64);
+		break;
 	}
 	return HV_STATUS_SUCCESS;
 }
@@ -294,7 +260,7 @@ enum hv_status regs_set(struct vp *vp, uint32_t name, const union hv_register_va
 			memcpy(vpregs_at(vp, r, n), v, r->size);
 		else if (r && (r->rules & VPREGS_PARTITION))
 			ok = guestmsr_synthetic_write(vp, r->msr, v->reg64);
-		else if (always_zero(name))
+		else if (r && !r->size && r->msr == VPREGS_NONE)
 			ok = !v->reg64;
 		else
 			return HV_STATUS_INVALID_PARAMETER;

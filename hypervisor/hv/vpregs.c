@@ -20,6 +20,8 @@
 #define PARTITION(name_, msr_, field_) \
 	IN(struct partition, name_, msr_, 1, field_, VPREGS_PARTITION)
 #define COMPUTED(name_, msr_, n_) { .name = (name_), .msr = (msr_), .count = (n_) }
+/* Of features that guests do not have: 0, and stays 0. */
+#define ZERO(name_, n_) COMPUTED(name_, NONE, n_)
 
 /* clang-format off: a table */
 static const struct vp_register table[] = {
@@ -92,6 +94,16 @@ static const struct vp_register table[] = {
 	VP(HV_REGISTER_SIMP, HV_MSR_SIMP, 1, simp, VMM),
 	VP(HV_REGISTER_SINT0, HV_MSR_SINT0, HV_SINT_COUNT, sint[0], VMM),
 	COMPUTED(HV_REGISTER_STIMER0_CONFIG, HV_MSR_STIMER0_CONFIG, 2 * HV_STIMER_COUNT),
+
+	ZERO(HV_REGISTER_INSTRUCTION_EMULATION_HINTS, 1),
+	ZERO(HV_REGISTER_PENDING_EVENT1, 3), /* and DELIVERABILITY_…, PENDING_DEBUG_… */
+	ZERO(HV_REGISTER_GUEST_CRASH_P0,
+	     HV_REGISTER_GUEST_CRASH_CTL - HV_REGISTER_GUEST_CRASH_P0 + 1),
+	ZERO(HV_X64_REGISTER_BNDCFGS, 2), /* and DEBUG_CTL */
+	ZERO(HV_X64_REGISTER_SPEC_CTRL, 3), /* and PRED_CMD, VIRT_SPEC_CTRL */
+	ZERO(0x0008008b, 9), /* U_XSS, CET */
+	ZERO(HV_X64_REGISTER_MTRR_PHYS_BASE0 + MTRR_VARIABLE, 16 - MTRR_VARIABLE),
+	ZERO(HV_X64_REGISTER_MTRR_PHYS_MASK0 + MTRR_VARIABLE, 16 - MTRR_VARIABLE),
 };
 /* clang-format on */
 

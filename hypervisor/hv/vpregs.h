@@ -15,7 +15,7 @@ struct vp_register {
 	uint32_t name, msr;	/* of the first of @count; VPREGS_NONE: it has none */
 	uint16_t offset;
 	uint8_t count;		/* one behind the other */
-	uint8_t size;		/* bytes; 0: no storage, guestmsr_get knows the value */
+	uint8_t size;		/* bytes; 0: no storage, guestmsr_get knows @msr; or zero */
 	uint8_t rules;		/* VPREGS_* */
 };
 
