@@ -16,6 +16,7 @@
 #include "vmm/log.h"
 #include "vmm/virtio/balloon.h"
 #include "vmm/virtio/blk.h"
+#include "vmm/virtio/net.h"
 #include "vmm/virtio/rng.h"
 
 static int pci_create(struct machine *m)
@@ -29,15 +30,16 @@ static const struct {
 	const char *name;
 	int (*create)(struct machine *m);
 } platform[] = {
-	{ "I/O APIC", ioapic_create },	    { "serial port", serial_create },
-	{ "clock", rtc_create },	    { "power management", pm_create },
-	{ "reset ports", reset_create },    { "debug port", debugport_create },
+	{ "I/O APIC", ioapic_create },	   { "serial port", serial_create },
+	{ "clock", rtc_create },	   { "power management", pm_create },
+	{ "reset ports", reset_create },   { "debug port", debugport_create },
 	{ "PCI host bridge", pci_create },
 };
 
 /* And these as often as it is given them. In this order they are on the bus. */
 const struct device_kind *const device_kinds[] = {
 	&virtio_blk_device,	/* --disk */
+	&virtio_net_device,	/* --nic */
 	&virtio_rng_device,	/* --rng */
 	&virtio_balloon_device, /* --balloon */
 	NULL,

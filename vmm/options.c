@@ -5,8 +5,7 @@
 #include <string.h>
 
 #include "lib/conf.h"
-
-#define MAC_BYTES 6
+#include "lib/mac.h"
 
 static bool read_text(const struct option_key *k, const char *value, void *field)
 {
@@ -44,31 +43,6 @@ static bool read_word(const struct option_key *k, const char *value, uint32_t *w
 	return false;
 }
 
-static int hex_digit(char c)
-{
-	static const char digits[] = "0123456789abcdef";
-	const char *at = c ? strchr(digits, c | 0x20) : NULL;
-
-	return at ? (int)(at - digits) : -1;
-}
-
-/* Neither a group's address nor none. */
-static bool read_mac(const char *value, uint8_t mac[MAC_BYTES])
-{
-	unsigned int any = 0;
-
-	for (int i = 0; i < MAC_BYTES; i++, value += 3) {
-		int high = hex_digit(value[0]);
-		int low = high < 0 ? -1 : hex_digit(value[1]);
-
-		if (low < 0 || value[2] != (i < MAC_BYTES - 1 ? ':' : '\0'))
-			return false;
-		mac[i] = (uint8_t)(high << 4 | low);
-		any |= mac[i];
-	}
-	return any && !(mac[0] & 1);
-}
-
 static bool read_value(const struct option_key *k, const char *value, void *field)
 {
 	switch (k->type) {
@@ -83,7 +57,7 @@ static bool read_value(const struct option_key *k, const char *value, void *fiel
 	case OPTION_WORD:
 		return read_word(k, value, field);
 	case OPTION_MAC:
-		return read_mac(value, field);
+		return mac_parse(value, field);
 	}
 	return false;
 }
@@ -94,7 +68,7 @@ static int list_words(char *to, size_t room, const char *const *words)
 
 	for (unsigned int i = 0; words[i] && n >= 0 && (size_t)n < room; i++)
 		n += snprintf(to + n, room - (size_t)n, "%s%s",
-			      i == 0	     ? "" :
+			      i == 0	   ? "" :
 			      words[i + 1] ? ", " :
 					     " or ",
 			      words[i]);

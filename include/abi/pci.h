@@ -51,6 +51,7 @@
 /* Classes: base class << 16 | subclass << 8 | programming interface */
 #define PCI_CLASS_HOST_BRIDGE	0x060000
 #define PCI_CLASS_STORAGE_OTHER 0x018000
+#define PCI_CLASS_ETHERNET	0x020000
 #define PCI_CLASS_OTHER		0xff0000
 
 /* One function's share of the ECAM window; legacy access reaches 256 of it. */

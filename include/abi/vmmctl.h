@@ -8,6 +8,7 @@
  *
  *   VMMCTL_PATH --name NAME --kernel FILE [--initrd FILE] [--cmdline STRING]
  *               --memory BYTES --cpus N [--disk path=FILE[,readonly=on]]...
+ *               [--nic mac=MAC,queues=N[,vhost=on|off][,rate=N],tap=fd:N[:N]...]...
  *
  *   NAME     [a-z0-9][a-z0-9-]*, at most VMMCTL_NAME_MAX bytes
  *   FILE     absolute; in --disk it holds no comma (the manifest refuses one)
@@ -16,6 +17,9 @@
  *   BYTES    decimal, a multiple of VMMCTL_MEMORY_STEP
  *   N        1 to VMMCTL_CPUS_MAX
  *   disks    at most VMMCTL_DISKS_MAX; the guest sees them in this order
+ *   nics     at most VMMCTL_NICS_MAX, in this order behind the disks; fd: open
+ *            descriptors of one tap, as many as queues, which is on its bridge
+ *            and goes when they do
  *
  * Standard streams:
  *
@@ -30,7 +34,7 @@
  *
  *   init reads 1 and 2 as fast as they come and rather drops than waits.  Both
  *   may break when init restarts: a vmm ignores SIGPIPE and loses the text.
- *   Every other descriptor is closed.
+ *   Every other descriptor is closed, but those of --nic.
  *
  * Process: the first of a PID namespace, in its own session, no controlling
  * terminal, all signals at their default and unblocked, umask 077, working directory
@@ -53,6 +57,8 @@
 #define VMMCTL_CMDLINE_MAX   2047
 #define VMMCTL_CPUS_MAX	     64
 #define VMMCTL_DISKS_MAX     8
+#define VMMCTL_NICS_MAX	     8
+#define VMMCTL_NIC_QUEUES_MAX 8
 #define VMMCTL_MEMORY_STEP   4096
 #define VMMCTL_MEMORY_MIN    (2 * 1024 * 1024)
 #define VMMCTL_GRACE_S	     10

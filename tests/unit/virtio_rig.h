@@ -76,7 +76,7 @@ bool rig_interrupted(struct rig *r, unsigned int n, int ms);
 unsigned int rig_doorbells(struct rig *r);
 
 /* A driver of one virtio function, and of one of its queues. */
-#define DRIVER_QUEUE_SIZE  128
+#define DRIVER_QUEUE_SIZE  256
 /* Of one queue, from 64 KiB on: 16 queues end at 256 KiB. */
 #define DRIVER_RINGS_BYTES 0x3000
 

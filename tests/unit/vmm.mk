@@ -23,12 +23,12 @@ vmm_ioapic_src := tests/unit/vmm_ioapic.c vmm/dev/ioapic.c vmm/bus.c vmm/log.c
 
 # With a real device, which brings all that virtio needs.
 unit_tests += vmm_config
-vmm_config_src = tests/unit/vmm_config.c vmm/config.c vmm/options.c lib/conf.c \
+vmm_config_src = tests/unit/vmm_config.c vmm/config.c vmm/options.c lib/conf.c lib/mac.c \
 	$(filter-out tests/unit/virtio_blk_rig.c,$(virtio_blk_all))
 vmm_config_inc := -Itests/unit
 
 vmm_load_all := vmm/load/load.c vmm/load/bzimage.c vmm/load/pvh.c vmm/load/entry.c \
-	vmm/memory.c vmm/config.c vmm/options.c vmm/log.c lib/conf.c
+	vmm/memory.c vmm/config.c vmm/options.c vmm/log.c lib/conf.c lib/mac.c
 
 unit_tests += vmm_load
 vmm_load_src := tests/unit/vmm_load.c $(vmm_load_all) vmm/acpi/tables.c

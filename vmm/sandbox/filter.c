@@ -4,9 +4,11 @@
 #include <errno.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
+#include <linux/if_tun.h>
 #include <linux/io_uring.h>
 #include <linux/mshv.h>
 #include <linux/seccomp.h>
+#include <linux/vhost.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -25,7 +27,7 @@
  * VALUES_MAX values in the low half of argument arg, or without the bits of none
  * in it. What is made most often stands first: the kernel reads from the top.
  */
-#define VALUES_MAX 6
+#define VALUES_MAX 20
 
 struct rule {
 	uint16_t call;
@@ -47,13 +49,22 @@ struct rule {
 		ANY(madvise), WITHOUT(mprotect, 2, PROT_EXEC), ANY(mremap),            \
 		ANY(restart_syscall), ANY(gettid), ANY(exit), ANY(exit_group)
 
+/* A card's driver resets it, starts it or asks for something else. */
+#define TAP_IOCTLS TUNSETOFFLOAD, TUNSETQUEUE
+/* The owner and the memory can only be ours, the rest is about eventfds and taps we have. */
+#define VHOST_IOCTLS                                                              \
+	VHOST_SET_OWNER, VHOST_SET_MEM_TABLE, VHOST_SET_FEATURES, VHOST_SET_VRING_NUM, \
+		VHOST_SET_VRING_BASE, VHOST_GET_VRING_BASE, VHOST_SET_VRING_ADDR,  \
+		VHOST_SET_VRING_KICK, VHOST_SET_VRING_CALL, VHOST_SET_VRING_ERR,   \
+		VHOST_NET_SET_BACKEND
+
 static const struct rule main_rules[] = {
 	ANY(epoll_wait),
 	ANY(epoll_pwait),
 	ANY(read),
 	ANY(epoll_ctl),
 	ONE_OF(ioctl, 1, MSHV_ROOT_HVCALL, MSHV_IRQFD, MSHV_IOEVENTFD, MSHV_SET_MSI_ROUTING,
-	       TCSETS, TCSETSW),
+	       TCSETS, TCSETSW, TAP_IOCTLS, VHOST_IOCTLS),
 	ANY(timerfd_settime),
 	ANY(getrandom),
 	ANY(tkill), /* in a namespace with nobody else in it */
@@ -63,9 +74,21 @@ static const struct rule main_rules[] = {
 
 static const struct rule vp_rules[] = {
 	ONE_OF(ioctl, 1, MSHV_RUN_VP, MSHV_ROOT_HVCALL, MSHV_SET_MSI_ROUTING, MSHV_IRQFD,
-	       MSHV_IOEVENTFD),
+	       MSHV_IOEVENTFD, TAP_IOCTLS, VHOST_IOCTLS),
 	ANY(read),
 	ANY(epoll_ctl),
+	COMMON,
+};
+
+static const struct rule nic_rules[] = {
+	ANY(readv),
+	ANY(writev),
+	ANY(epoll_wait),
+	ANY(epoll_pwait),
+	ANY(read),
+	ANY(epoll_ctl),
+	ANY(timerfd_settime),
+	ONE_OF(ioctl, 1, TAP_IOCTLS),
 	COMMON,
 };
 
@@ -94,6 +117,7 @@ static const struct {
 	[FILTER_VP] = RULES(vp_rules),
 	[FILTER_CONSOLE] = RULES(console_rules),
 	[FILTER_DISK] = RULES(disk_rules),
+	[FILTER_NIC] = RULES(nic_rules),
 };
 
 static const char *const kind_names[FILTER_KINDS] = {
@@ -101,6 +125,7 @@ static const char *const kind_names[FILTER_KINDS] = {
 	[FILTER_VP] = "processor",
 	[FILTER_CONSOLE] = "console",
 	[FILTER_DISK] = "disk",
+	[FILTER_NIC] = "network card",
 };
 
 /* Of this thread; what the handler names. */
