@@ -12,6 +12,7 @@
 #include "init/files.h"
 #include "init/log.h"
 #include "init/mshv.h"
+#include "init/net.h"
 #include "init/rescue.h"
 #include "init/shutdown.h"
 #include "init/sys.h"
@@ -19,7 +20,7 @@
 
 /* What stays for the kernel, init, the vmms themselves and the hypervisor. */
 /* Drivers look for devices while init starts; what all of them together may take. */
-#define DEVICE_WAIT_MS 5000
+#define DEVICE_WAIT_MS	  5000
 #define HOST_MEMORY_BYTES (UINT64_C(64) << 20)
 
 static void on_fault(int signal)
@@ -179,4 +180,21 @@ void boot_hypervisor(struct machine *machine)
 		give_up(machine, SYS_END_POWEROFF);
 	/* Nobody to ask: no guest will run, and on_idle says what that means. */
 	machine->manifest.guest_count = 0;
+}
+
+void boot_networks(struct machine *machine)
+{
+	const struct manifest *manifest = &machine->manifest;
+	unsigned int patience_ms = DEVICE_WAIT_MS;
+	char why[NET_TEXT];
+
+	for (unsigned int i = 0; i < manifest->network_count; i++) {
+		const struct manifest_network *n = &manifest->networks[i];
+
+		if (net_create(n, &patience_ms, why))
+			log_event("network %s is up (bridge %s, uplink %s)", n->name, n->bridge,
+				  n->uplink ? n->uplink : "none");
+		else
+			log_event("network %s is not as it should be (%s)", n->name, why);
+	}
 }

@@ -33,4 +33,7 @@ void boot_manifest(struct machine *machine);
 /* Is there a hypervisor to run guests on? */
 void boot_hypervisor(struct machine *machine);
 
+/* Bridges for the manifest's networks. */
+void boot_networks(struct machine *machine);
+
 #endif

@@ -19,8 +19,8 @@
  * which the kernel takes back when it comes to the limit.
  */
 #define VMM_BYTES   (UINT64_C(64) << 20)
-/* Besides the processors: devices, console, kernel workers of their requests. */
-#define VMM_THREADS 64
+/* Besides the processors: devices, console, kernel workers of their requests and vhost. */
+#define VMM_THREADS 128
 
 static int write_text(int dir, const char *file, const char *text)
 {

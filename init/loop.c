@@ -19,6 +19,7 @@ void loop_init(struct loop *loop, const struct manifest *manifest, struct consol
 	unsigned int i;
 
 	loop->console = console;
+	loop->manifest = manifest;
 	loop->on_idle = manifest->on_idle;
 	loop->typist = NULL;
 	loop->guest_count = manifest->guest_count;
@@ -59,7 +60,7 @@ static void obey(struct loop *loop, struct loop_guest *guest, struct unit_decisi
 static void start(struct loop *loop, struct loop_guest *guest)
 {
 	int64_t now_us = sys_now_us();
-	pid_t pid = spawn_vmm(guest->config, guest == loop->typist, &guest->pipes);
+	pid_t pid = spawn_vmm(loop->manifest, guest->config, guest == loop->typist, &guest->pipes);
 
 	if (pid > 0) {
 		guest->pid = pid;

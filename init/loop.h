@@ -34,6 +34,7 @@ struct loop_guest {
 
 struct loop {
 	struct console *console;
+	const struct manifest *manifest;
 	enum idle_policy on_idle;
 	/* The guest that reads what is typed, or NULL. */
 	struct loop_guest *typist;

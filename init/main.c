@@ -31,6 +31,7 @@ int main(void)
 	boot_options(&machine);
 	boot_manifest(&machine);
 	boot_hypervisor(&machine);
+	boot_networks(&machine);
 
 	/* ==== From this line on nothing is allocated. ==== */
 

@@ -13,22 +13,14 @@
 #include <yaml.h>
 
 #include "include/base/base.h"
+#include "init/manifest_net.h"
 #include "init/schema.h"
 #include "lib/conf.h"
 
 static bool read_name(struct schema_reader *r, const char *key, const yaml_node_t *node,
 		      void *field)
 {
-	char shown[SCHEMA_QUOTE_MAX];
-
-	if (!schema_is_value(r, key, node))
-		return false;
-	if (!conf_is_name(schema_text(node), VMMCTL_NAME_MAX))
-		return schema_problem(
-			r, &node->start_mark,
-			"%s: %s is not a name (1 to %d of a-z, 0-9 and -, not beginning with -)",
-			key, schema_quote(node, shown), VMMCTL_NAME_MAX);
-	return schema_keep(r, key, node, VMMCTL_NAME_MAX, field);
+	return schema_name(r, key, node, VMMCTL_NAME_MAX, field);
 }
 
 static bool read_cmdline(struct schema_reader *r, const char *key, const yaml_node_t *node,
@@ -115,18 +107,7 @@ static bool read_memory(struct schema_reader *r, const char *key, const yaml_nod
 static bool read_cpus(struct schema_reader *r, const char *key, const yaml_node_t *node,
 		      void *field)
 {
-	uint32_t *cpus = field;
-	char shown[SCHEMA_QUOTE_MAX];
-	uint64_t number;
-
-	if (!schema_is_value(r, key, node))
-		return false;
-	if (!conf_parse_u64(schema_text(node), &number) || number < 1 || number > VMMCTL_CPUS_MAX)
-		return schema_problem(r, &node->start_mark,
-				      "%s: %s is not possible (a number from 1 to %d)", key,
-				      schema_quote(node, shown), VMMCTL_CPUS_MAX);
-	*cpus = (uint32_t)number;
-	return true;
+	return schema_count(r, key, node, 1, VMMCTL_CPUS_MAX, field);
 }
 
 static bool read_restart(struct schema_reader *r, const char *key, const yaml_node_t *node,
@@ -176,9 +157,9 @@ static bool read_console(struct schema_reader *r, const char *key, const yaml_no
 	return true;
 }
 
-/* Judged before everything else by is_our_version(). */
-static bool read_version(struct schema_reader *r, const char *key, const yaml_node_t *node,
-			 void *field)
+/* Read before everything else: version, and networks, which guests refer to. */
+static bool read_before(struct schema_reader *r, const char *key, const yaml_node_t *node,
+			void *field)
 {
 	(void)r;
 	(void)key;
@@ -285,6 +266,7 @@ static const struct schema_key guest_keys[] = {
 	{ "cpus", read_cpus, offsetof(struct manifest_guest, cpus), NULL },
 	/* Needs the whole guest: it compares its disks with each other. */
 	{ "disks", read_disks, 0, NULL },
+	{ "nics", manifest_read_nics, 0, NULL },
 	{ "restart", read_restart, offsetof(struct manifest_guest, restart), NULL },
 	{ NULL, NULL, 0, NULL },
 };
@@ -414,7 +396,8 @@ static bool read_host(struct schema_reader *r, const char *key, const yaml_node_
 
 /* Only version has a field of its own; the others fill in the manifest. */
 static const struct schema_key top_keys[] = {
-	{ "version", read_version, 0, NULL },
+	{ "version", read_before, 0, NULL },
+	{ "networks", read_before, 0, NULL },
 	{ "host", read_host, 0, NULL },
 	{ "guests", read_guests, 0, "begin with \"guests:\", or \"guests: []\" for none" },
 	{ NULL, NULL, 0, NULL },
@@ -471,11 +454,13 @@ static bool read_document(struct schema_reader *r, const yaml_node_t *root)
 		return schema_problem(r, &schema_begin, "the file is empty (it needs \"guests:\")");
 	if (!is_our_version(r, root))
 		return false;
+	manifest_read_networks(r, schema_lookup(r, root, "networks"));
 	schema_read(r, root, top_keys, r->out);
 	guests = schema_lookup(r, root, "guests");
 	if (!guests || guests->type != YAML_SEQUENCE_NODE)
 		return false;
 	find_console(r);
+	manifest_give_macs(r->out);
 	return r->out->guest_count > 0 || r->out->refused_count == 0;
 }
 
@@ -487,6 +472,7 @@ enum manifest_result manifest_parse(struct manifest *out, const char *text, size
 	out->host_name = "rootstock";
 	out->on_idle = IDLE_STAY;
 	out->console = MANIFEST_NOBODY;
+	out->network_count = 0;
 	out->guest_count = 0;
 	out->refused_count = 0;
 	out->text_used = 0;

@@ -19,6 +19,7 @@
 
 #include "include/abi/vmmctl.h"
 #include "init/policy.h"
+#include "lib/mac.h"
 
 #define MANIFEST_VERSION    1
 #define MANIFEST_SIZE_MAX   65536
@@ -34,6 +35,31 @@ struct manifest_disk {
 	bool readonly;
 };
 
+/* Interfaces of the kernel have names of up to that many bytes. */
+#define MANIFEST_INTERFACE_MAX 15
+#define MANIFEST_NETWORKS_MAX  16
+
+struct manifest_network {
+	const char *name;
+	const char *bridge; /* the interface that is it */
+	const char *uplink; /* NULL: none */
+	/* The host's own address in it, IPv4, in host order; 0: none. */
+	uint32_t address;
+	uint32_t prefix; /* bits of the network's part */
+};
+
+/* In the order of their words in manifest_net.c, and of the vmm's. */
+enum manifest_vhost { MANIFEST_VHOST_AUTO, MANIFEST_VHOST_ON, MANIFEST_VHOST_OFF };
+
+struct manifest_nic {
+	uint32_t network; /* index in manifest.networks */
+	bool has_mac;	  /* while reading: the manifest gave it */
+	uint8_t mac[MAC_BYTES];
+	uint32_t queues; /* pairs */
+	uint64_t rate;	 /* bytes a second, each way; 0: no limit */
+	enum manifest_vhost vhost;
+};
+
 struct manifest_guest {
 	const char *name;
 	const char *kernel;
@@ -43,6 +69,8 @@ struct manifest_guest {
 	uint32_t cpus;
 	uint32_t disk_count;
 	struct manifest_disk disks[VMMCTL_DISKS_MAX];
+	uint32_t nic_count;
+	struct manifest_nic nics[VMMCTL_NICS_MAX];
 	enum restart_policy restart;
 };
 
@@ -51,6 +79,8 @@ struct manifest {
 	enum idle_policy on_idle;
 	/* Index of the guest that reads what is typed, or MANIFEST_NOBODY. */
 	int console;
+	unsigned int network_count;
+	struct manifest_network networks[MANIFEST_NETWORKS_MAX];
 	unsigned int guest_count;
 	/* Guests that are in the file but were refused. */
 	unsigned int refused_count;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "include/base/base.h"
+#include "lib/conf.h"
 
 const yaml_mark_t schema_begin;
 
@@ -141,6 +142,37 @@ bool schema_choice(struct schema_reader *r, const char *key, const yaml_node_t *
 	}
 	return schema_problem(r, &node->start_mark, "%s: %s is not possible (one of: %s)", key,
 			      schema_quote(node, shown), list);
+}
+
+bool schema_name(struct schema_reader *r, const char *key, const yaml_node_t *node, size_t max,
+		 const char **field)
+{
+	char shown[SCHEMA_QUOTE_MAX];
+
+	if (!schema_is_value(r, key, node))
+		return false;
+	if (!conf_is_name(schema_text(node), max))
+		return schema_problem(
+			r, &node->start_mark,
+			"%s: %s is not a name (1 to %zu of a-z, 0-9 and -, not beginning with -)",
+			key, schema_quote(node, shown), max);
+	return schema_keep(r, key, node, max, field);
+}
+
+bool schema_count(struct schema_reader *r, const char *key, const yaml_node_t *node, uint32_t min,
+		  uint32_t max, uint32_t *count)
+{
+	char shown[SCHEMA_QUOTE_MAX];
+	uint64_t number;
+
+	if (!schema_is_value(r, key, node))
+		return false;
+	if (!conf_parse_u64(schema_text(node), &number) || number < min || number > max)
+		return schema_problem(r, &node->start_mark,
+				      "%s: %s is not possible (a number from %u to %u)", key,
+				      schema_quote(node, shown), min, max);
+	*count = (uint32_t)number;
+	return true;
 }
 
 /* ---- mappings ---- */

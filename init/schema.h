@@ -84,6 +84,15 @@ bool schema_choice(struct schema_reader *r, const char *key, const yaml_node_t *
 		   const char *const *words, unsigned int *choice);
 
 /*
+ * A name of up to max bytes (conf_is_name()), kept like schema_keep(); a number
+ * from min to max.
+ */
+bool schema_name(struct schema_reader *r, const char *key, const yaml_node_t *node, size_t max,
+		 const char **field);
+bool schema_count(struct schema_reader *r, const char *key, const yaml_node_t *node, uint32_t min,
+		  uint32_t max, uint32_t *count);
+
+/*
  * Read the mapping node into object as the table keys says.  Reports every
  * problem; true only without any.
  */

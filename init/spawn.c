@@ -15,17 +15,19 @@
 #include "include/base/base.h"
 #include "init/cgroup.h"
 #include "init/check.h"
+#include "init/net.h"
 #include "init/sys.h"
 
 enum { READ_END, WRITE_END, ENDS };
 
 /* argv of a vmm; lives in the child only, so it may be large. */
 struct arguments {
-	const char *word[14 + 2 * VMMCTL_DISKS_MAX + 1];
+	const char *word[14 + 2 * VMMCTL_DISKS_MAX + 2 * VMMCTL_NICS_MAX + 1];
 	unsigned int count;
 	char memory[24];
 	char cpus[16];
 	char disk[VMMCTL_DISKS_MAX][VMMCTL_PATH_MAX + 32];
+	char nic[VMMCTL_NICS_MAX][160];
 };
 
 static void add(struct arguments *args, const char *option, const char *value)
@@ -36,7 +38,27 @@ static void add(struct arguments *args, const char *option, const char *value)
 	args->word[args->count] = NULL;
 }
 
-static void compose(struct arguments *args, const struct manifest_guest *guest)
+static void add_nic(struct arguments *args, unsigned int i, const struct manifest_nic *nic,
+		    const int *fd)
+{
+	static const char *const vhost[] = { "", ",vhost=on", ",vhost=off" };
+	char *to = args->nic[i];
+	size_t room = sizeof(args->nic[i]);
+	char mac[MAC_TEXT];
+	int n = snprintf(to, room, "mac=%s,queues=%" PRIu32 "%s", mac_format(nic->mac, mac),
+			 nic->queues, vhost[nic->vhost]);
+
+	if (nic->rate)
+		n += snprintf(to + n, room - (size_t)n, ",rate=%" PRIu64, nic->rate);
+	n += snprintf(to + n, room - (size_t)n, ",tap=fd");
+	for (uint32_t q = 0; q < nic->queues; q++)
+		n += snprintf(to + n, room - (size_t)n, ":%d", fd[q]);
+	CHECK((size_t)n < room);
+	add(args, "--nic", to);
+}
+
+static void compose(struct arguments *args, const struct manifest_guest *guest,
+		    const struct net_taps *taps)
 {
 	uint32_t i;
 
@@ -57,15 +79,29 @@ static void compose(struct arguments *args, const struct manifest_guest *guest)
 			 guest->disks[i].readonly ? ",readonly=on" : "");
 		add(args, "--disk", args->disk[i]);
 	}
+	for (i = 0; i < guest->nic_count; i++)
+		add_nic(args, i, &guest->nics[i], taps->fd[i]);
+}
+
+/* The last words of a child that does not become a vmm. */
+static _Noreturn void give_up(int code, const char *what, const char *why)
+{
+	char line[160];
+	int n = snprintf(line, sizeof(line), "vmm: %s (%s)\n", what, why);
+
+	if (write(STDERR_FILENO, line, (size_t)n) < 0)
+		_exit(code);
+	_exit(code);
 }
 
 /* In the child.  Descriptors 0 to 2 are open in init, so no pipe is one of them. */
-static _Noreturn void become_vmm(const struct manifest_guest *guest, int in, int out, int err)
+static _Noreturn void become_vmm(const struct manifest *manifest,
+				 const struct manifest_guest *guest, int in, int out, int err)
 {
 	static char *const no_environment[] = { NULL };
+	struct net_taps taps;
 	struct arguments args;
-	char line[80];
-	int n;
+	char why[NET_TEXT];
 
 	setsid();
 	dup2(in, STDIN_FILENO);
@@ -75,14 +111,13 @@ static _Noreturn void become_vmm(const struct manifest_guest *guest, int in, int
 	umask(077);
 	if (chdir("/") != 0)
 		_exit(VMMCTL_NO_EXEC);
-	compose(&args, guest);
+	if (!net_open_taps(manifest, guest, &taps, why))
+		give_up(VMMCTL_BAD_HOST, "no network card", why);
+	compose(&args, guest, &taps);
 	sys_signals_child();
 	/* execve() takes char **, for historical reasons, and writes nothing. */
 	execve(VMMCTL_PATH, (char *const *)(uintptr_t)args.word, no_environment);
-	n = snprintf(line, sizeof(line), "vmm: cannot be executed (%s)\n", strerror(errno));
-	if (write(STDERR_FILENO, line, (size_t)n) < 0)
-		_exit(VMMCTL_NO_EXEC);
-	_exit(VMMCTL_NO_EXEC);
+	give_up(VMMCTL_NO_EXEC, "cannot be executed", strerror(errno));
 }
 
 static void close_pipe(int pipe_fd[ENDS])
@@ -131,7 +166,8 @@ static pid_t fork_vmm(const struct manifest_guest *guest)
 	return (pid_t)pid;
 }
 
-pid_t spawn_vmm(const struct manifest_guest *guest, bool console, struct spawn_pipes *pipes)
+pid_t spawn_vmm(const struct manifest *manifest, const struct manifest_guest *guest, bool console,
+		struct spawn_pipes *pipes)
 {
 	int in[ENDS], out[ENDS], err[ENDS];
 	int result;
@@ -149,7 +185,7 @@ pid_t spawn_vmm(const struct manifest_guest *guest, bool console, struct spawn_p
 
 	pid = fork_vmm(guest);
 	if (pid == 0)
-		become_vmm(guest, in[READ_END], out[WRITE_END], err[WRITE_END]);
+		become_vmm(manifest, guest, in[READ_END], out[WRITE_END], err[WRITE_END]);
 	if (pid < 0) {
 		result = pid;
 		goto close_err;

@@ -18,9 +18,10 @@ struct spawn_pipes {
 };
 
 /*
- * The child's pid, or -errno with nothing left behind.  A program that cannot
+ * Start guest, one of manifest's. The child's pid, or -errno with nothing left behind.  A program that cannot
  * be executed shows as a child that ends with VMMCTL_NO_EXEC.
  */
-pid_t spawn_vmm(const struct manifest_guest *guest, bool console, struct spawn_pipes *pipes);
+pid_t spawn_vmm(const struct manifest *manifest, const struct manifest_guest *guest, bool console,
+		struct spawn_pipes *pipes);
 
 #endif

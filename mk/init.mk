@@ -8,10 +8,11 @@
 INIT           := $(O)/init/init
 MANIFEST_CHECK := $(O)/init/manifest-check
 
-manifest_parts := init/manifest.c init/schema.c init/policy.c init/files.c lib/conf.c
+manifest_parts := init/manifest.c init/manifest_net.c init/schema.c init/policy.c \
+	init/files.c lib/conf.c lib/mac.c
 manifest_check_parts := init/manifest-check.c $(manifest_parts)
 
-init_parts := $(addprefix init/,main.c bootsteps.c mount.c cmdline.c mshv.c mshv_probe.c unit.c \
+init_parts := $(addprefix init/,main.c bootsteps.c mount.c cmdline.c mshv.c mshv_probe.c net.c unit.c \
 	loop.c spawn.c cgroup.c console.c rescue.c shutdown.c log.c sys.c) $(manifest_parts)
 
 # mk/thirdparty.mk, read after this file, defines how it is made.

@@ -4,7 +4,8 @@
 unit_tests += lib_conf
 lib_conf_src := tests/unit/lib_conf.c lib/conf.c
 
-init_manifest_all := tests/unit/init_manifest_rig.c init/manifest.c init/schema.c \
+init_manifest_all := tests/unit/init_manifest_rig.c init/manifest.c init/manifest_net.c \
+	init/schema.c lib/mac.c \
 	init/policy.c lib/conf.c
 
 unit_tests += init_manifest
@@ -33,3 +34,7 @@ init_mshv_src := tests/unit/init_mshv.c init/mshv.c
 unit_tests += init_loop
 init_loop_src := tests/unit/init_loop.c init/loop.c init/unit.c init/console.c \
 	init/log.c init/policy.c
+
+unit_tests += init_manifest_net
+init_manifest_net_src := tests/unit/init_manifest_net.c $(init_manifest_all)
+init_manifest_net_lib := $(O)/thirdparty/host/lib/libyaml.a

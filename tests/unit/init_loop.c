@@ -175,11 +175,14 @@ int sys_kill(pid_t pid, int signal)
 	return -ESRCH;
 }
 
-pid_t spawn_vmm(const struct manifest_guest *guest, bool types, struct spawn_pipes *pipes)
+pid_t spawn_vmm(const struct manifest *m, const struct manifest_guest *guest, bool types,
+		struct spawn_pipes *pipes)
 {
 	struct child *child = &world.children[world.child_count];
 	int in[2] = { -1, -1 }, out[2], err[2];
 
+	assert_ptr_equal(guest, &m->guests[guest - m->guests]);
+	assert_true((size_t)(guest - m->guests) < m->guest_count);
 	if (world.fail_spawns) {
 		world.fail_spawns--;
 		return -EAGAIN;

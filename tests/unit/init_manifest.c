@@ -146,7 +146,7 @@ static void check(const struct mistake *cases, size_t count)
 	}
 }
 
-#define GUEST_KEYS "name, kernel, initrd, cmdline, memory, cpus, disks, restart"
+#define GUEST_KEYS "name, kernel, initrd, cmdline, memory, cpus, disks, nics, restart"
 
 static void one_guest_is_refused(void **state)
 {
@@ -339,7 +339,7 @@ static void guests_stay_whatever_the_host_says(void **state)
 		  "m:1:17: host: console: \"bad\" is not the name of a guest that can start "
 		  "(nobody reads what is typed)\n" },
 		{ "gests: []\nguests:\n" OK_GUEST, MANIFEST_FLAWED, 1, 0,
-		  "m:1:1: unknown key \"gests\" (known here: version, host, guests)\n" },
+		  "m:1:1: unknown key \"gests\" (known here: version, networks, host, guests)\n" },
 		{ "guests:\n" OK_GUEST "guests: []\n", MANIFEST_FLAWED, 1, 0,
 		  "m:3:1: key \"guests\" is given twice (first in line 1)\n" },
 	};
