@@ -104,7 +104,7 @@ $(TEST)/root/walls: $(wildcard vmm/sandbox/*.[ch]) vmm/log.c
 # One image per machine test.
 machine_payload := $(O)/guest/bzImage $(O)/guest/initramfs.cpio.gz $(O)/guest/disk.img \
 	$(O)/guest/debian/vmlinuz $(O)/guest/debian/initramfs.cpio.gz $(STUB) $(GUEST_PROGRAMS) \
-	$(ROOT_PROGRAMS) $(O)/tools/hvtrace
+	$(ROOT_PROGRAMS) $(O)/tools/hvtrace $(TEST)/netpeer.cpio.gz
 
 $(TEST)/%/image: $(IMAGE_DEPS) $(machine_payload) tests/matrix.cfg tests/machine.sh \
 		$(wildcard tests/machine/*.yaml tests/peers/*)

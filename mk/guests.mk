@@ -43,6 +43,13 @@ $(DEBIAN_INITRAMFS): $(GUEST)/userland.list $(GUEST)/debian/.unpacked \
 	$(call say,CPIO,$@)echo "file /modules/virtio_blk.ko $(GUEST)/debian/virtio_blk.ko 644" >$(@D)/modules.list && \
 	tools/mkcpio.sh -o $@ $(GUEST)/userland.list $(@D)/modules.list
 
+# For the machine tests of networks: one program, and the driver of the package.
+$(TEST)/netpeer.cpio.gz: $(TEST)/root/netpeer $(GUEST)/debian/.unpacked mk/guests.mk tools/mkcpio.sh
+	$(call say,CPIO,$@)mkdir -p $(@D) && { echo 'dir /modules 755'; \
+	echo 'file /init $(TEST)/root/netpeer 755'; for m in failover net_failover virtio_net; do \
+		echo "file /modules/$$m.ko $(GUEST)/debian/$$m.ko 644"; done; } >$@.list && \
+	tools/mkcpio.sh -o $@ $@.list
+
 # 4 MB: sector 0 the SHA-256 of the second MB, sector 1 a counter, the third MB
 # for the guest to write.  Numbers in a row: every block differs from all others.
 $(GUEST_DISK): mk/guests.mk

@@ -76,6 +76,8 @@ payload()
 		"$O/guest/initramfs.cpio.gz:/guests/tiny/initramfs.cpio.gz" ;;
 	debian) echo "$O/guest/debian/vmlinuz:/guests/debian/vmlinuz" \
 		"$O/guest/debian/initramfs.cpio.gz:/guests/debian/initramfs.cpio.gz" ;;
+	net) echo "$O/guest/debian/vmlinuz:/guests/debian/vmlinuz" \
+		"$O/test/netpeer.cpio.gz:/guests/net.cpio.gz" ;;
 	stub) echo "$O/test/guest/stub:/guests/stub" ;;
 	disk:*) echo "$O/guest/disk.img:/guests/${1#disk:}" ;;
 	*) echo "machine: no payload \"$1\"" >&2; exit 2 ;;
