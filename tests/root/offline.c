@@ -20,7 +20,7 @@
 #include "tests/root/lib/guest.h"
 
 #define CYCLES	    30
-#define LONG_CYCLES 2000
+#define LONG_CYCLES 500
 #define GUESTS	    7
 #define PROGRESS    20	 /* counts that are asked for after each step … */
 #define PATIENCE_MS 5000 /* … within this time */
