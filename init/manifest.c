@@ -170,10 +170,53 @@ static bool read_before(struct schema_reader *r, const char *key, const yaml_nod
 
 /* ---- disks ---- */
 
+static bool read_serial(struct schema_reader *r, const char *key, const yaml_node_t *node,
+			void *field)
+{
+	if (!schema_is_value(r, key, node))
+		return false;
+	if (strchr(schema_text(node), ','))
+		return schema_problem(r, &node->start_mark, "%s: has a comma, which it cannot have",
+				      key);
+	return schema_keep(r, key, node, VMMCTL_SERIAL_MAX, field);
+}
+
+static bool read_queues(struct schema_reader *r, const char *key, const yaml_node_t *node,
+			void *field)
+{
+	return schema_count(r, key, node, 1, VMMCTL_DISK_QUEUES_MAX, field);
+}
+
+static bool read_iops(struct schema_reader *r, const char *key, const yaml_node_t *node,
+		      void *field)
+{
+	return schema_count(r, key, node, 1, UINT32_MAX, field);
+}
+
+static bool read_bandwidth(struct schema_reader *r, const char *key, const yaml_node_t *node,
+			   void *field)
+{
+	uint64_t *bytes = field;
+	char shown[SCHEMA_QUOTE_MAX];
+
+	if (!schema_is_value(r, key, node))
+		return false;
+	if (!conf_parse_size(schema_text(node), bytes) || !*bytes || *bytes > VMMCTL_BANDWIDTH_MAX)
+		return schema_problem(
+			r, &node->start_mark,
+			"%s: %s is not possible (bytes a second, e.g. 100M; from 1 to 1T)", key,
+			schema_quote(node, shown));
+	return true;
+}
+
 static const struct schema_key disk_keys[] = {
 	{ "path", read_path, offsetof(struct manifest_disk, path),
 	  "e.g. path: /guests/web/disk.img" },
 	{ "readonly", read_bool, offsetof(struct manifest_disk, readonly), NULL },
+	{ "serial", read_serial, offsetof(struct manifest_disk, serial), NULL },
+	{ "queues", read_queues, offsetof(struct manifest_disk, queues), NULL },
+	{ "iops", read_iops, offsetof(struct manifest_disk, iops), NULL },
+	{ "bandwidth", read_bandwidth, offsetof(struct manifest_disk, bandwidth), NULL },
 	{ NULL, NULL, 0, NULL },
 };
 

@@ -32,7 +32,11 @@
 
 struct manifest_disk {
 	const char *path;
+	const char *serial; /* NULL: none */
 	bool readonly;
+	uint32_t queues;    /* 0: the vmm decides */
+	uint32_t iops;	    /* a second; 0: no limit */
+	uint64_t bandwidth; /* bytes a second; 0: no limit */
 };
 
 /* Interfaces of the kernel have names of up to that many bytes. */

@@ -20,13 +20,16 @@
 
 enum { READ_END, WRITE_END, ENDS };
 
+/* path=, and what can stand behind it. */
+#define DISK_TEXT_MAX (VMMCTL_PATH_MAX + VMMCTL_SERIAL_MAX + 100)
+
 /* argv of a vmm; lives in the child only, so it may be large. */
 struct arguments {
 	const char *word[14 + 2 * VMMCTL_DISKS_MAX + 2 * VMMCTL_NICS_MAX + 1];
 	unsigned int count;
 	char memory[24];
 	char cpus[16];
-	char disk[VMMCTL_DISKS_MAX][VMMCTL_PATH_MAX + 32];
+	char disk[VMMCTL_DISKS_MAX][DISK_TEXT_MAX];
 	char nic[VMMCTL_NICS_MAX][160];
 };
 
@@ -36,6 +39,24 @@ static void add(struct arguments *args, const char *option, const char *value)
 	args->word[args->count++] = option;
 	args->word[args->count++] = value;
 	args->word[args->count] = NULL;
+}
+
+static const char *compose_disk(char text[DISK_TEXT_MAX], const struct manifest_disk *d)
+{
+	int n = snprintf(text, DISK_TEXT_MAX, "path=%s%s", d->path,
+			 d->readonly ? ",readonly=on" : "");
+
+	if (d->serial)
+		n += snprintf(text + n, (size_t)(DISK_TEXT_MAX - n), ",serial=%s", d->serial);
+	if (d->queues)
+		n += snprintf(text + n, (size_t)(DISK_TEXT_MAX - n), ",queues=%" PRIu32, d->queues);
+	if (d->iops)
+		n += snprintf(text + n, (size_t)(DISK_TEXT_MAX - n), ",iops=%" PRIu32, d->iops);
+	if (d->bandwidth)
+		n += snprintf(text + n, (size_t)(DISK_TEXT_MAX - n), ",bandwidth=%" PRIu64,
+			      d->bandwidth);
+	CHECK(n < DISK_TEXT_MAX);
+	return text;
 }
 
 static void add_nic(struct arguments *args, unsigned int i, const struct manifest_nic *nic,
@@ -74,11 +95,8 @@ static void compose(struct arguments *args, const struct manifest_guest *guest,
 	add(args, "--memory", args->memory);
 	snprintf(args->cpus, sizeof(args->cpus), "%" PRIu32, guest->cpus);
 	add(args, "--cpus", args->cpus);
-	for (i = 0; i < guest->disk_count; i++) {
-		snprintf(args->disk[i], sizeof(args->disk[i]), "path=%s%s", guest->disks[i].path,
-			 guest->disks[i].readonly ? ",readonly=on" : "");
-		add(args, "--disk", args->disk[i]);
-	}
+	for (i = 0; i < guest->disk_count; i++)
+		add(args, "--disk", compose_disk(args->disk[i], &guest->disks[i]));
 	for (i = 0; i < guest->nic_count; i++)
 		add_nic(args, i, &guest->nics[i], taps->fd[i]);
 }

@@ -21,7 +21,7 @@
 
 #define FILES_MAX   32
 /* Threads the kernel may use for what has to wait (flushes, most writes). */
-#define WORKERS_MAX 8u
+#define WORKERS_MAX 4u
 
 struct ring {
 	struct ring_setup setup;

@@ -7,7 +7,8 @@
  * Command line, every argument a separate word, in this order:
  *
  *   VMMCTL_PATH --name NAME --kernel FILE [--initrd FILE] [--cmdline STRING]
- *               --memory BYTES --cpus N [--disk path=FILE[,readonly=on]]...
+ *               --memory BYTES --cpus N [--disk path=FILE[,readonly=on][,serial=TEXT]
+ *               [,queues=N][,iops=N][,bandwidth=BYTES]]...
  *               [--nic mac=MAC,queues=N[,vhost=on|off][,rate=N],tap=fd:N[:N]...]...
  *
  *   NAME     [a-z0-9][a-z0-9-]*, at most VMMCTL_NAME_MAX bytes
@@ -57,6 +58,9 @@
 #define VMMCTL_CMDLINE_MAX   2047
 #define VMMCTL_CPUS_MAX	     64
 #define VMMCTL_DISKS_MAX     8
+#define VMMCTL_DISK_QUEUES_MAX 16
+#define VMMCTL_SERIAL_MAX    20 /* bytes; no comma */
+#define VMMCTL_BANDWIDTH_MAX (UINT64_C(1) << 40) /* of a disk, bytes a second */
 #define VMMCTL_NICS_MAX	     8
 #define VMMCTL_NIC_QUEUES_MAX 8
 #define VMMCTL_MEMORY_STEP   4096

@@ -37,7 +37,8 @@ static void everything_is_read(void **state)
 			       "    memory: 64M\n"
 			       "    cpus: 2\n"
 			       "    disks: [{path: /a.img, readonly: false}, {path: /b.img, "
-			       "readonly: true}, {path: /c.img}]\n"
+			       "readonly: true}, {path: /c.img, serial: c 3, queues: 16, "
+			       "iops: 4294967295, bandwidth: 1T}]\n"
 			       "    restart: on-failure\n"
 			       "  - name: web\n"
 			       "    kernel: /k\n"
@@ -61,7 +62,15 @@ static void everything_is_read(void **state)
 	assert_false(guest->disks[0].readonly);
 	assert_string_equal(guest->disks[1].path, "/b.img");
 	assert_true(guest->disks[1].readonly);
+	assert_null(guest->disks[1].serial);
+	assert_int_equal(guest->disks[1].queues, 0);
+	assert_int_equal(guest->disks[1].iops, 0);
+	assert_int_equal(guest->disks[1].bandwidth, 0);
 	assert_false(guest->disks[2].readonly);
+	assert_string_equal(guest->disks[2].serial, "c 3");
+	assert_int_equal(guest->disks[2].queues, 16);
+	assert_int_equal(guest->disks[2].iops, UINT32_MAX);
+	assert_int_equal(guest->disks[2].bandwidth, UINT64_C(1) << 40);
 	assert_string_equal(manifest.guests[1].name, "web");
 }
 
@@ -274,6 +283,27 @@ static void one_guest_is_refused(void **state)
 		  MANIFEST_FLAWED, 1, 1,
 		  "m:2:69: guest \"web\": readonly: \"yes\" is not possible (one of: false, "
 		  "true)\n" },
+		{ "guests:\n- {name: web, kernel: /k, memory: 16M, disks: [{path: /d, queues: 17}]}\n" OK_GUEST,
+		  MANIFEST_FLAWED, 1, 1,
+		  "m:2:67: guest \"web\": queues: \"17\" is not possible (a number from 1 to 16)\n" },
+		{ "guests:\n- {name: web, kernel: /k, memory: 16M, disks: [{path: /d, iops: 0}]}\n" OK_GUEST,
+		  MANIFEST_FLAWED, 1, 1,
+		  "m:2:65: guest \"web\": iops: \"0\" is not possible (a number from 1 to 4294967295)\n" },
+		{ "guests:\n- {name: web, kernel: /k, memory: 16M, disks: [{path: /d, bandwidth: 0}]}\n" OK_GUEST,
+		  MANIFEST_FLAWED, 1, 1,
+		  "m:2:70: guest \"web\": bandwidth: \"0\" is not possible (bytes a second, e.g. 100M; from 1 to 1T)\n" },
+		{ "guests:\n- {name: web, kernel: /k, memory: 16M, disks: [{path: /d, bandwidth: 2T}]}\n" OK_GUEST,
+		  MANIFEST_FLAWED, 1, 1,
+		  "m:2:70: guest \"web\": bandwidth: \"2T\" is not possible (bytes a second, e.g. 100M; from 1 to 1T)\n" },
+		{ "guests:\n- {name: web, kernel: /k, memory: 16M, disks: [{path: /d, bandwidth: fast}]}\n" OK_GUEST,
+		  MANIFEST_FLAWED, 1, 1,
+		  "m:2:70: guest \"web\": bandwidth: \"fast\" is not possible (bytes a second, e.g. 100M; from 1 to 1T)\n" },
+		{ "guests:\n- {name: web, kernel: /k, memory: 16M, disks: [{path: /d, serial: 'a,b'}]}\n" OK_GUEST,
+		  MANIFEST_FLAWED, 1, 1,
+		  "m:2:67: guest \"web\": serial: has a comma, which it cannot have\n" },
+		{ "guests:\n- {name: web, kernel: /k, memory: 16M, disks: [{path: /d, serial: abcdefghijklmnopqrstu}]}\n" OK_GUEST,
+		  MANIFEST_FLAWED, 1, 1,
+		  "m:2:67: guest \"web\": serial: is 21 bytes long (at most 20)\n" },
 		{ "guests:\n- {name: web, kernel: /k, memory: 16M, disks: [{readonly: true}]}\n" OK_GUEST,
 		  MANIFEST_FLAWED, 1, 1,
 		  "m:2:48: guest \"web\": key \"path\" is missing (e.g. path: "

@@ -80,7 +80,7 @@ static void test_good(void **state)
 	/* As init writes it (abi/vmmctl.h). */
 	assert_int_equal(parse("--name|tiny|--kernel|/g/k|--initrd|/g/i|--cmdline||"
 			       "--memory|67108864|--cpus|2|--disk|path=/a"
-			       "|--disk|path=/b,readonly=on,serial=x"),
+			       "|--disk|path=/b,readonly=on,serial=x,queues=3,iops=7,bandwidth=2K"),
 			 CONFIG_RUN);
 	assert_string_equal(config.cmdline, "");
 	assert_int_equal(config.device_count, 2);
@@ -93,6 +93,9 @@ static void test_good(void **state)
 	assert_string_equal(disk->path, "/b");
 	assert_true(disk->readonly);
 	assert_string_equal(disk->serial, "x");
+	assert_int_equal(disk->queues, 3);
+	assert_int_equal(disk->iops, 7);
+	assert_int_equal(disk->bandwidth, 2048);
 
 	assert_int_equal(parse("--kernel|k|--memory|1G|--cpus|64|--grace|0|--log|debug"),
 			 CONFIG_RUN);

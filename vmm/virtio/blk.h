@@ -21,7 +21,7 @@ struct disk_config {
 };
 
 #define BLK_QUEUES_DEFAULT 4u
-#define BLK_QUEUES_MAX	   16u
+#define BLK_QUEUES_MAX	   VMMCTL_DISK_QUEUES_MAX
 
 extern const struct device_kind virtio_blk_device;
 
