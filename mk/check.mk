@@ -101,10 +101,26 @@ $(TEST)/root/%: tests/root/%.c $(root_lib) | $(KERNEL_HEADERS_STAMP) $(TP_LIBS)
 # From inside the vmm's sandbox.
 $(TEST)/root/walls: $(wildcard vmm/sandbox/*.[ch]) vmm/log.c
 
+# kill-disk: a guest with ext4, its disk, and e2fsck with what it needs, for the root.
+KILL_DISK := $(addprefix $(TEST)/,fsload.cpio.gz ext4.img fsck/e2fsck)
+
+$(TEST)/fsload.cpio.gz: $(TEST)/root/fsload
+	$(call say,CPIO,$@)printf 'dir /dev 755\ndir /mnt 755\nfile /init %s 755\n' $< \
+		>$(TEST)/fsload.list && tools/mkcpio.sh -o $@ $(TEST)/fsload.list
+
+# Not on an ordinary user's PATH.
+$(TEST)/ext4.img:
+	$(call say,MKE2FS,$@)mkdir -p $(@D) && rm -f $@ && truncate -s 16M $@ && \
+	PATH=$$PATH:/usr/sbin:/sbin mke2fs -q -F -t ext4 -b 4096 $@
+
+$(TEST)/fsck/e2fsck:
+	$(call say,COPY,$@)mkdir -p $(@D) && tool=$$(PATH=$$PATH:/usr/sbin:/sbin command -v e2fsck) && \
+	cp -L $$(ldd $$tool | sed -n 's/.*[[:space:]]\(\/[^ ]*\) (0x.*/\1/p') $(@D) && cp -L $$tool $@
+
 # One image per machine test.
 machine_payload := $(O)/guest/bzImage $(O)/guest/initramfs.cpio.gz $(O)/guest/disk.img \
 	$(O)/guest/debian/vmlinuz $(O)/guest/debian/initramfs.cpio.gz $(STUB) $(GUEST_PROGRAMS) \
-	$(ROOT_PROGRAMS) $(O)/tools/hvtrace $(TEST)/netpeer.cpio.gz
+	$(ROOT_PROGRAMS) $(KILL_DISK) $(O)/tools/hvtrace $(TEST)/netpeer.cpio.gz
 
 $(TEST)/%/image: $(IMAGE_DEPS) $(machine_payload) tests/matrix.cfg tests/machine.sh \
 		$(wildcard tests/machine/*.yaml tests/peers/*)
