@@ -25,7 +25,9 @@
 
 struct console {
 	struct console_setup setup;
-	struct console_client client;
+	struct console_client client[CONSOLE_CLIENTS];
+	unsigned int client_count;
+	atomic_uint front; /* index in client */
 
 	/* Output. The writer thread takes from the ring, anybody puts. */
 	pthread_mutex_t lock;
@@ -33,7 +35,7 @@ struct console {
 	pthread_cond_t emptied;
 	uint32_t head, tail; /* free-running */
 	uint64_t lost;
-	bool starved; /* client saw "no room" */
+	bool starved; /* a client saw "no room" */
 	struct thread writer; /* never joined: it may be stuck */
 	bool broken;  /* nobody reads any more */
 	bool closing;
@@ -84,6 +86,31 @@ bool console_put(struct console *c, uint8_t byte)
 	return room;
 }
 
+size_t console_write(struct console *c, const void *data, size_t len)
+{
+	const uint8_t *byte = data;
+	size_t n;
+
+	pthread_mutex_lock(&c->lock);
+	n = c->broken ? len : MIN(len, RING_BYTES - (c->head - c->tail));
+	if (n && !c->broken && c->head == c->tail)
+		pthread_cond_signal(&c->filled);
+	for (size_t i = 0; i < n && !c->broken; i++)
+		c->ring[c->head++ % RING_BYTES] = byte[i];
+	if (n < len)
+		c->starved = true;
+	pthread_mutex_unlock(&c->lock);
+	return n;
+}
+
+static void tell_drained(struct console *c)
+{
+	for (unsigned int i = 0; i < c->client_count; i++) {
+		if (c->client[i].drained)
+			c->client[i].drained(c->client[i].arg);
+	}
+}
+
 /* Write the oldest bytes that lie in one piece. Lock held, dropped meanwhile. */
 static void write_piece(struct console *c)
 {
@@ -112,9 +139,9 @@ static void write_piece(struct console *c)
 		c->starved = false;
 		starved = true;
 	}
-	if (starved && c->client.drained) {
+	if (starved) {
 		pthread_mutex_unlock(&c->lock);
-		c->client.drained(c->client.arg);
+		tell_drained(c);
 		pthread_mutex_lock(&c->lock);
 	}
 }
@@ -170,6 +197,11 @@ static size_t unescape(struct console *c, const uint8_t *in, size_t len, uint8_t
 	return n;
 }
 
+static const struct console_client *front(struct console *c)
+{
+	return &c->client[atomic_load(&c->front)];
+}
+
 /*
  * No room: wait for console_resume(). The client may make room between our
  * look and the pause, so look again after it.
@@ -179,20 +211,21 @@ static void input_pause(struct console *c)
 	/* In this order: a resume between the two would be undone and forgotten. */
 	loop_modify(c->setup.loop, &c->source, 0);
 	atomic_store(&c->paused, true);
-	if (c->client.room(c->client.arg))
+	if (front(c)->room(front(c)->arg))
 		console_resume(c);
 }
 
 static void input_ready(struct loop_source *s, uint32_t events)
 {
 	struct console *c = s->arg;
+	const struct console_client *client = front(c);
 	uint8_t raw[INPUT_BYTES], data[2 * INPUT_BYTES];
 	size_t room;
 	ssize_t n;
 
 	(void)events;
 	/* On a terminal, a pair that is no escape becomes two bytes. */
-	room = c->client.room(c->client.arg) / (c->raw ? 2 : 1);
+	room = client->room(client->arg) / (c->raw ? 2 : 1);
 	if (!room) {
 		input_pause(c);
 		return;
@@ -206,9 +239,9 @@ static void input_ready(struct loop_source *s, uint32_t events)
 		return;
 	}
 	if (c->raw)
-		c->client.receive(c->client.arg, data, unescape(c, raw, (size_t)n, data));
+		client->receive(client->arg, data, unescape(c, raw, (size_t)n, data));
 	else
-		c->client.receive(c->client.arg, raw, (size_t)n);
+		client->receive(client->arg, raw, (size_t)n);
 }
 
 void console_resume(struct console *c)
@@ -230,11 +263,17 @@ static void set_raw(struct console *c)
 		c->raw = true;
 }
 
-void console_attach(struct console *c, const struct console_client *client)
+void console_front(struct console *c, unsigned int number)
+{
+	atomic_store(&c->front, number);
+	console_resume(c);
+}
+
+/* Standard input, for the first client. */
+static void listen_to_input(struct console *c)
 {
 	int ret;
 
-	c->client = *client;
 	c->source = (struct loop_source){ .fd = c->setup.in, .arg = c, .ready = input_ready };
 	ret = loop_add(c->setup.loop, &c->source, EPOLLIN);
 	if (ret == -EPERM) {
@@ -247,6 +286,15 @@ void console_attach(struct console *c, const struct console_client *client)
 		log_debug("no console input (%d)", ret);
 		atomic_store(&c->eof, true);
 	}
+}
+
+unsigned int console_attach(struct console *c, const struct console_client *client)
+{
+	CHECK(c->client_count < CONSOLE_CLIENTS);
+	c->client[c->client_count++] = *client;
+	if (c->client_count == 1)
+		listen_to_input(c);
+	return c->client_count - 1;
 }
 
 struct console *console_open(const struct console_setup *setup, int *error)

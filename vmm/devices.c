@@ -16,6 +16,7 @@
 #include "vmm/log.h"
 #include "vmm/virtio/balloon.h"
 #include "vmm/virtio/blk.h"
+#include "vmm/virtio/console.h"
 #include "vmm/virtio/net.h"
 #include "vmm/virtio/rng.h"
 
@@ -40,6 +41,7 @@ static const struct {
 const struct device_kind *const device_kinds[] = {
 	&virtio_blk_device,	/* --disk */
 	&virtio_net_device,	/* --nic */
+	&virtio_console_device, /* --console */
 	&virtio_rng_device,	/* --rng */
 	&virtio_balloon_device, /* --balloon */
 	NULL,

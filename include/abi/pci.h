@@ -52,6 +52,7 @@
 #define PCI_CLASS_HOST_BRIDGE	0x060000
 #define PCI_CLASS_STORAGE_OTHER 0x018000
 #define PCI_CLASS_ETHERNET	0x020000
+#define PCI_CLASS_COMMUNICATION_OTHER 0x078000
 #define PCI_CLASS_OTHER		0xff0000
 
 /* One function's share of the ECAM window; legacy access reaches 256 of it. */

@@ -58,10 +58,11 @@ void console_resume(struct console *c)
 	con.resumed++;
 }
 
-void console_attach(struct console *c, const struct console_client *client)
+unsigned int console_attach(struct console *c, const struct console_client *client)
 {
 	(void)c;
 	con.client = *client;
+	return 0;
 }
 
 static struct machine machine;
