@@ -40,10 +40,12 @@
 #define PLATFORM_PM_SLEEP_S5		5	/* SLP_TYP of the soft-off state */
 #define PLATFORM_PM_EVENT_POWER_BUTTON	0x01
 
-/* Interrupt lines (GSI = IOAPIC pin) */
-#define PLATFORM_GSI_COUNT	24
+/*
+ * Interrupt lines (GSI = IOAPIC pin). As few pins as there is use for: Linux goes
+ * through all of them when it starts, with 22 exits each.
+ */
+#define PLATFORM_GSI_COUNT	8
 #define PLATFORM_GSI_COM1	4
-#define PLATFORM_GSI_RTC	8
-#define PLATFORM_GSI_SCI	9
+#define PLATFORM_GSI_SCI	5
 
 #endif

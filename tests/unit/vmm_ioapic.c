@@ -17,6 +17,10 @@
 #define LEVEL	   (1U << 15)
 #define REMOTE_IRR (1U << 14)
 
+/* Registers of a pin: two from here. */
+#define SCI	   (0x10 + 2 * PLATFORM_GSI_SCI)
+#define END	   (0x10 + 2 * PLATFORM_GSI_COUNT)
+
 static struct {
 	struct irq_message last;
 	unsigned int count;
@@ -90,14 +94,14 @@ static int tear_down(void **state)
 static void test_identity(void **state)
 {
 	(void)state;
-	assert_int_equal(read_index(1), 0x00170020);
+	assert_int_equal(read_index(1), (PLATFORM_GSI_COUNT - 1) << 16 | 0x20);
 	write_index(0, 0xffffffff);
 	assert_int_equal(read_index(0), 0x0f000000);
 	assert_int_equal(read_index(0x10), MASKED);
-	assert_int_equal(read_index(0x3f), 0);
+	assert_int_equal(read_index(END - 1), 0);
 	/* Past the last pin. */
-	write_index(0x40, 0x31);
-	assert_int_equal(read_index(0x40), 0);
+	write_index(END, 0x31);
+	assert_int_equal(read_index(END), 0);
 	assert_int_equal(read_index(0xff), 0);
 }
 
@@ -137,56 +141,56 @@ static void test_edge_while_masked(void **state)
 static void test_level(void **state)
 {
 	(void)state;
-	write_index(0x22, LEVEL | 0x55); /* pin 9 */
-	line(9, true);
+	write_index(SCI, LEVEL | 0x55);
+	line(PLATFORM_GSI_SCI, true);
 	assert_int_equal(sent.count, 1);
 	assert_true(sent.last.level);
-	assert_int_equal(read_index(0x22), LEVEL | REMOTE_IRR | 0x55);
-	line(9, false);
-	line(9, true);
+	assert_int_equal(read_index(SCI), LEVEL | REMOTE_IRR | 0x55);
+	line(PLATFORM_GSI_SCI, false);
+	line(PLATFORM_GSI_SCI, true);
 	assert_int_equal(sent.count, 1); /* not before the end of the first */
 	sent.ops->eoi(sent.lines, 0x54);
 	assert_int_equal(sent.count, 1);
 	sent.ops->eoi(sent.lines, 0x55);
 	assert_int_equal(sent.count, 2); /* still high */
-	line(9, false);
+	line(PLATFORM_GSI_SCI, false);
 	write_reg(0x40, 0x55); /* EOI register */
 	assert_int_equal(sent.count, 2);
-	assert_int_equal(read_index(0x22), LEVEL | 0x55);
+	assert_int_equal(read_index(SCI), LEVEL | 0x55);
 }
 
 static void test_level_while_masked(void **state)
 {
 	(void)state;
-	write_index(0x22, MASKED | LEVEL | 0x55);
-	line(9, true);
-	line(9, false);
-	write_index(0x22, LEVEL | 0x55);
+	write_index(SCI, MASKED | LEVEL | 0x55);
+	line(PLATFORM_GSI_SCI, true);
+	line(PLATFORM_GSI_SCI, false);
+	write_index(SCI, LEVEL | 0x55);
 	assert_int_equal(sent.count, 0); /* the wire is low */
-	write_index(0x22, MASKED | LEVEL | 0x55);
-	line(9, true);
-	write_index(0x22, LEVEL | 0x55);
+	write_index(SCI, MASKED | LEVEL | 0x55);
+	line(PLATFORM_GSI_SCI, true);
+	write_index(SCI, LEVEL | 0x55);
 	assert_int_equal(sent.count, 1);
 }
 
 static void test_read_only_bits(void **state)
 {
 	(void)state;
-	write_index(0x22, MASKED | LEVEL | REMOTE_IRR | (1U << 12) | 0x55);
-	assert_int_equal(read_index(0x22), MASKED | LEVEL | 0x55);
-	write_index(0x23, 0xffffffff);
-	assert_int_equal(read_index(0x23), 0xff000000);
+	write_index(SCI, MASKED | LEVEL | REMOTE_IRR | (1U << 12) | 0x55);
+	assert_int_equal(read_index(SCI), MASKED | LEVEL | 0x55);
+	write_index(SCI + 1, 0xffffffff);
+	assert_int_equal(read_index(SCI + 1), 0xff000000);
 	/* Switching to edge clears a stuck remote IRR. */
-	write_index(0x22, LEVEL | 0x55);
-	line(9, true);
-	write_index(0x22, MASKED | 0x55);
-	assert_int_equal(read_index(0x22), MASKED | 0x55);
+	write_index(SCI, LEVEL | 0x55);
+	line(PLATFORM_GSI_SCI, true);
+	write_index(SCI, MASKED | 0x55);
+	assert_int_equal(read_index(SCI), MASKED | 0x55);
 }
 
 static void test_no_such_pin(void **state)
 {
 	(void)state;
-	line(24, true);
+	line(PLATFORM_GSI_COUNT, true);
 	line(~0U, true);
 	assert_int_equal(sent.count, 0);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * I/O APIC, version 0x20 (with the EOI register), 24 pins. Intel 82093AA
+ * I/O APIC, version 0x20 (with the EOI register), PLATFORM_GSI_COUNT
+ * pins. Intel 82093AA
  * datasheet; EOI register as in the ICH.
  */
 #ifndef VMM_DEV_IOAPIC_H
