@@ -132,7 +132,8 @@ static void place(struct slot *s, uint64_t *base, uint64_t *size)
 	} while ((before & 1) || before != after);
 }
 
-static const struct bus_range *find(struct bus *b, uint64_t addr, unsigned int len, uint64_t *off)
+/* Index of the range around all of an access, or -1. */
+static int find(struct bus *b, uint64_t addr, unsigned int len, uint64_t *off)
 {
 	unsigned int n = atomic_load_explicit(&b->count, memory_order_acquire);
 
@@ -143,11 +144,23 @@ static const struct bus_range *find(struct bus *b, uint64_t addr, unsigned int l
 		if (addr < base || addr - base >= size)
 			continue;
 		if (len > size - (addr - base))
-			return NULL;
+			return -1;
 		*off = addr - base;
-		return &b->slot[i].range;
+		return (int)i;
 	}
-	return NULL;
+	return -1;
+}
+
+int bus_find(struct bus *b, uint64_t addr)
+{
+	uint64_t off;
+
+	return find(b, addr, 1, &off);
+}
+
+const char *bus_name(const struct bus *b, unsigned int id)
+{
+	return b->slot[id].range.name;
 }
 
 static uint64_t ones(unsigned int size)
@@ -159,12 +172,14 @@ bool bus_read(struct bus *b, uint64_t addr, unsigned int size, uint64_t *val)
 {
 	const struct bus_range *r;
 	uint64_t off;
+	int i;
 
-	r = find(b, addr, size, &off);
-	if (!r) {
+	i = find(b, addr, size, &off);
+	if (i < 0) {
 		*val = ones(size);
 		return false;
 	}
+	r = &b->slot[i].range;
 	*val = r->ops->read(r->dev, off, size) & ones(size);
 	return true;
 }
@@ -173,10 +188,12 @@ bool bus_write(struct bus *b, uint64_t addr, unsigned int size, uint64_t val)
 {
 	const struct bus_range *r;
 	uint64_t off;
+	int i;
 
-	r = find(b, addr, size, &off);
-	if (!r)
+	i = find(b, addr, size, &off);
+	if (i < 0)
 		return false;
+	r = &b->slot[i].range;
 	r->ops->write(r->dev, off, size, val & ones(size));
 	return true;
 }

@@ -49,4 +49,8 @@ int bus_move(struct bus *b, int id, uint64_t base, uint64_t size);
 bool bus_read(struct bus *b, uint64_t addr, unsigned int size, uint64_t *val);
 bool bus_write(struct bus *b, uint64_t addr, unsigned int size, uint64_t val);
 
+/* Id of the range that has @addr now, or -1; and a range's name. */
+int bus_find(struct bus *b, uint64_t addr);
+const char *bus_name(const struct bus *b, unsigned int id);
+
 #endif

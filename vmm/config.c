@@ -46,6 +46,9 @@ static const struct {
 	{ { "--log", OPTION_WORD, FIELD(log_level), .words = log_levels },
 	  "LEVEL",
 	  "error, warn, info or debug (default: info)" },
+	{ { "--stats", OPTION_FLAG, .offset = FIELD(stats) },
+	  "",
+	  "count exits and interrupts, print them at the end" },
 };
 
 void config_usage(FILE *to, const struct device_kind *const *kinds)
@@ -171,6 +174,9 @@ static bool read_option(struct reader *r, unsigned int i, char *behind)
 	if (r->given & BIT64(i))
 		return fail(r, "given twice", key->name);
 	r->given |= BIT64(i);
+	/* A flag needs no value, so the next word is none of its. */
+	if (key->type == OPTION_FLAG && !*behind)
+		return option_read(key, "on", r->config, r->error);
 	value = take_value(r, behind);
 	if (!value)
 		return fail(r, "value is missing", key->name);

@@ -24,6 +24,7 @@ struct vm_config {
 	uint32_t grace_s;   /* from power button to kill */
 	uint32_t log_level; /* enum log_level */
 	bool sandbox;
+	bool stats;	    /* print what was counted */
 	struct device_config device[DEVICES_MAX];
 	unsigned int device_count;
 };

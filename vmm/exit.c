@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "vmm/log.h"
+#include "vmm/stats.h"
 #include "vmm/vcpu.h"
 
 #define FAULT_UD      6
@@ -112,6 +113,7 @@ static void emulate(struct vcpu *v, const uint8_t *bytes, unsigned int len)
 	struct insn_cpu cpu;
 	int ret;
 
+	stats_count(v->stats, STATS_EMULATED);
 	len = MIN(len, 16U);
 	ret = vcpu_get(v, &cpu);
 	if (ret) {
@@ -146,9 +148,13 @@ static void handle_memory(struct vcpu *v)
 	 * guest tries again, as a process that faults would.
 	 */
 	if (memory_at(v->machine->memory, gpa(m->gpa), 1)) {
+		stats_count(v->stats, STATS_RAM_LATE);
 		log_debug("memory not there yet (0x%llx)", (unsigned long long)m->gpa);
 		return;
 	}
+	if (v->stats)
+		stats_access(&v->stats->mmio, v->machine->mmio, m->gpa,
+			     m->header.access == HV_ACCESS_WRITE);
 	log_debug("mmio (%s 0x%llx, rip 0x%llx)",
 		  m->header.access == HV_ACCESS_WRITE ? "write" : "read",
 		  (unsigned long long)m->gpa, (unsigned long long)m->header.rip);
@@ -179,6 +185,9 @@ static void handle_io(struct vcpu *v)
 	unsigned int size = m->access_info & HV_IO_SIZE_MASK;
 	int ret;
 
+	if (v->stats)
+		stats_access(&v->stats->ports, v->machine->ports, m->port,
+			     m->header.access == HV_ACCESS_WRITE);
 	log_debug("port (%s 0x%x, %u)", m->header.access == HV_ACCESS_WRITE ? "write" : "read",
 		  m->port, size);
 	if (m->access_info & HV_IO_STRING) {
@@ -219,13 +228,14 @@ static void handle_bad_state(struct vcpu *v)
 static const struct {
 	uint32_t type; /* enum hv_message_type */
 	void (*handle)(struct vcpu *v);
+	enum stats_event event;
 } handlers[] = {
-	{ HV_MESSAGE_X64_IO_PORT_INTERCEPT, handle_io },
-	{ HV_MESSAGE_UNMAPPED_GPA, handle_memory },
-	{ HV_MESSAGE_GPA_INTERCEPT, handle_memory },
-	{ HV_MESSAGE_X64_APIC_EOI, handle_eoi },
-	{ HV_MESSAGE_UNRECOVERABLE_EXCEPTION, handle_crash },
-	{ HV_MESSAGE_INVALID_VP_REGISTER_VALUE, handle_bad_state },
+	{ HV_MESSAGE_X64_IO_PORT_INTERCEPT, handle_io, STATS_EXIT_PORT },
+	{ HV_MESSAGE_UNMAPPED_GPA, handle_memory, STATS_EXIT_MEMORY },
+	{ HV_MESSAGE_GPA_INTERCEPT, handle_memory, STATS_EXIT_MEMORY },
+	{ HV_MESSAGE_X64_APIC_EOI, handle_eoi, STATS_EXIT_EOI },
+	{ HV_MESSAGE_UNRECOVERABLE_EXCEPTION, handle_crash, STATS_EXIT_END },
+	{ HV_MESSAGE_INVALID_VP_REGISTER_VALUE, handle_bad_state, STATS_EXIT_END },
 };
 
 void exit_handle(struct vcpu *v)
@@ -234,6 +244,7 @@ void exit_handle(struct vcpu *v)
 
 	for (size_t i = 0; i < ARRAY_SIZE(handlers); i++) {
 		if (handlers[i].type == type) {
+			stats_count(v->stats, handlers[i].event);
 			handlers[i].handle(v);
 			return;
 		}

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -28,12 +29,14 @@ struct route {
 	bool attached; /* the kernel takes signals off fd */
 	uint32_t addr;
 	uint32_t data;
+	atomic_ulong fired; /* a queue has one route: nobody shares the line */
 };
 
 struct irq {
 	struct mshv_partition *partition;
 	const struct irq_lines_ops *lines_ops;
 	void *lines;
+	atomic_ulong asserted;
 	pthread_mutex_t lock; /* routes and the kernel's copy of them */
 	unsigned int route_count;
 	struct route route[ROUTES_MAX];
@@ -85,7 +88,10 @@ void irq_eoi(struct irq *q, uint8_t vector)
 
 int irq_send(struct irq *q, const struct irq_message *m)
 {
-	int ret = mshv_assert(q->partition, m->mode, m->level, m->logical, m->dest, m->vector);
+	int ret;
+
+	atomic_fetch_add_explicit(&q->asserted, 1, memory_order_relaxed);
+	ret = mshv_assert(q->partition, m->mode, m->level, m->logical, m->dest, m->vector);
 
 	/* A guest may aim at a processor that is not there. */
 	if (ret)
@@ -127,7 +133,7 @@ int irq_route_alloc(struct irq *q)
 		ret = -ENOSPC;
 	} else {
 		ret = (int)q->route_count;
-		q->route[q->route_count++] = (struct route){ .fd = fd };
+		q->route[q->route_count++].fd = fd;
 	}
 	pthread_mutex_unlock(&q->lock);
 	return ret;
@@ -212,11 +218,13 @@ int irq_route_set(struct irq *q, int route, uint64_t addr, uint32_t data, bool m
 
 void irq_route_fire(struct irq *q, int route)
 {
+	struct route *r = route_at(q, route);
 	uint64_t one = 1;
 	/* A full counter is an interrupt still to be taken: nothing is lost. */
-	ssize_t done = write(route_at(q, route)->fd, &one, sizeof(one));
+	ssize_t done = write(r->fd, &one, sizeof(one));
 
 	(void)done;
+	atomic_fetch_add_explicit(&r->fired, 1, memory_order_relaxed);
 }
 
 bool irq_route_pending(struct irq *q, int route)
@@ -224,6 +232,15 @@ bool irq_route_pending(struct irq *q, int route)
 	struct pollfd p = { .fd = route_at(q, route)->fd, .events = POLLIN };
 
 	return poll(&p, 1, 0) == 1;
+}
+
+void irq_count(struct irq *q, struct irq_counts *c)
+{
+	*c = (struct irq_counts){ .asserted = atomic_load(&q->asserted) };
+	pthread_mutex_lock(&q->lock);
+	for (unsigned int i = 0; i < q->route_count; i++)
+		c->fired += atomic_load(&q->route[i].fired);
+	pthread_mutex_unlock(&q->lock);
 }
 
 int irq_doorbell_set(struct irq *q, uint64_t addr, unsigned int len, int fd, bool on)

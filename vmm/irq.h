@@ -41,6 +41,13 @@ bool irq_route_pending(struct irq *q, int route);
  */
 int irq_doorbell_set(struct irq *q, uint64_t addr, unsigned int len, int fd, bool on);
 
+/* How often so far: sent by us, and handed to the kernel by irq_route_fire(). */
+struct irq_counts {
+	uint64_t asserted, fired;
+};
+
+void irq_count(struct irq *q, struct irq_counts *c);
+
 /* --- for the controller of the lines (dev/ioapic.c) --- */
 
 /* What reaches a local APIC. */

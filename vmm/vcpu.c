@@ -10,6 +10,7 @@
 #include "vmm/exit.h"
 #include "vmm/log.h"
 #include "vmm/mshv.h"
+#include "vmm/stats.h"
 
 /* PENDING_INTERRUPTION: hardware exception */
 #define PENDING_TYPE_EXCEPTION 3ULL
@@ -62,8 +63,10 @@ static void *run(void *arg)
 		int ret = mshv_vp_run(v->vp, &v->message);
 
 		/* A signal; EAGAIN where the kernel wants to be asked again. */
-		if (ret == -EINTR || ret == -EAGAIN)
+		if (ret == -EINTR || ret == -EAGAIN) {
+			stats_count(v->stats, STATS_KICKED);
 			continue;
+		}
 		if (ret) {
 			log_error("processor cannot run (%u: %s)", v->index, strerror(-ret));
 			v->machine->end(v->machine, VM_END_INTERNAL);

@@ -19,10 +19,12 @@
 
 struct mshv_partition;
 struct mshv_vp;
+struct vcpu_stats;
 
 struct vcpu {
 	struct machine *machine;
 	struct mshv_vp *vp;
+	struct vcpu_stats *stats; /* NULL: not wanted */
 	uint32_t index;
 	struct thread thread;
 	atomic_bool stop;

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "vmm/acpi/acpi.h"
@@ -16,6 +17,7 @@
 #include "vmm/load/load.h"
 #include "vmm/mshv.h"
 #include "vmm/signals.h"
+#include "vmm/stats.h"
 #include "vmm/thread.h"
 #include "vmm/vcpu.h"
 
@@ -28,6 +30,7 @@ struct vm {
 	atomic_int end; /* enum vm_end */
 	bool shutting_down;
 	struct loop_source grace; /* timer of vm_shut_down() */
+	struct vcpu_stats *stats; /* an array, or NULL: not wanted */
 	unsigned int vcpu_count;
 	struct vcpu vcpu[];
 };
@@ -201,10 +204,17 @@ static int create_vcpus(struct vm *vm, int *code)
 	unsigned int n;
 	int ret;
 
+	if (vm->config->stats) {
+		vm->stats = stats_create(vm->config->cpus);
+		if (!vm->stats)
+			return host_error(code, "no memory for statistics", -ENOMEM);
+	}
 	for (unsigned int i = 0; i < vm->config->cpus; i++) {
 		ret = vcpu_create(&vm->vcpu[i], &vm->machine, vm->partition, i);
 		if (ret)
 			return host_error(code, "processor cannot be created", ret);
+		if (vm->stats)
+			vm->vcpu[i].stats = &vm->stats[i];
 		vm->vcpu_count++;
 	}
 	/* The others wait for the first one's start-up message. */
@@ -234,8 +244,14 @@ struct vm *vm_create(const struct vm_config *c, int *code)
 	return vm;
 }
 
+static uint64_t us_between(const struct timespec *a, const struct timespec *b)
+{
+	return (uint64_t)((b->tv_sec - a->tv_sec) * 1000000 + (b->tv_nsec - a->tv_nsec) / 1000);
+}
+
 enum vm_end vm_run(struct vm *vm)
 {
+	struct timespec before, after;
 	int ret;
 
 	vcpu_prepare_kick();
@@ -259,7 +275,12 @@ enum vm_end vm_run(struct vm *vm)
 		log_error("device thread failed (%s)", strerror(-ret));
 		end(&vm->machine, VM_END_INTERNAL);
 	}
+	clock_gettime(CLOCK_MONOTONIC, &before);
 	vcpu_stop_all(vm->vcpu, vm->vcpu_count);
+	clock_gettime(CLOCK_MONOTONIC, &after);
+	if (vm->stats)
+		stats_print(vm->stats, vm->vcpu_count, &vm->machine,
+			    us_between(&before, &after));
 	return (enum vm_end)atomic_load(&vm->end);
 }
 

@@ -35,6 +35,9 @@ vmm_load_src := tests/unit/vmm_load.c $(vmm_load_all) vmm/acpi/tables.c
 vmm_load_inc := -I$(O)/vmm
 $(O)/test/bin/vmm_load.d/vmm/acpi/tables.o: $(O)/vmm/dsdt.h
 
+unit_tests += vmm_stats
+vmm_stats_src := tests/unit/vmm_stats.c vmm/stats.c vmm/bus.c vmm/log.c
+
 unit_tests += vmm_exit
 vmm_exit_src := tests/unit/vmm_exit.c vmm/exit.c vmm/vcpu.c $(vmm_thread_all) vmm/bus.c \
 	vmm/memory.c vmm/log.c $(vmm_insn_all)

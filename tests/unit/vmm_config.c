@@ -73,6 +73,7 @@ static void test_good(void **state)
 	assert_string_equal(config.kernel, "/k");
 	assert_int_equal(config.memory, 64 << 20);
 	assert_int_equal(config.cpus, 1);
+	assert_false(config.stats);
 	assert_string_equal(config.mshv, "/dev/mshv");
 	assert_int_equal(config.grace_s, VMMCTL_GRACE_S);
 	assert_null(config.initrd);
@@ -110,6 +111,16 @@ static void test_good(void **state)
 	assert_string_equal(config.cmdline, "a=b");
 	assert_int_equal(parse("--kernel|--name"), CONFIG_RUN);
 	assert_string_equal(config.kernel, "--name");
+}
+
+static void test_flag(void **state)
+{
+	(void)state;
+	/* By itself, and with a value. */
+	assert_int_equal(parse("--stats|--kernel|k"), CONFIG_RUN);
+	assert_true(config.stats);
+	assert_int_equal(parse("--stats=off|--kernel|k"), CONFIG_RUN);
+	assert_false(config.stats);
 }
 
 static void test_device(void **state)
@@ -185,6 +196,9 @@ static void test_wrong(void **state)
 		"--kernel|k|--fan|--fan|--fan|--fan",
 		"--kernel|k|--grace|86401",
 		"--kernel|k|--log|loud",
+		"--kernel|k|--stats=",
+		"--kernel|k|--stats=2",
+		"--kernel|k|--stats|on",
 		/* Names are not guessed, and nothing is said twice. */
 		"--kern|k",
 		"--kernel|k|--mem|64M",
@@ -227,6 +241,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_good),
+		cmocka_unit_test(test_flag),
 		cmocka_unit_test(test_device),
 		cmocka_unit_test(test_wrong),
 		cmocka_unit_test(test_too_many_disks),
