@@ -70,9 +70,9 @@ static uint64_t image_disk_bytes(const struct manifest_guest *guest)
 static int set_limits(int dir, const struct manifest_guest *guest)
 {
 	int ret = set_number(dir, "memory.max",
-			     guest->memory_bytes + image_disk_bytes(guest) + VMM_BYTES);
+			     guest->memory.bytes + image_disk_bytes(guest) + VMM_BYTES);
 
-	return ret ? ret : set_number(dir, "pids.max", guest->cpus + VMM_THREADS);
+	return ret ? ret : set_number(dir, "pids.max", guest->cpus.count + VMM_THREADS);
 }
 
 int cgroup_open(const struct manifest_guest *guest)

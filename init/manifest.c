@@ -13,6 +13,7 @@
 #include <yaml.h>
 
 #include "include/base/base.h"
+#include "init/manifest_machine.h"
 #include "init/manifest_net.h"
 #include "init/schema.h"
 #include "lib/conf.h"
@@ -80,36 +81,6 @@ static bool read_file(struct schema_reader *r, const char *key, const yaml_node_
 	return read_path(r, key, node, field) && check_file(r, key, node, MANIFEST_FILE);
 }
 
-static bool read_memory(struct schema_reader *r, const char *key, const yaml_node_t *node,
-			void *field)
-{
-	uint64_t *bytes = field;
-	char size[CONF_SIZE_TEXT];
-	char shown[SCHEMA_QUOTE_MAX];
-
-	if (!schema_is_value(r, key, node))
-		return false;
-	if (!conf_parse_size(schema_text(node), bytes))
-		return schema_problem(r, &node->start_mark,
-				      "%s: %s is not a size (write e.g. 64M, 1G, or bytes)", key,
-				      schema_quote(node, shown));
-	if (*bytes % VMMCTL_MEMORY_STEP)
-		return schema_problem(r, &node->start_mark,
-				      "%s: %s is not possible (must be a multiple of 4K)", key,
-				      schema_quote(node, shown));
-	if (*bytes < VMMCTL_MEMORY_MIN)
-		return schema_problem(r, &node->start_mark, "%s: %s is not possible (at least %s)",
-				      key, schema_quote(node, shown),
-				      conf_format_size(VMMCTL_MEMORY_MIN, size));
-	return true;
-}
-
-static bool read_cpus(struct schema_reader *r, const char *key, const yaml_node_t *node,
-		      void *field)
-{
-	return schema_count(r, key, node, 1, VMMCTL_CPUS_MAX, field);
-}
-
 static bool read_restart(struct schema_reader *r, const char *key, const yaml_node_t *node,
 			 void *field)
 {
@@ -131,19 +102,6 @@ static bool read_on_idle(struct schema_reader *r, const char *key, const yaml_no
 	if (!schema_choice(r, key, node, idle_policy_names, &choice))
 		return false;
 	*on_idle = (enum idle_policy)choice;
-	return true;
-}
-
-static bool read_bool(struct schema_reader *r, const char *key, const yaml_node_t *node,
-		      void *field)
-{
-	static const char *const words[] = { "false", "true", NULL };
-	bool *flag = field;
-	unsigned int choice;
-
-	if (!schema_choice(r, key, node, words, &choice))
-		return false;
-	*flag = choice;
 	return true;
 }
 
@@ -212,7 +170,7 @@ static bool read_bandwidth(struct schema_reader *r, const char *key, const yaml_
 static const struct schema_key disk_keys[] = {
 	{ "path", read_path, offsetof(struct manifest_disk, path),
 	  "e.g. path: /guests/web/disk.img" },
-	{ "readonly", read_bool, offsetof(struct manifest_disk, readonly), NULL },
+	{ "readonly", schema_flag, offsetof(struct manifest_disk, readonly), NULL },
 	{ "serial", read_serial, offsetof(struct manifest_disk, serial), NULL },
 	{ "queues", read_queues, offsetof(struct manifest_disk, queues), NULL },
 	{ "iops", read_iops, offsetof(struct manifest_disk, iops), NULL },
@@ -304,9 +262,9 @@ static const struct schema_key guest_keys[] = {
 	  "e.g. kernel: /guests/web/bzImage" },
 	{ "initrd", read_file, offsetof(struct manifest_guest, initrd), NULL },
 	{ "cmdline", read_cmdline, offsetof(struct manifest_guest, cmdline), NULL },
-	{ "memory", read_memory, offsetof(struct manifest_guest, memory_bytes),
+	{ "memory", manifest_read_memory, offsetof(struct manifest_guest, memory),
 	  "e.g. memory: 64M" },
-	{ "cpus", read_cpus, offsetof(struct manifest_guest, cpus), NULL },
+	{ "cpus", manifest_read_cpus, offsetof(struct manifest_guest, cpus), NULL },
 	/* Needs the whole guest: it compares its disks with each other. */
 	{ "disks", read_disks, 0, NULL },
 	{ "nics", manifest_read_nics, 0, NULL },
@@ -340,13 +298,13 @@ static bool fits(struct schema_reader *r, const yaml_node_t *node,
 	if (!r->env->memory_bytes)
 		return true;
 	for (i = 0; i < m->guest_count; i++)
-		left -= m->guests[i].memory_bytes;
-	if (guest->memory_bytes <= left)
+		left -= m->guests[i].memory.bytes;
+	if (guest->memory.bytes <= left)
 		return true;
 	return schema_problem(
 		r, &schema_lookup(r, node, "memory")->start_mark,
 		"memory: %s is not possible (%s left of the %s this machine has for guests)",
-		conf_format_size(guest->memory_bytes, want), conf_format_size(left, have),
+		conf_format_size(guest->memory.bytes, want), conf_format_size(left, have),
 		conf_format_size(r->env->memory_bytes, all));
 }
 
@@ -373,7 +331,7 @@ static bool read_guest(struct schema_reader *r, const yaml_node_t *node, unsigne
 	bool good;
 
 	*guest = (struct manifest_guest){
-		.cpus = 1,
+		.cpus = { .count = 1, .cores = 1, .threads = 1 },
 		.restart = RESTART_NEVER,
 	};
 	set_where(r, node, number);

@@ -19,6 +19,7 @@
 
 #include "include/abi/vmmctl.h"
 #include "init/policy.h"
+#include "lib/cpus.h"
 #include "lib/mac.h"
 
 #define MANIFEST_VERSION    1
@@ -64,13 +65,18 @@ struct manifest_nic {
 	enum manifest_vhost vhost;
 };
 
+struct manifest_memory {
+	uint64_t bytes;
+	bool hugepages, prefault;
+};
+
 struct manifest_guest {
 	const char *name;
 	const char *kernel;
 	const char *initrd;  /* NULL: none */
 	const char *cmdline; /* NULL: none */
-	uint64_t memory_bytes;
-	uint32_t cpus;
+	struct manifest_memory memory;
+	struct cpus cpus;
 	uint32_t disk_count;
 	struct manifest_disk disks[VMMCTL_DISKS_MAX];
 	uint32_t nic_count;

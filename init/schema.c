@@ -175,6 +175,18 @@ bool schema_count(struct schema_reader *r, const char *key, const yaml_node_t *n
 	return true;
 }
 
+bool schema_flag(struct schema_reader *r, const char *key, const yaml_node_t *node, void *field)
+{
+	static const char *const words[] = { "false", "true", NULL };
+	bool *flag = field;
+	unsigned int choice;
+
+	if (!schema_choice(r, key, node, words, &choice))
+		return false;
+	*flag = choice;
+	return true;
+}
+
 /* ---- mappings ---- */
 
 static const struct schema_key *find_key(const struct schema_key *keys, const yaml_node_t *name)

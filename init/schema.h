@@ -83,6 +83,9 @@ bool schema_keep(struct schema_reader *r, const char *key, const yaml_node_t *no
 bool schema_choice(struct schema_reader *r, const char *key, const yaml_node_t *node,
 		   const char *const *words, unsigned int *choice);
 
+/* "true" or "false"; @field is a bool. For tables of keys. */
+bool schema_flag(struct schema_reader *r, const char *key, const yaml_node_t *node, void *field);
+
 /*
  * A name of up to max bytes (conf_is_name()), kept like schema_keep(); a number
  * from min to max.

@@ -27,8 +27,8 @@ enum { READ_END, WRITE_END, ENDS };
 struct arguments {
 	const char *word[14 + 2 * VMMCTL_DISKS_MAX + 2 * VMMCTL_NICS_MAX + 1];
 	unsigned int count;
-	char memory[24];
-	char cpus[16];
+	char memory[64];
+	char cpus[48 + 5 * VMMCTL_CPUS_MAX];
 	char disk[VMMCTL_DISKS_MAX][DISK_TEXT_MAX];
 	char nic[VMMCTL_NICS_MAX][160];
 };
@@ -57,6 +57,19 @@ static const char *compose_disk(char text[DISK_TEXT_MAX], const struct manifest_
 			      d->bandwidth);
 	CHECK(n < DISK_TEXT_MAX);
 	return text;
+}
+
+static void compose_cpus(struct arguments *args, const struct cpus *c)
+{
+	size_t room = sizeof(args->cpus);
+	size_t n = (size_t)snprintf(args->cpus, room,
+				    "%" PRIu32 ",cores=%" PRIu32 ",threads=%" PRIu32, c->count,
+				    c->cores, c->threads);
+
+	for (uint32_t i = 0; i < c->pin_count && n < room; i++)
+		n += (size_t)snprintf(args->cpus + n, room - n, "%s%u", i ? ":" : ",pin=",
+				      (unsigned int)c->pin[i]);
+	CHECK(n < room);
 }
 
 static void add_nic(struct arguments *args, unsigned int i, const struct manifest_nic *nic,
@@ -91,9 +104,11 @@ static void compose(struct arguments *args, const struct manifest_guest *guest,
 		add(args, "--initrd", guest->initrd);
 	if (guest->cmdline)
 		add(args, "--cmdline", guest->cmdline);
-	snprintf(args->memory, sizeof(args->memory), "%" PRIu64, guest->memory_bytes);
+	snprintf(args->memory, sizeof(args->memory), "%" PRIu64 "%s%s", guest->memory.bytes,
+		 guest->memory.hugepages ? "" : ",hugepages=off",
+		 guest->memory.prefault ? ",prefault=on" : "");
 	add(args, "--memory", args->memory);
-	snprintf(args->cpus, sizeof(args->cpus), "%" PRIu32, guest->cpus);
+	compose_cpus(args, &guest->cpus);
 	add(args, "--cpus", args->cpus);
 	for (i = 0; i < guest->disk_count; i++)
 		add(args, "--disk", compose_disk(args->disk[i], &guest->disks[i]));

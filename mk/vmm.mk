@@ -3,7 +3,7 @@
 
 vmm_src := $(sort $(wildcard vmm/*.c vmm/*/*.c))
 vmm_dir := $(O)/vmm
-vmm_obj := $(vmm_src:vmm/%.c=$(vmm_dir)/obj/%.o) $(vmm_dir)/obj/lib/conf.o $(vmm_dir)/obj/lib/mac.o
+vmm_obj := $(vmm_src:vmm/%.c=$(vmm_dir)/obj/%.o) $(patsubst %,$(vmm_dir)/obj/lib/%.o,conf cpus mac)
 
 # VP threads need little stack; see VCPU_STACK_BYTES.
 vmm_cflags := $(CFLAGS_MUSL) -Wframe-larger-than=8192

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lib/conf.h"
+#include "lib/cpus.h"
 
 #define GRACE_MAX_S 86400
 #define NO_SANDBOX  "--no-sandbox"
@@ -15,6 +16,22 @@ _Static_assert(LOG_DEBUG == ARRAY_SIZE(log_levels) - 2, "names in the order of t
 
 #define FIELD(name) offsetof(struct vm_config, name)
 #define FILE_NAME   .min = 1, .max = VMMCTL_PATH_MAX
+
+/* What --cpus is given behind its number. */
+struct cpus_text {
+	uint32_t cores, threads;
+	const char *pin; /* NULL: not given */
+};
+
+static const struct option_key cpus_keys[] = {
+	{ "cores", OPTION_COUNT, offsetof(struct cpus_text, cores), .min = 1,
+	  .max = VMMCTL_CPUS_MAX },
+	{ "threads", OPTION_COUNT, offsetof(struct cpus_text, threads), .min = 1,
+	  .max = VMMCTL_CPUS_MAX },
+	{ "pin", OPTION_TEXT, offsetof(struct cpus_text, pin), .min = 1,
+	  .max = 5 * VMMCTL_CPUS_MAX },
+	{ 0 },
+};
 
 /* What is given once; devices describe theirs themselves. */
 static const struct {
@@ -29,11 +46,13 @@ static const struct {
 	  "TEXT",
 	  "kernel command line (default: console=ttyS0)" },
 	{ { "--memory", OPTION_SIZE, FIELD(memory), .min = VMMCTL_MEMORY_MIN, .max = INT64_MAX },
-	  "SIZE",
-	  "bytes, or with suffix K, M, G, T (default: 64M)" },
-	{ { "--cpus", OPTION_COUNT, FIELD(cpus), .min = 1, .max = VMMCTL_CPUS_MAX },
-	  "N",
-	  "virtual processors, 1 to 64 (default: 1)" },
+	  "SIZE[,hugepages=off][,prefault=on]",
+	  "bytes, or with suffix K, M, G, T (default: 64M);\n"
+	  "                    not in pages of 2 MiB, not only when touched" },
+	{ { "--cpus", OPTION_COUNT, FIELD(cpus.count), .min = 1, .max = VMMCTL_CPUS_MAX },
+	  "N[,cores=N][,threads=N][,pin=0-3:5]",
+	  "virtual processors, 1 to 64 (default: 1); cores of a socket, threads of a core;\n"
+	  "                    the host's processors they run on" },
 	{ { "--name", OPTION_TEXT, FIELD(name), .min = 1, .max = VMMCTL_NAME_MAX },
 	  "NAME",
 	  "for messages (default: guest)" },
@@ -91,6 +110,60 @@ static bool is_one_line(const char *text)
 static bool is_option(const char *name, const char *arg, size_t length)
 {
 	return strlen(name) == length && memcmp(name, arg, length) == 0;
+}
+
+/* Cuts @more. */
+static bool read_cpus(struct vm_config *c, char *more, char *error)
+{
+	struct cpus_text text = { 0 };
+	char why[OPTION_ERROR_MAX];
+	const char *problem;
+	char *pin, *item;
+
+	if (more && !options_parse(cpus_keys, more, &text, why)) {
+		snprintf(error, OPTION_ERROR_MAX, "--cpus: %.140s", why);
+		return false;
+	}
+	c->cpus.cores = text.cores;
+	c->cpus.threads = text.threads;
+	pin = (char *)(uintptr_t)text.pin; /* into @more, which is ours */
+	while ((item = strsep(&pin, ":"))) {
+		if (!cpus_pin(&c->cpus, item)) {
+			snprintf(error, OPTION_ERROR_MAX,
+				 "--cpus: pin, processors of the host as 0-3:5: \"%.40s\"", item);
+			return false;
+		}
+	}
+	problem = cpus_complete(&c->cpus);
+	if (problem)
+		snprintf(error, OPTION_ERROR_MAX, "--cpus: %s", problem);
+	return !problem;
+}
+
+static const struct option_key memory_keys[] = {
+	{ "hugepages", OPTION_FLAG, .offset = FIELD(huge_pages) },
+	{ "prefault", OPTION_FLAG, .offset = FIELD(prefault) },
+	{ 0 },
+};
+
+static bool read_memory(struct vm_config *c, char *more, char *error)
+{
+	char why[OPTION_ERROR_MAX];
+
+	if (!more || options_parse(memory_keys, more, c, why))
+		return true;
+	snprintf(error, OPTION_ERROR_MAX, "--memory: %.140s", why);
+	return false;
+}
+
+/* What may follow a value: ",key=value...", cut in place; NULL: nothing did. */
+typedef bool read_more_fn(struct vm_config *c, char *more, char *error);
+
+static read_more_fn *more_of(const char *name)
+{
+	return strcmp(name, "--cpus") == 0   ? read_cpus :
+	       strcmp(name, "--memory") == 0 ? read_memory :
+					       NULL;
 }
 
 /* What a type cannot say. @value was read just now. */
@@ -169,7 +242,8 @@ static bool fail(struct reader *r, const char *what, const char *arg)
 static bool read_option(struct reader *r, unsigned int i, char *behind)
 {
 	const struct option_key *key = &options[i].key;
-	const char *value;
+	read_more_fn *read_more = more_of(key->name);
+	char *value, *more;
 
 	if (r->given & BIT64(i))
 		return fail(r, "given twice", key->name);
@@ -180,7 +254,11 @@ static bool read_option(struct reader *r, unsigned int i, char *behind)
 	value = take_value(r, behind);
 	if (!value)
 		return fail(r, "value is missing", key->name);
-	return option_read(key, value, r->config, r->error) && check(r->config, value, r->error);
+	more = value;
+	if (read_more)
+		strsep(&more, ",");
+	return option_read(key, value, r->config, r->error) && check(r->config, value, r->error) &&
+	       (!read_more || read_more(r->config, more, r->error));
 }
 
 /* One "--option value", "--option=value" or, of a device, "--option". */
@@ -225,7 +303,8 @@ enum config_result config_parse(struct vm_config *c, const struct device_kind *c
 		.cmdline = "console=ttyS0",
 		.mshv = "/dev/mshv",
 		.memory = UINT64_C(64) << 20,
-		.cpus = 1,
+		.huge_pages = true,
+		.cpus = { .count = 1, .cores = 1, .threads = 1 },
 		.grace_s = VMMCTL_GRACE_S,
 		.log_level = LOG_INFO,
 		.sandbox = true,

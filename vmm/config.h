@@ -10,6 +10,7 @@
 
 #include "abi/vmmctl.h"
 #include "base/base.h"
+#include "lib/cpus.h"
 #include "vmm/device.h"
 #include "vmm/log.h"
 
@@ -20,7 +21,8 @@ struct vm_config {
 	const char *cmdline;
 	const char *mshv; /* hypervisor device */
 	uint64_t memory;  /* bytes, page multiple */
-	uint32_t cpus;
+	bool huge_pages, prefault; /* memory_prepare() */
+	struct cpus cpus; /* complete */
 	uint32_t grace_s;   /* from power button to kill */
 	uint32_t log_level; /* enum log_level */
 	bool sandbox;

@@ -7,6 +7,10 @@
 
 #include "abi/platform.h"
 
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23 /* linux/mman.h; musl does not have it yet */
+#endif
+
 #define HIGH_RAM_BASE (UINT64_C(4) << 30)
 
 /*
@@ -45,8 +49,6 @@ int memory_init(struct memory *m, uint64_t size)
 	host = map_ram(size);
 	if (!host)
 		return -ENOMEM;
-	/* Advice only: kernels without huge pages refuse, which is fine. */
-	madvise(host, size, MADV_HUGEPAGE);
 	madvise(host, size, MADV_DONTDUMP);
 	m->region[0] = (struct mem_region){ 0, low, host };
 	m->region_count = 1;
@@ -55,6 +57,31 @@ int memory_init(struct memory *m, uint64_t size)
 		m->region_count = 2;
 	}
 	return 0;
+}
+
+/* Kernels before 5.14 do not know the advice: touch each page instead. */
+static int populate(uint8_t *host, uint64_t size)
+{
+	if (madvise(host, size, MADV_POPULATE_WRITE) == 0)
+		return 0;
+	if (errno != EINVAL)
+		return -errno;
+	for (uint64_t at = 0; at < size; at += PAGE_SIZE)
+		*(volatile uint8_t *)(host + at) = 0;
+	return 0;
+}
+
+/*
+ * Transparent huge pages rather than hugetlbfs: the driver maps either kind by entries
+ * of 2 MiB, and these need no memory put aside when the host starts.
+ */
+int memory_prepare(struct memory *m, bool huge, bool prefault)
+{
+	uint8_t *host = m->region[0].host;
+
+	/* Advice only: kernels without huge pages refuse, which is fine. */
+	madvise(host, m->total, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+	return prefault ? populate(host, m->total) : 0;
 }
 
 void memory_destroy(struct memory *m)

@@ -39,6 +39,14 @@ struct memory {
  * (PLATFORM_LOW_RAM_MAX), the rest from 4 GiB. Returns 0 or -errno.
  */
 int memory_init(struct memory *m, uint64_t size);
+
+/*
+ * Once, before anything is in it: in pages of 2 MiB as far as the kernel has some to
+ * give (@huge), and all of it now rather than at each first touch (@prefault). 0, or
+ * -errno: the host does not have that much.
+ */
+int memory_prepare(struct memory *m, bool huge, bool prefault);
+
 void memory_destroy(struct memory *m);
 
 /*

@@ -6,6 +6,7 @@
  */
 #include "vmm/mshv.h"
 
+#include <cpuid.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/mshv.h>
@@ -351,4 +352,34 @@ int mshv_vp_cpuid(struct mshv_vp *vp, const struct mshv_cpuid *c)
 	};
 
 	return hvcall(vp->fd, HVCALL_REGISTER_INTERCEPT_RESULT, 0, &in, sizeof(in), NULL, 0);
+}
+
+int mshv_vp_cpuid_get(struct mshv_vp *vp, struct mshv_leaf *leaf, unsigned int count)
+{
+	struct {
+		struct hv_input_vp_cpuid_values header;
+		uint32_t leaf[MSHV_LEAVES_MAX][2];
+	} in = { .header.vp_index = vp->index };
+	uint32_t out[MSHV_LEAVES_MAX][4];
+	int ret;
+
+	CHECK(count && count <= MSHV_LEAVES_MAX);
+	for (unsigned int i = 0; i < count; i++) {
+		in.leaf[i][0] = leaf[i].leaf;
+		in.leaf[i][1] = leaf[i].subleaf;
+	}
+	ret = hvcall(vp->fd, HVCALL_GET_VP_CPUID_VALUES, (uint16_t)count, &in,
+		     sizeof(in.header) + count * sizeof(in.leaf[0]), out, count * sizeof(out[0]));
+	for (unsigned int i = 0; i < count && !ret; i++) {
+		leaf[i].eax = out[i][0];
+		leaf[i].ebx = out[i][1];
+		leaf[i].ecx = out[i][2];
+		leaf[i].edx = out[i][3];
+	}
+	return ret;
+}
+
+void mshv_cpuid_native(struct mshv_leaf *l)
+{
+	__cpuid_count(l->leaf, l->subleaf, l->eax, l->ebx, l->ecx, l->edx);
 }

@@ -105,4 +105,17 @@ struct mshv_cpuid {
 
 int mshv_vp_cpuid(struct mshv_vp *vp, const struct mshv_cpuid *c);
 
+/* What the hypervisor itself answers; at most MSHV_LEAVES_MAX in one call. */
+#define MSHV_LEAVES_MAX 8
+
+struct mshv_leaf {
+	uint32_t leaf, subleaf;
+	uint32_t eax, ebx, ecx, edx;
+};
+
+int mshv_vp_cpuid_get(struct mshv_vp *vp, struct mshv_leaf *leaf, unsigned int count);
+
+/* And what the processor we run on answers. */
+void mshv_cpuid_native(struct mshv_leaf *leaf);
+
 #endif

@@ -2,6 +2,7 @@
 #include "vmm/vcpu.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -77,12 +78,25 @@ static void *run(void *arg)
 	return NULL;
 }
 
+static int pin(pthread_t thread, unsigned int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	return -pthread_setaffinity_np(thread, sizeof(set), &set);
+}
+
 int vcpu_start(struct vcpu *v)
 {
 	char name[THREAD_NAME_MAX + 1];
+	int ret;
 
 	snprintf(name, sizeof(name), "vp%u", v->index);
-	return thread_start(&v->thread, FILTER_VP, name, run, v);
+	ret = thread_start(&v->thread, FILTER_VP, name, run, v);
+	if (!ret && v->pin)
+		ret = pin(v->thread.id, *v->pin);
+	return ret;
 }
 
 /*

@@ -25,6 +25,7 @@ struct vcpu {
 	struct machine *machine;
 	struct mshv_vp *vp;
 	struct vcpu_stats *stats; /* NULL: not wanted */
+	const uint16_t *pin;	  /* processor of the host it runs on; NULL: any */
 	uint32_t index;
 	struct thread thread;
 	atomic_bool stop;

@@ -2,6 +2,7 @@
 #include "vmm/vm.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 
 #include "vmm/acpi/acpi.h"
 #include "vmm/console.h"
+#include "vmm/cpuid.h"
 #include "vmm/dev/pm.h"
 #include "vmm/devices.h"
 #include "vmm/load/load.h"
@@ -103,10 +105,12 @@ static int create_memory(struct vm *vm, int *code)
 	int ret;
 
 	ret = memory_init(&vm->memory, c->memory);
+	if (!ret)
+		ret = memory_prepare(&vm->memory, c->huge_pages, c->prefault);
 	if (ret)
 		return host_error(code, "no memory for the guest", ret);
 	vm->machine.memory = &vm->memory;
-	ret = acpi_build(&vm->memory, c->cpus, &request.rsdp);
+	ret = acpi_build(&vm->memory, c->cpus.count, &request.rsdp);
 	if (!ret)
 		ret = load_guest(&vm->memory, &request, &vm->entry);
 	if (ret == 0)
@@ -115,6 +119,34 @@ static int create_memory(struct vm *vm, int *code)
 		log_error("too little memory for the guest's tables");
 	*code = config_is_at_fault(ret) ? VMMCTL_BAD_CONFIG : VMMCTL_BAD_HOST;
 	return -1;
+}
+
+/*
+ * May a thread run there? Only trying tells: a processor may be offline, or not ours
+ * by the cpuset we are in.
+ */
+static int check_pins(const struct cpus *c, int *code)
+{
+	cpu_set_t before;
+	int ret = 0;
+
+	if (c->pin_count && sched_getaffinity(0, sizeof(before), &before))
+		return host_error(code, "affinity cannot be read", -errno);
+	for (unsigned int i = 0; i < c->pin_count && !ret; i++) {
+		cpu_set_t set;
+
+		CPU_ZERO(&set);
+		CPU_SET(c->pin[i], &set);
+		ret = sched_setaffinity(0, sizeof(set), &set);
+		if (ret)
+			log_error("processor cannot be pinned (%u to %u of the host: %s)", i,
+				  c->pin[i], strerror(errno));
+	}
+	if (c->pin_count)
+		sched_setaffinity(0, sizeof(before), &before);
+	if (ret)
+		*code = VMMCTL_BAD_CONFIG;
+	return ret;
 }
 
 static const char *why_no_partition(int error)
@@ -201,21 +233,30 @@ static int create_machine(struct vm *vm, int *code)
 static int create_vcpus(struct vm *vm, int *code)
 {
 	struct hv_register_assoc reg[BOOT_REGISTERS_MAX];
+	const struct cpus *cpus = &vm->config->cpus;
+	struct cpuid cpuid;
 	unsigned int n;
 	int ret;
 
 	if (vm->config->stats) {
-		vm->stats = stats_create(vm->config->cpus);
+		vm->stats = stats_create(cpus->count);
 		if (!vm->stats)
 			return host_error(code, "no memory for statistics", -ENOMEM);
 	}
-	for (unsigned int i = 0; i < vm->config->cpus; i++) {
+	for (unsigned int i = 0; i < cpus->count; i++) {
 		ret = vcpu_create(&vm->vcpu[i], &vm->machine, vm->partition, i);
 		if (ret)
 			return host_error(code, "processor cannot be created", ret);
 		if (vm->stats)
 			vm->vcpu[i].stats = &vm->stats[i];
+		if (cpus->pin_count)
+			vm->vcpu[i].pin = &cpus->pin[i % cpus->pin_count];
 		vm->vcpu_count++;
+		ret = i ? 0 : cpuid_init(&cpuid, cpus, vm->vcpu[0].vp);
+		if (!ret)
+			ret = cpuid_set(&cpuid, vm->vcpu[i].vp, i);
+		if (ret)
+			return host_error(code, "processor's topology cannot be set", ret);
 	}
 	/* The others wait for the first one's start-up message. */
 	n = boot_registers(&vm->entry, reg);
@@ -227,7 +268,7 @@ static int create_vcpus(struct vm *vm, int *code)
 
 struct vm *vm_create(const struct vm_config *c, int *code)
 {
-	struct vm *vm = calloc(1, sizeof(*vm) + c->cpus * sizeof(vm->vcpu[0]));
+	struct vm *vm = calloc(1, sizeof(*vm) + c->cpus.count * sizeof(vm->vcpu[0]));
 
 	if (!vm) {
 		host_error(code, "no memory for the machine", -ENOMEM);
@@ -236,8 +277,8 @@ struct vm *vm_create(const struct vm_config *c, int *code)
 	vm->config = c;
 	vm->grace.fd = -1;
 	/* What is the user's fault shows first, whatever the host is like. */
-	if (create_memory(vm, code) || create_partition(vm, code) || create_machine(vm, code) ||
-	    create_vcpus(vm, code)) {
+	if (check_pins(&c->cpus, code) || create_memory(vm, code) || create_partition(vm, code) ||
+	    create_machine(vm, code) || create_vcpus(vm, code)) {
 		vm_destroy(vm);
 		return NULL;
 	}

@@ -7,8 +7,10 @@
  * Command line, every argument a separate word, in this order:
  *
  *   VMMCTL_PATH --name NAME --kernel FILE [--initrd FILE] [--cmdline STRING]
- *               --memory BYTES --cpus N [--disk path=FILE[,readonly=on][,serial=TEXT]
- *               [,queues=N][,iops=N][,bandwidth=BYTES]]...
+ *               --memory BYTES[,hugepages=off][,prefault=on]
+ *               --cpus N,cores=CORES,threads=THREADS[,pin=CPU[:CPU]...]
+ *               [--disk path=FILE[,readonly=on][,serial=TEXT][,queues=N][,iops=N]
+ *               [,bandwidth=BYTES]]...
  *               [--nic mac=MAC,queues=N[,vhost=on|off][,rate=N],tap=fd:N[:N]...]...
  *
  *   NAME     [a-z0-9][a-z0-9-]*, at most VMMCTL_NAME_MAX bytes
@@ -16,7 +18,9 @@
  *   STRING   handed to the guest as it is; may be empty; at most
  *            VMMCTL_CMDLINE_MAX bytes, printable, no line breaks
  *   BYTES    decimal, a multiple of VMMCTL_MEMORY_STEP
- *   N        1 to VMMCTL_CPUS_MAX
+ *   N        1 to VMMCTL_CPUS_MAX; CORES of a socket, THREADS of a core (lib/cpus.h)
+ *   CPU      number of a processor of the host; one for each of N, in order, and
+ *            over again from the first where there are fewer
  *   disks    at most VMMCTL_DISKS_MAX; the guest sees them in this order
  *   nics     at most VMMCTL_NICS_MAX, in this order behind the disks; fd: open
  *            descriptors of one tap, as many as queues, which is on its bridge

@@ -13,10 +13,11 @@
  *   A port access is let finish with arbitrary data (immediate_exit), then the
  *   registers are put back.
  *
- * State blobs and CPUID overrides are refused (-ENOSYS).
+ * State blobs are refused (-ENOSYS).
  * Environment: MSHV_KVM_NO_PAGE=1 hides the register page, MSHV_KVM_NO_BYTES=1
  * the instruction bytes, to exercise the slower ways.
  */
+#include <cpuid.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/kvm.h>
@@ -237,7 +238,7 @@ static int set_cpuid(struct mshv_vp *vp)
 	add_leaf(c, 0x40000004, 0, ~0U, 0, 0);
 	add_leaf(c, 0x40000005, 64, 64, 0, 0);
 	ret = ioctl(vp->fd, KVM_SET_CPUID2, c) ? -errno : 0;
-	free(c);
+	vp->cpuid = c;
 	return ret;
 }
 
@@ -265,6 +266,7 @@ void mshv_vp_destroy(struct mshv_vp *vp)
 	if (!vp)
 		return;
 	close(vp->fd);
+	free(vp->cpuid);
 	free(vp);
 }
 
@@ -418,8 +420,53 @@ int mshv_vp_state_set(struct mshv_vp *vp, enum mshv_state type, void *page)
 	return -ENOSYS;
 }
 
+static struct kvm_cpuid_entry2 *find_leaf(struct mshv_vp *vp, uint32_t leaf, uint32_t subleaf)
+{
+	for (unsigned int i = 0; i < vp->cpuid->nent; i++) {
+		struct kvm_cpuid_entry2 *e = &vp->cpuid->entries[i];
+
+		if (e->function == leaf &&
+		    (e->index == subleaf || !(e->flags & KVM_CPUID_FLAG_SIGNIFCANT_INDEX)))
+			return e;
+	}
+	return NULL;
+}
+
+#define OVERRIDE(r) (e->r = (e->r & ~c->r.mask) | (c->r.value & c->r.mask))
+
 int mshv_vp_cpuid(struct mshv_vp *vp, const struct mshv_cpuid *c)
 {
-	(void)vp, (void)c;
-	return -ENOSYS;
+	struct kvm_cpuid_entry2 *e = find_leaf(vp, c->leaf, c->subleaf);
+
+	if (!e) {
+		CHECK(vp->cpuid->nent < CPUID_ENTRIES);
+		e = add_leaf(vp->cpuid, c->leaf, 0, 0, 0, 0);
+		e->index = c->subleaf;
+		e->flags = c->every_subleaf ? 0 : KVM_CPUID_FLAG_SIGNIFCANT_INDEX;
+		if (c->leaf == 0xb || c->leaf == 0x1f)
+			e->edx = vp->index;
+	}
+	OVERRIDE(eax);
+	OVERRIDE(ebx);
+	OVERRIDE(ecx);
+	OVERRIDE(edx);
+	return ioctl(vp->fd, KVM_SET_CPUID2, vp->cpuid) ? -errno : 0;
+}
+
+int mshv_vp_cpuid_get(struct mshv_vp *vp, struct mshv_leaf *leaf, unsigned int count)
+{
+	for (unsigned int i = 0; i < count; i++) {
+		const struct kvm_cpuid_entry2 *e = find_leaf(vp, leaf[i].leaf, leaf[i].subleaf);
+
+		leaf[i].eax = e ? e->eax : 0;
+		leaf[i].ebx = e ? e->ebx : 0;
+		leaf[i].ecx = e ? e->ecx : 0;
+		leaf[i].edx = e ? e->edx : 0;
+	}
+	return 0;
+}
+
+void mshv_cpuid_native(struct mshv_leaf *l)
+{
+	__cpuid_count(l->leaf, l->subleaf, l->eax, l->ebx, l->ecx, l->edx);
 }

@@ -29,6 +29,7 @@ struct mshv_vp {
 	int fd;
 	uint32_t index;
 	struct kvm_run *run;
+	struct kvm_cpuid2 *cpuid; /* what KVM was given last */
 	struct hv_register_page page;
 	bool loaded; /* page holds the registers of an exit */
 	bool no_page, no_bytes;

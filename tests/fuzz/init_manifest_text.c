@@ -62,9 +62,12 @@ static void check_guest(const struct manifest_guest *guest)
 		check_text(guest->initrd, VMMCTL_PATH_MAX);
 	if (guest->cmdline)
 		check_text(guest->cmdline, VMMCTL_CMDLINE_MAX);
-	must(guest->memory_bytes >= VMMCTL_MEMORY_MIN);
-	must(guest->memory_bytes % VMMCTL_MEMORY_STEP == 0);
-	must(guest->cpus >= 1 && guest->cpus <= VMMCTL_CPUS_MAX);
+	must(guest->memory.bytes >= VMMCTL_MEMORY_MIN);
+	must(guest->memory.bytes % VMMCTL_MEMORY_STEP == 0);
+	must(guest->cpus.count >= 1 && guest->cpus.count <= VMMCTL_CPUS_MAX);
+	must(guest->cpus.cores && guest->cpus.threads);
+	must(guest->cpus.count % (guest->cpus.cores * guest->cpus.threads) == 0);
+	must(guest->cpus.pin_count <= guest->cpus.count);
 	must(guest->restart < RESTART_POLICY_COUNT);
 	must(guest->disk_count <= VMMCTL_DISKS_MAX);
 	for (i = 0; i < guest->disk_count; i++)
@@ -83,7 +86,7 @@ static void check_manifest(void)
 	must(conf_is_name(manifest.host_name, VMMCTL_NAME_MAX));
 	for (i = 0; i < manifest.guest_count; i++) {
 		check_guest(&manifest.guests[i]);
-		memory_bytes += manifest.guests[i].memory_bytes;
+		memory_bytes += manifest.guests[i].memory.bytes;
 		for (k = 0; k < i; k++)
 			must(strcmp(manifest.guests[i].name, manifest.guests[k].name) != 0);
 	}

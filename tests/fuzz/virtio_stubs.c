@@ -108,7 +108,7 @@ static void machine_end(struct machine *m, enum vm_end why)
 
 void stub_machine_create(struct machine *m, struct memory *memory)
 {
-	static const struct vm_config config = { .cpus = 1 };
+	static const struct vm_config config = { .cpus.count = 1 };
 
 	routes = 0;
 	*memory = (struct memory){

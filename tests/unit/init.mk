@@ -4,9 +4,11 @@
 unit_tests += lib_conf
 lib_conf_src := tests/unit/lib_conf.c lib/conf.c
 
-init_manifest_all := tests/unit/init_manifest_rig.c init/manifest.c init/manifest_net.c \
-	init/schema.c lib/mac.c \
-	init/policy.c lib/conf.c
+init_manifest_all := tests/unit/init_manifest_rig.c init/manifest.c init/manifest_machine.c \
+	init/manifest_net.c init/schema.c init/policy.c lib/conf.c lib/cpus.c lib/mac.c
+
+unit_tests += lib_cpus
+lib_cpus_src := tests/unit/lib_cpus.c lib/cpus.c lib/conf.c
 
 unit_tests += init_manifest
 init_manifest_src := tests/unit/init_manifest.c $(init_manifest_all)

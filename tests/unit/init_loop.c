@@ -289,7 +289,7 @@ static int teardown(void **state)
 static void add_guest(const char *name, enum restart_policy restart)
 {
 	manifest.guests[manifest.guest_count++] =
-		(struct manifest_guest){ .name = name, .restart = restart, .cpus = 1 };
+		(struct manifest_guest){ .name = name, .restart = restart, .cpus.count = 1 };
 }
 
 static enum sys_ending run(const struct happening *script, size_t count)

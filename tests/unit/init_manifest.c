@@ -54,8 +54,8 @@ static void everything_is_read(void **state)
 	assert_string_equal(guest->kernel, "/guests/tiny/bzImage");
 	assert_string_equal(guest->initrd, "/guests/tiny/initramfs.cpio.gz");
 	assert_string_equal(guest->cmdline, "console=ttyS0 quiet");
-	assert_int_equal(guest->memory_bytes, 64 << 20);
-	assert_int_equal(guest->cpus, 2);
+	assert_int_equal(guest->memory.bytes, 64 << 20);
+	assert_int_equal(guest->cpus.count, 2);
 	assert_int_equal(guest->restart, RESTART_ON_FAILURE);
 	assert_int_equal(guest->disk_count, 3);
 	assert_string_equal(guest->disks[0].path, "/a.img");
@@ -85,9 +85,48 @@ static void defaults(void **state)
 	assert_int_equal(manifest.console, MANIFEST_NOBODY);
 	assert_null(guest->initrd);
 	assert_null(guest->cmdline);
-	assert_int_equal(guest->cpus, 1);
+	assert_int_equal(guest->cpus.count, 1);
 	assert_int_equal(guest->disk_count, 0);
 	assert_int_equal(guest->restart, RESTART_NEVER);
+}
+
+static void processors_and_memory(void **state)
+{
+	const struct manifest_guest *guest = manifest.guests;
+
+	(void)state;
+	assert_int_equal(parse("guests:\n"
+			       "- name: a\n"
+			       "  kernel: /k\n"
+			       "  memory: {size: 64M, hugepages: false, prefault: true}\n"
+			       "  cpus: {count: 8, cores: 2, threads: 2, pin: [0-3, 9]}\n"
+			       "- name: b\n"
+			       "  kernel: /k\n"
+			       "  memory: {size: 2M}\n"
+			       "  cpus: {count: 6, threads: 2, pin: 5}\n"
+			       "- {name: c, kernel: /k, memory: 2M, cpus: 6}\n"),
+			 MANIFEST_GOOD);
+	assert_int_equal(guest->memory.bytes, 64 << 20);
+	assert_false(guest->memory.hugepages);
+	assert_true(guest->memory.prefault);
+	assert_int_equal(guest->cpus.count, 8);
+	assert_int_equal(guest->cpus.cores, 2);
+	assert_int_equal(guest->cpus.threads, 2);
+	assert_int_equal(guest->cpus.pin_count, 5);
+	assert_int_equal(guest->cpus.pin[3], 3);
+	assert_int_equal(guest->cpus.pin[4], 9);
+	guest++;
+	assert_int_equal(guest->memory.bytes, 2 << 20);
+	assert_true(guest->memory.hugepages);
+	assert_false(guest->memory.prefault);
+	assert_int_equal(guest->cpus.cores, 3);
+	assert_int_equal(guest->cpus.pin_count, 1);
+	assert_int_equal(guest->cpus.pin[0], 5);
+	guest++;
+	assert_true(guest->memory.hugepages);
+	assert_int_equal(guest->cpus.cores, 6);
+	assert_int_equal(guest->cpus.threads, 1);
+	assert_int_equal(guest->cpus.pin_count, 0);
 }
 
 static void no_guests_is_a_choice(void **state)
@@ -126,7 +165,7 @@ static void aliases_repeat_a_value(void **state)
 			       "- {name: b, kernel: *k, memory: *m}\n"),
 			 MANIFEST_GOOD);
 	assert_string_equal(manifest.guests[1].kernel, "/kernel");
-	assert_int_equal(manifest.guests[1].memory_bytes, 16 << 20);
+	assert_int_equal(manifest.guests[1].memory.bytes, 16 << 20);
 }
 
 /* ---- mistakes: text, what is left, and every line ---- */
@@ -184,10 +223,10 @@ static void one_guest_is_refused(void **state)
 		{ "guests:\n- [web]\n" OK_GUEST, MANIFEST_FLAWED, 1, 1,
 		  "m:2:3: guest number 1: a group of keys is expected, not a list\n" },
 		/* Wrong types. */
-		{ "guests:\n- {name: web, kernel: [/k], memory: {a: b}}\n" OK_GUEST,
+		{ "guests:\n- {name: web, kernel: [/k], memory: 16M, cmdline: {a: b}}\n" OK_GUEST,
 		  MANIFEST_FLAWED, 1, 1,
 		  "m:2:23: guest \"web\": kernel: a single value is expected, not a list\n"
-		  "m:2:37: guest \"web\": memory: a single value is expected, not a group of "
+		  "m:2:51: guest \"web\": cmdline: a single value is expected, not a group of "
 		  "keys\n" },
 		{ "guests:\n- {name: web, kernel: /k, memory: 16M, disks: /d}\n" OK_GUEST,
 		  MANIFEST_FLAWED, 1, 1,
@@ -273,6 +312,56 @@ static void one_guest_is_refused(void **state)
 		  MANIFEST_FLAWED, 1, 1,
 		  "m:2:46: guest \"web\": cpus: \"two\" is not possible (a number from 1 to "
 		  "64)\n" },
+		{ "guests:\n- {name: web, kernel: /k, memory: 16M, cpus: {cores: 2}}\n" OK_GUEST,
+		  MANIFEST_FLAWED, 1, 1,
+		  "m:2:46: guest \"web\": key \"count\" is missing (e.g. count: 4)\n" },
+		{ "guests:\n- {name: web, kernel: /k, memory: 16M, cpus: {count: 4, threads: 65}}\n" OK_GUEST,
+		  MANIFEST_FLAWED, 1, 1,
+		  "m:2:66: guest \"web\": threads: \"65\" is not possible (a number from 1 to "
+		  "64)\n" },
+		{ "guests:\n- {name: web, kernel: /k, memory: 16M, cpus: {count: 6, cores: 3}}\n" OK_GUEST,
+		  MANIFEST_FLAWED, 1, 1,
+		  "m:2:46: guest \"web\": cpus: not possible (with several sockets, cores must be "
+		  "a power of two)\n" },
+		{ "guests:\n- {name: web, kernel: /k, memory: 16M, cpus: {count: 6, cores: 4}}\n" OK_GUEST,
+		  MANIFEST_FLAWED, 1, 1,
+		  "m:2:46: guest \"web\": cpus: not possible (no whole number of sockets of that "
+		  "many cores and threads)\n" },
+		{ "guests:\n- {name: web, kernel: /k, memory: 16M, cpus: {count: 6, threads: 3}}\n" OK_GUEST,
+		  MANIFEST_FLAWED, 1, 1,
+		  "m:2:46: guest \"web\": cpus: not possible (threads must be a power of two)\n" },
+		{ "guests:\n- {name: web, kernel: /k, memory: 16M, cpus: {count: 2, pin: 0-2}}\n" OK_GUEST,
+		  MANIFEST_FLAWED, 1, 1,
+		  "m:2:46: guest \"web\": cpus: not possible (more processors in pin than the "
+		  "guest has)\n" },
+		{ "guests:\n- {name: web, kernel: /k, memory: 16M, cpus: {count: 2, pin: [0, "
+		  "x]}}\n" OK_GUEST,
+		  MANIFEST_FLAWED, 1, 1,
+		  "m:2:66: guest \"web\": pin: \"x\" is not possible (processors of the host, "
+		  "e.g. [0-3, 5])\n" },
+		{ "guests:\n- {name: web, kernel: /k, memory: 16M, cpus: {count: 2, pin: "
+		  "[[0]]}}\n" OK_GUEST,
+		  MANIFEST_FLAWED, 1, 1,
+		  "m:2:63: guest \"web\": pin: a single value is expected, not a list\n" },
+		{ "guests:\n- {name: web, kernel: /k, memory: 16M, cpus: [2]}\n" OK_GUEST,
+		  MANIFEST_FLAWED, 1, 1,
+		  "m:2:46: guest \"web\": cpus: a single value is expected, not a list\n" },
+		{ "guests:\n- {name: web, kernel: /k, memory: {siez: 1M}}\n" OK_GUEST,
+		  MANIFEST_FLAWED, 1, 1,
+		  "m:2:36: guest \"web\": unknown key \"siez\" (known here: size, hugepages, "
+		  "prefault)\n"
+		  "m:2:35: guest \"web\": key \"size\" is missing (e.g. size: 64M)\n" },
+		{ "guests:\n- {name: web, kernel: /k, memory: {prefault: true}}\n" OK_GUEST,
+		  MANIFEST_FLAWED, 1, 1,
+		  "m:2:35: guest \"web\": key \"size\" is missing (e.g. size: 64M)\n" },
+		{ "guests:\n- {name: web, kernel: /k, memory: {size: 16M, hugepages: on}}\n" OK_GUEST,
+		  MANIFEST_FLAWED, 1, 1,
+		  "m:2:58: guest \"web\": hugepages: \"on\" is not possible (one of: false, "
+		  "true)\n" },
+		{ "guests:\n- {name: web, kernel: /k, memory: {size: 513M}}\n" OK_GUEST,
+		  MANIFEST_FLAWED, 1, 1,
+		  "m:2:35: guest \"web\": memory: 513M is not possible (512M left of the 512M "
+		  "this machine has for guests)\n" },
 		{ "guests:\n- {name: web, kernel: /k, memory: 16M, restart: sometimes}\n" OK_GUEST,
 		  MANIFEST_FLAWED, 1, 1,
 		  "m:2:49: guest \"web\": restart: \"sometimes\" is not possible (one of: never, "
@@ -431,6 +520,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(everything_is_read),
 		cmocka_unit_test(defaults),
+		cmocka_unit_test(processors_and_memory),
 		cmocka_unit_test(no_guests_is_a_choice),
 		cmocka_unit_test(strings_stay_strings),
 		cmocka_unit_test(aliases_repeat_a_value),

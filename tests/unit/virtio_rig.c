@@ -123,7 +123,7 @@ static void machine_end(struct machine *m, enum vm_end why)
 
 void rig_init(struct rig *r)
 {
-	*r = (struct rig){ .irq.route_limit = RIG_ROUTES, .config.cpus = 1, .ended = -1 };
+	*r = (struct rig){ .irq.route_limit = RIG_ROUTES, .config.cpus.count = 1, .ended = -1 };
 	pthread_mutex_init(&r->irq.lock, NULL);
 	for (unsigned int i = 0; i < RIG_DOORBELLS; i++)
 		r->irq.doorbell[i].fd = -1;

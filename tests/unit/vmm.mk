@@ -23,17 +23,20 @@ vmm_ioapic_src := tests/unit/vmm_ioapic.c vmm/dev/ioapic.c vmm/bus.c vmm/log.c
 
 # With a real device, which brings all that virtio needs.
 unit_tests += vmm_config
-vmm_config_src = tests/unit/vmm_config.c vmm/config.c vmm/options.c lib/conf.c lib/mac.c \
+vmm_config_src = tests/unit/vmm_config.c vmm/config.c vmm/options.c lib/conf.c lib/cpus.c lib/mac.c \
 	$(filter-out tests/unit/virtio_blk_rig.c,$(virtio_blk_all))
 vmm_config_inc := -Itests/unit
 
 vmm_load_all := vmm/load/load.c vmm/load/bzimage.c vmm/load/pvh.c vmm/load/entry.c \
-	vmm/memory.c vmm/config.c vmm/options.c vmm/log.c lib/conf.c lib/mac.c
+	vmm/memory.c vmm/config.c vmm/options.c vmm/log.c lib/conf.c lib/cpus.c lib/mac.c
 
 unit_tests += vmm_load
 vmm_load_src := tests/unit/vmm_load.c $(vmm_load_all) vmm/acpi/tables.c
 vmm_load_inc := -I$(O)/vmm
 $(O)/test/bin/vmm_load.d/vmm/acpi/tables.o: $(O)/vmm/dsdt.h
+
+unit_tests += vmm_cpuid
+vmm_cpuid_src := tests/unit/vmm_cpuid.c vmm/cpuid.c lib/cpus.c lib/conf.c
 
 unit_tests += vmm_stats
 vmm_stats_src := tests/unit/vmm_stats.c vmm/stats.c vmm/bus.c vmm/log.c

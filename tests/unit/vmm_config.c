@@ -72,7 +72,11 @@ static void test_good(void **state)
 	assert_int_equal(parse("--kernel|/k"), CONFIG_RUN);
 	assert_string_equal(config.kernel, "/k");
 	assert_int_equal(config.memory, 64 << 20);
-	assert_int_equal(config.cpus, 1);
+	assert_int_equal(config.cpus.count, 1);
+	assert_int_equal(config.cpus.cores, 1);
+	assert_int_equal(config.cpus.threads, 1);
+	assert_true(config.huge_pages);
+	assert_false(config.prefault);
 	assert_false(config.stats);
 	assert_string_equal(config.mshv, "/dev/mshv");
 	assert_int_equal(config.grace_s, VMMCTL_GRACE_S);
@@ -113,14 +117,34 @@ static void test_good(void **state)
 	assert_string_equal(config.kernel, "--name");
 }
 
-static void test_flag(void **state)
+static void test_machine(void **state)
 {
 	(void)state;
-	/* By itself, and with a value. */
+	/* As init writes it. */
+	assert_int_equal(parse("--kernel|k|--memory|1048576000,hugepages=off,prefault=on|"
+			       "--cpus|8,cores=2,threads=2,pin=0-3:9|--name|x"),
+			 CONFIG_RUN);
+	assert_int_equal(config.memory, 1048576000);
+	assert_false(config.huge_pages);
+	assert_true(config.prefault);
+	assert_int_equal(config.cpus.count, 8);
+	assert_int_equal(config.cpus.cores, 2);
+	assert_int_equal(config.cpus.threads, 2);
+	assert_int_equal(config.cpus.pin_count, 5);
+	assert_int_equal(config.cpus.pin[3], 3);
+	assert_int_equal(config.cpus.pin[4], 9);
+	assert_int_equal(parse("--cpus=6,threads=2|--memory=2G,prefault=off|--kernel=k"),
+			 CONFIG_RUN);
+	assert_int_equal(config.cpus.cores, 3);
+	assert_int_equal(config.memory, UINT64_C(2) << 30);
+	/* A flag by itself, and with a value. */
 	assert_int_equal(parse("--stats|--kernel|k"), CONFIG_RUN);
 	assert_true(config.stats);
 	assert_int_equal(parse("--stats=off|--kernel|k"), CONFIG_RUN);
 	assert_false(config.stats);
+	/* Where nothing may follow, a comma is text. */
+	assert_int_equal(parse("--kernel|a,cores=2"), CONFIG_RUN);
+	assert_string_equal(config.kernel, "a,cores=2");
 }
 
 static void test_device(void **state)
@@ -166,6 +190,27 @@ static void test_wrong(void **state)
 		"--kernel|k|--cpus|1K",
 		"--kernel|k|--cpus|1K1", /* ends in a digit */
 		"--kernel|k|--cpus|",
+		"--kernel|k|--cpus|4,",
+		"--kernel|k|--cpus|cores=4",
+		"--kernel|k|--cpus|4,cores=3",
+		"--kernel|k|--cpus|4,threads=3",
+		"--kernel|k|--cpus|4,threads=0",
+		"--kernel|k|--cpus|4,sockets=1",
+		"--kernel|k|--cpus|4,cores=2,cores=2",
+		"--kernel|k|--cpus|4,pin=",
+		"--kernel|k|--cpus|4,pin=0:",
+		"--kernel|k|--cpus|4,pin=a",
+		"--kernel|k|--cpus|4,pin=3-0",
+		"--kernel|k|--cpus|4,pin=0-4",
+		"--kernel|k|--cpus|4,pin=1024",
+		"--kernel|k|--memory|64M,",
+		"--kernel|k|--memory|64M,hugepages",
+		"--kernel|k|--memory|64M,hugepages=1",
+		"--kernel|k|--memory|64M,prefault=on,prefault=on",
+		"--kernel|k|--memory|64M,name=x",
+		"--kernel|k|--stats=",
+		"--kernel|k|--stats=2",
+		"--kernel|k|--stats|on",
 		"--kernel|k|--name|",
 		"--kernel|k|--name|a234567890123456789012345678901234",
 		"--kernel|k|--disk|",
@@ -196,9 +241,6 @@ static void test_wrong(void **state)
 		"--kernel|k|--fan|--fan|--fan|--fan",
 		"--kernel|k|--grace|86401",
 		"--kernel|k|--log|loud",
-		"--kernel|k|--stats=",
-		"--kernel|k|--stats=2",
-		"--kernel|k|--stats|on",
 		/* Names are not guessed, and nothing is said twice. */
 		"--kern|k",
 		"--kernel|k|--mem|64M",
@@ -241,7 +283,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_good),
-		cmocka_unit_test(test_flag),
+		cmocka_unit_test(test_machine),
 		cmocka_unit_test(test_device),
 		cmocka_unit_test(test_wrong),
 		cmocka_unit_test(test_too_many_disks),
