@@ -120,10 +120,16 @@ static void join(struct vcpu *v)
 	v->thread.state = THREAD_NONE;
 }
 
+void vcpu_ask_all(struct vcpu *v, unsigned int count)
+{
+	for (unsigned int i = 0; i < count; i++)
+		atomic_store(&v[i].stop, true);
+}
+
 void vcpu_stop_all(struct vcpu *v, unsigned int count)
 {
+	vcpu_ask_all(v, count);
 	for (unsigned int i = 0; i < count; i++) {
-		atomic_store(&v[i].stop, true);
 		if (v[i].thread.state == THREAD_RUNNING)
 			pthread_kill(v[i].thread.id, kick_signal());
 	}

@@ -41,7 +41,9 @@ void vcpu_destroy(struct vcpu *v);
 void vcpu_prepare_kick(void);
 
 int vcpu_start(struct vcpu *v);
-/* Ask all to stop, then wait until each has. */
+/* Let each stop at its next exit. Any thread. */
+void vcpu_ask_all(struct vcpu *v, unsigned int count);
+/* Make all stop now, and wait until each has. */
 void vcpu_stop_all(struct vcpu *v, unsigned int count);
 
 /* --- for exit.c, on the vcpu's thread --- */

@@ -52,8 +52,14 @@ static void end(struct machine *m, enum vm_end why)
 	int running = VM_END_NONE;
 
 	/* The first reason counts; what follows is its consequence. */
-	if (atomic_compare_exchange_strong(&vm->end, &running, (int)why))
-		loop_stop(m->loop);
+	if (!atomic_compare_exchange_strong(&vm->end, &running, (int)why))
+		return;
+	/*
+	 * Above all the processor that asked for it: it would run the guest on until
+	 * the main thread came to stop it.
+	 */
+	vcpu_ask_all(vm->vcpu, vm->vcpu_count);
+	loop_stop(m->loop);
 }
 
 static void grace_over(struct loop_source *s, uint32_t events)

@@ -80,6 +80,7 @@ int mshv_vp_set(struct mshv_vp *vp, const struct hv_register_assoc *regs, unsign
 }
 
 static atomic_uint kicks, runs;
+static atomic_bool crashing; /* each run ends in a triple fault */
 
 /*
  * A halted processor. The first kicks are lost, as if they had come just
@@ -87,8 +88,13 @@ static atomic_uint kicks, runs;
  */
 int mshv_vp_run(struct mshv_vp *vp, struct hv_message *msg)
 {
-	(void)vp, (void)msg;
+	(void)vp;
 	atomic_fetch_add(&runs, 1);
+	if (atomic_load(&crashing)) {
+		memset(msg, 0, sizeof(*msg));
+		msg->header.type = HV_MESSAGE_UNRECOVERABLE_EXCEPTION;
+		return 0;
+	}
 	for (;;) {
 		nanosleep(&(struct timespec){ .tv_sec = 1000 }, NULL);
 		if (atomic_fetch_add(&kicks, 1) >= 3)
@@ -124,6 +130,7 @@ void irq_eoi(struct irq *q, uint8_t vector)
 static uint64_t device;
 static unsigned int device_size;
 static enum vm_end ended;
+static struct vcpu *asked; /* as vm.c does at the machine's end */
 
 static uint64_t device_read(void *dev, uint64_t off, unsigned int size)
 {
@@ -145,6 +152,8 @@ static void end(struct machine *m, enum vm_end why)
 {
 	(void)m;
 	ended = why;
+	if (asked)
+		vcpu_ask_all(asked, 1);
 }
 
 static struct memory memory;
@@ -418,6 +427,23 @@ static void test_stop(void **state)
 	assert_int_equal(ended, VM_END_NONE);
 }
 
+/* The guest's last exit is its last: nobody has to come and stop the processor. */
+static void test_end_is_the_end(void **state)
+{
+	struct vcpu v = { .machine = &machine };
+
+	(void)state;
+	atomic_store(&runs, 0);
+	atomic_store(&crashing, true);
+	asked = &v;
+	assert_int_equal(vcpu_start(&v), 0);
+	thread_join(&v.thread);
+	assert_int_equal(atomic_load(&runs), 1);
+	assert_int_equal(ended, VM_END_CRASH);
+	atomic_store(&crashing, false);
+	asked = NULL;
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -434,6 +460,7 @@ int main(void)
 		TEST(test_eoi),
 		TEST(test_ends),
 		TEST(test_stop),
+		TEST(test_end_is_the_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
