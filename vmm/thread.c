@@ -13,6 +13,8 @@ static void *begin(void *arg)
 {
 	struct thread *t = arg;
 
+	/* Itself: behind the walls there is no /proc to name another one by. */
+	pthread_setname_np(pthread_self(), t->name);
 	filter_apply(t->kind);
 	return t->run(t->arg);
 }
@@ -27,8 +29,6 @@ static int create(struct thread *t)
 	ret = pthread_create(&t->id, &attr, begin, t);
 	pthread_attr_destroy(&attr);
 	t->state = ret ? THREAD_NONE : THREAD_RUNNING;
-	if (!ret)
-		pthread_setname_np(t->id, t->name);
 	return -ret;
 }
 
