@@ -5,7 +5,7 @@
 ## make run MANIFEST=file ADD="src:dest ..."    the same with your own guests
 ## make check           every test; the last line counts them
 ## make check T=name    one test (make check T=list names them); LONG=1: the long ones too
-## make check-peers     Debian's QEMU runs its guests above our hypervisor
+## make check-peers     Debian's QEMU runs its guests above our hypervisor; T= as above
 ## make image           out/rootstock.efi and out/rootstock.img
 ## make debug           like run, but stopped, with gdb's port open
 ## make doctor          what this machine lacks, and why; changes nothing

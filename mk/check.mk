@@ -162,7 +162,12 @@ endif
 
 # One after the other: each is a machine in a machine in a machine.
 do-check-peers:
-	$(Q)$(MAKE) --no-print-directory do-check T='$(peer_tests)' JOBS=1
+ifeq ($(T),list)
+	@printf '%s\n' $(sort $(peer_tests))
+else
+	@$(if $(filter-out $(peer_tests),$(T)),echo 'check-peers: no such test "$(T)" (make check-peers T=list)' >&2; exit 1)
+	$(Q)$(MAKE) --no-print-directory do-check T='$(or $(T),$(peer_tests))' JOBS=1
+endif
 
 # make fuzz F=name TIME=seconds
 # The same for the fuzzers that run in a machine; SEED= brings one back.

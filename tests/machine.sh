@@ -16,8 +16,8 @@ usage: tests/machine.sh names            the tests in the matrix
        tests/machine.sh image NAME FILE  build what it boots
        tests/machine.sh run NAME FILE DIR   boot that, judge, logs in DIR
 
-environment: O (out); ACCEL, CPUS, MEM as for tools/run-qemu.sh; FUZZ_SECONDS (10) and
-FUZZ_SEED (0: another each time) for the machine fuzzers
+environment: O (out); ACCEL, CPUS, MEM as for tools/run-qemu.sh; VIRTUAL=1: its --icount;
+FUZZ_SECONDS (10) and FUZZ_SEED (0: another each time) for the machine fuzzers
 EOF
 	exit 2
 }
@@ -194,6 +194,7 @@ run_machine()
 	values "$name" type | sed "s/ => /$tab/" >"$dir/type"
 
 	set -- "$boot" "$image" --console --dir "$dir"
+	[ -z "${VIRTUAL:-}" ] || set -- "$@" --icount
 	if [ "$boot" = kernel ]; then
 		set -- "$@" --initrd "$(value "$name" initrd '')" --append "$(value "$name" append '')"
 	fi

@@ -9,7 +9,9 @@
 #   blk=1             a virtio disk, which the guest checks
 #   net=1             a virtio network interface on QEMU's user network
 #   task=WORD         what guests/init does (poweroff)
-#   snapshot=1        savevm once the guest waits
+#   snapshot=save     savevm once the guest waits
+#   snapshot=load     the same, then loadvm, and the guest has to go on
+#   refused=N         N times QEMU must end with an error; then it works
 
 # Warnings, but not every message: each letter costs QEMU two exits.
 append="console=ttyS0 loglevel=5 task=${task:-poweroff}"
@@ -45,44 +47,56 @@ vcpus()
 
 # To stop its guest QEMU sends each processor's thread one signal; one that comes
 # just before the thread enters RUN_VP is lost, and QEMU waits for ever
-# (docs/PEERS.md). It has had enough time when this begins: say so, signal again.
-unstick()
+# (docs/PEERS.md). One more does no harm at any time.
+signal()
 {
-	running || return
-	echo "peer: QEMU does not stop its processors"
-	for thread in $(vcpus); do
-		echo "peer: thread $thread in system call" \
-			"$(cut -d' ' -f1-3 "/proc/$qemu/task/$thread/syscall")"
-	done
-	while running; do
-		for thread in $(vcpus); do kill -USR1 "$thread"; done
-		sleep 1
-	done
-	echo "peer: a second signal did it"
+	for thread in $(vcpus); do kill -USR1 "$thread"; done
 }
 
-# ends TEXT: QEMU's end, once TEXT was on the guest's console.
+# seen FILE TEXT [COMMAND]: once TEXT is there, or QEMU has ended; COMMAND each second.
+seen()
+{
+	until grep -q "$2" "/tmp/$1" 2>/dev/null || ! running; do
+		sleep 1
+		${3:-}
+	done
+}
+
+# QEMU's end.
 ends()
 {
-	until grep -q "$1" /tmp/console 2>/dev/null || ! running; do
+	while running; do
 		sleep 1
+		signal
 	done
-	seconds=0
-	while running && [ $seconds -lt 60 ]; do
-		sleep 1
-		seconds=$((seconds + 1))
-	done
-	unstick
 	wait "$qemu"
 }
 
 # As -nographic, with what the guest said kept.
 set -- "$@" -display none -chardev stdio,id=console,signal=off,logfile=/tmp/console \
 	-serial chardev:console
-if [ "${snapshot:-}" != 1 ]; then
+
+# The hypervisor refuses something to each of them (hv.refuse).
+times=0
+while [ $times -lt "${refused:-0}" ]; do
+	times=$((times + 1))
+	code=0 seconds=0
+	"$@" -monitor none <&3 >/tmp/refused 2>&1 &
+	qemu=$!
+	while running && [ $seconds -lt 20 ]; do
+		sleep 1
+		seconds=$((seconds + 1))
+	done
+	# Without its first processor it waits for ever (docs/PEERS.md).
+	if running; then kill -KILL "$qemu"; fi
+	wait "$qemu" || code=$?
+	echo "peer: refused $times: exit $code: $(grep -v ': warning: ' /tmp/refused | head -n 1)"
+done
+if [ -z "${snapshot:-}" ]; then
 	"$@" -monitor none <&3 &
 	qemu=$!
-	ends 'reboot: Power down'
+	seen console 'reboot: Power down'
+	ends
 	exit
 fi
 
@@ -92,20 +106,33 @@ fi
 qemu-img create -q -f qcow2 /tmp/state.qcow2 64M
 set -- "$@" -drive if=none,id=state,format=qcow2,file=/tmp/state.qcow2 \
 	-chardev pipe,id=monitor,path=/tmp/monitor -mon chardev=monitor
+: >/tmp/answers
 mknod /tmp/monitor.in p
 mknod /tmp/monitor.out p
 # The monitor's answers, and somebody who always has its input open.
-cat /tmp/monitor.out &
+while read -r line; do
+	echo "$line"
+	echo "$line" >>/tmp/answers
+done </tmp/monitor.out &
 sleep 3600 >/tmp/monitor.in &
 keep=$!
 
 "$@" <&3 &
 qemu=$!
-until grep -q 'guest: type commands' /tmp/console 2>/dev/null || ! running; do sleep 1; done
+seen console 'guest: type commands'
 echo "peer: saving"
-printf 'savevm one\ninfo snapshots\nquit\n' >/tmp/monitor.in
-ends 'guest: type commands'
+printf 'savevm one\ninfo snapshots\n' >/tmp/monitor.in
+seen answers 'one .* MiB' signal
+if [ "$snapshot" = load ]; then
+	printf 'loadvm one\ninfo status\n' >/tmp/monitor.in
+	seen answers 'VM status: running' signal
+	echo "peer: loaded"
+	seen console 'reboot: Power down'
+else
+	echo quit >/tmp/monitor.in
+fi
+ends
 code=$?
-echo "peer: saved, exit $code"
+echo "peer: $snapshot, exit $code"
 kill "$keep"
 exit "$code"

@@ -38,6 +38,7 @@ refuse "make run: MANIFEST=$work/a file: $spaces" make run MANIFEST="$work/a fil
 refuse 'make run: ADD=nosuchfile: no such file' make run ADD=nosuchfile:/x
 refuse 'make run: ADD=nosuchfile: no such file' make run ADD='Makefile:/x nosuchfile:/y'
 refuse 'check: no test "nosuch" (make check T=list)' make check T=nosuch
+refuse 'check-peers: no such test "nosuch" (make check-peers T=list)' make check-peers T=nosuch
 refuse 'check: no test "nosuch" (make check T=list)' make check T='tree nosuch'
 targets=$(cat tests/fuzz/*.mk tests/unit/*.mk | sed -n 's/^fuzz_targets *+= *//p' | tr '\n' ' ')
 machines=$(sed -n 's/^\[\(fuzz-.*\)\]$/\1/p' tests/matrix.cfg | tr '\n' ' ')
