@@ -16,3 +16,9 @@ virtio_device_inc := -Itests/fuzz
 fuzz_targets += pci_config
 pci_config_src := tests/fuzz/pci_config.c $(virtio_fuzz_src)
 pci_config_inc := -Itests/fuzz
+
+fuzz_targets += virtio_net_device
+virtio_net_device_src := tests/fuzz/virtio_net_device.c $(virtio_fuzz_src) vmm/virtio/net.c \
+	vmm/virtio/net_path.c vmm/virtio/net_control.c vmm/virtio/net_vhost.c vmm/virtio/vhost.c \
+	vmm/rate.c lib/mac.c lib/conf.c
+virtio_net_device_inc := -Itests/fuzz

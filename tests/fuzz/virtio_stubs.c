@@ -13,6 +13,7 @@
 
 struct loop {
 	struct loop_source *source[SOURCES_MAX];
+	short events[SOURCES_MAX];
 	unsigned int count;
 };
 
@@ -20,9 +21,9 @@ static struct loop the_loop;
 
 int loop_add(struct loop *l, struct loop_source *s, uint32_t events)
 {
-	(void)events;
 	if (l->count == SOURCES_MAX)
 		abort();
+	l->events[l->count] = (short)(events & (EPOLLIN | EPOLLOUT));
 	l->source[l->count++] = s;
 	return 0;
 }
@@ -30,18 +31,21 @@ int loop_add(struct loop *l, struct loop_source *s, uint32_t events)
 void loop_remove(struct loop *l, struct loop_source *s)
 {
 	for (unsigned int i = 0; i < l->count; i++)
-		if (l->source[i] == s)
-			l->source[i--] = l->source[--l->count];
+		if (l->source[i] == s) {
+			l->source[i] = l->source[--l->count];
+			l->events[i--] = l->events[l->count];
+		}
 }
 
 void stub_loop_turn(void)
 {
 	for (unsigned int i = 0; i < the_loop.count; i++) {
 		struct loop_source *s = the_loop.source[i];
-		struct pollfd p = { .fd = s->fd, .events = POLLIN };
+		struct pollfd p = { .fd = s->fd, .events = the_loop.events[i] };
 
+		/* The numbers are those of epoll. */
 		if (poll(&p, 1, 0) == 1)
-			s->ready(s, EPOLLIN);
+			s->ready(s, (uint32_t)p.revents);
 	}
 }
 

@@ -69,6 +69,10 @@ unit_tests += virtio_net
 virtio_net_src := tests/unit/virtio_net.c $(virtio_net_all)
 virtio_net_inc := -Itests/unit
 
+unit_tests += virtio_net_hostile
+virtio_net_hostile_src := tests/unit/virtio_net_hostile.c $(virtio_net_all)
+virtio_net_hostile_inc := -Itests/unit
+
 unit_tests += virtio_console
 virtio_console_src := tests/unit/virtio_console.c $(virtio_rig_src) vmm/virtio/queue.c \
 	vmm/virtio/device.c vmm/virtio/pci.c vmm/virtio/console.c vmm/console.c $(vmm_thread_all)
