@@ -125,6 +125,7 @@ static enum next exit_memory(struct vp *vp, const struct vcpu_exit *e)
 	if (!apic) {
 		switch (gpa_probe(p, gpa, e->memory.write, e->memory.execute)) {
 		case GPA_OK:
+		case GPA_DEVICE:
 			/* The mapping came between the fault and now, or is stale. */
 			if (++vp->nested_faults > NESTED_FAULTS_MAX)
 				return unhandled(vp, "nested fault without a reason", gpa);

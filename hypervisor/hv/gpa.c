@@ -129,7 +129,7 @@ static enum gpa_result check_entry(uint64_t entry, bool write, bool execute)
 		return GPA_UNMAPPED;
 	if ((write && !(entry & NESTED_WRITE)) || (execute && (entry & NESTED_NX)))
 		return GPA_RESTRICTED;
-	return GPA_OK;
+	return entry & NESTED_UNCACHED ? GPA_DEVICE : GPA_OK;
 }
 
 static uint64_t level_size(enum nested_level level)
@@ -304,7 +304,9 @@ enum hv_status hvcall_map_gpa_pages(struct hvcall *c)
 		if (bits == NESTED_RESERVED) {
 			frame = 0;
 		} else if (frame >= PFN_LIMIT || !IS_ALIGNED(frame, step) ||
-			   !phys_is_root_ram(frame << PAGE_SHIFT, step << PAGE_SHIFT)) {
+			   !(phys_is_root_ram(frame << PAGE_SHIFT, step << PAGE_SHIFT) ||
+			     ((bits & NESTED_UNCACHED) &&
+			      phys_is_device(frame << PAGE_SHIFT, step << PAGE_SHIFT)))) {
 			status = HV_STATUS_INVALID_PARAMETER;
 			break;
 		}

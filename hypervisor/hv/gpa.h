@@ -22,6 +22,7 @@ enum gpa_result {
 	GPA_UNMAPPED,			/* nothing there: the VMM's business */
 	GPA_NO_ACCESS,			/* RAM the root has not populated */
 	GPA_RESTRICTED,			/* the kind of access is not allowed */
+	GPA_DEVICE,			/* mapped uncached: not for the hypervisor */
 };
 
 /* The table's root page. partition.lock held. */

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "hypervisor/mem/pages.h"
 
+#include "hypervisor/hw/lapic.h"
 #include "hypervisor/launch.h"
 #include "hypervisor/lock.h"
 #include "hypervisor/log.h"
+#include "hypervisor/mem/paging.h"
 #include "lib/mem.h"
 
 /*
@@ -122,14 +124,18 @@ static bool overlaps(const struct boot_range *r, uint64_t pa, uint64_t size)
 	return pa < r->base + r->size && r->base < pa + size;
 }
 
-bool phys_is_root_ram(uint64_t pa, uint64_t size)
+/* Ours since the beginning. Also where @size leads nowhere. */
+static bool is_ours(uint64_t pa, uint64_t size)
 {
 	const struct boot_range trampoline = { boot_info.trampoline, PAGE_SIZE };
 
-	if (size == 0 || pa + size < pa)
-		return false;
-	if (overlaps(&boot_info.image, pa, size) || overlaps(&boot_info.pool, pa, size) ||
-	    overlaps(&trampoline, pa, size))
+	return size == 0 || pa + size < pa || overlaps(&boot_info.image, pa, size) ||
+	       overlaps(&boot_info.pool, pa, size) || overlaps(&trampoline, pa, size);
+}
+
+bool phys_is_root_ram(uint64_t pa, uint64_t size)
+{
+	if (is_ours(pa, size))
 		return false;
 	for (unsigned int i = 0; i < boot_info.ram_count; i++) {
 		const struct boot_range *r = &boot_info.ram[i];
@@ -138,4 +144,18 @@ bool phys_is_root_ram(uint64_t pa, uint64_t size)
 			return !has_deposit(pa, size);
 	}
 	return false;
+}
+
+bool phys_is_device(uint64_t pa, uint64_t size)
+{
+	const struct boot_range lapic = { LAPIC_BASE, PAGE_SIZE };
+
+	if (is_ours(pa, size) || overlaps(&lapic, pa, size) ||
+	    (pa + size - 1) >> paging_address_bits())
+		return false;
+	for (unsigned int i = 0; i < boot_info.ram_count; i++) {
+		if (overlaps(&boot_info.ram[i], pa, size))
+			return false;
+	}
+	return true;
 }

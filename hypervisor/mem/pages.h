@@ -38,6 +38,12 @@ static inline uint64_t virt_to_phys(const void *p)
  */
 bool phys_is_root_ram(uint64_t pa, uint64_t size);
 
+/*
+ * Is all of it what a device has, or nobody: no RAM, not ours, and not the local APIC,
+ * which is?
+ */
+bool phys_is_device(uint64_t pa, uint64_t size);
+
 /* The books about deposits. Once, before the root runs. False: no memory. */
 bool pages_deposits_create(void);
 /* The root's page at @pa becomes ours. False: it is not the root's. Any CPU. */

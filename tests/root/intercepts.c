@@ -1,12 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Test only, started as "rdinit=/test/intercepts": instructions the hypervisor carries
- * out for a guest, and those a VMM asked for by INSTALL_INTERCEPT, through /dev/mshv.
+ * out for a guest, those a VMM asked for by INSTALL_INTERCEPT, and a device's
+ * registers in a guest's memory, through /dev/mshv.
  * Prints "intercepts: N checks, M failures" and powers off.
  */
+#include <errno.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <linux/mshv.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
 
 #include "include/abi/hv/hypercall.h"
 #include "tests/root/lib/guest.h"
@@ -103,6 +111,61 @@ static void run(struct guest *g)
 	expect(g, HV_MESSAGE_X64_IO_PORT_INTERCEPT, 46, 2);
 }
 
+/* --- registers of a device in a guest's memory --- */
+
+#define DEVICE_AT 0x100000
+
+/* mov ax,0xffff; mov es,ax; mov eax,[es:di]; out 0x80,eax: ES:0x10 is DEVICE_AT */
+static const uint8_t device_code[] = { 0xb8, 0xff, 0xff, 0x8e, 0xc0, 0x66, 0x26, 0x8b,
+				       0x05, 0x66, 0xe7, 0x80 };
+
+/* A BAR with something to read in its first page: *at, *value. NULL: there is none. */
+static volatile uint32_t *device_page(unsigned int *at, uint32_t *value)
+{
+	glob_t found;
+
+	mount("sysfs", "/sys", "sysfs", 0, NULL);
+	if (glob("/sys/bus/pci/devices/*/resource[0-5]", 0, NULL, &found))
+		return NULL;
+	for (size_t i = 0; i < found.gl_pathc; i++) {
+		int fd = open(found.gl_pathv[i], O_RDWR | O_CLOEXEC);
+		volatile uint32_t *page =
+			mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+		if (page == MAP_FAILED)
+			continue;
+		for (*at = 0; *at < 64; *at += 4) {
+			*value = page[*at / 4];
+			if (*value && *value != 0xffffffff && *value == page[*at / 4])
+				return page;
+		}
+	}
+	return NULL;
+}
+
+static void device(struct guest *g)
+{
+	const struct hv_x64_io_port_intercept *io = (const void *)g->msg.payload;
+	uint32_t value = 0;
+	unsigned int at = 0;
+	volatile uint32_t *page = device_page(&at, &value);
+	struct mshv_user_mem_region mem = {
+		.size = 4096,
+		.guest_pfn = DEVICE_AT >> 12,
+		.userspace_addr = (uintptr_t)page,
+		.flags = 1 << MSHV_SET_MEM_BIT_WRITABLE,
+	};
+
+	EXPECT(page, "no device with registers");
+	if (!page)
+		return;
+	EXPECT(ioctl(g->pt, MSHV_SET_GUEST_MEMORY, &mem) == 0, "errno %d", errno);
+	g->page->gpr[7] = 0x10 + at;
+	g->page->dirty |= HV_REGISTER_PAGE_GENERAL;
+	expect(g, HV_MESSAGE_X64_IO_PORT_INTERCEPT, 9, 3);
+	EXPECT((uint32_t)io->rax == value, "%#x, not %#x, at %u", (uint32_t)io->rax, value, at);
+}
+
 int main(void)
 {
 	struct guest g;
@@ -115,6 +178,11 @@ int main(void)
 	EXPECT(error == 0, "%s", strerror(-error));
 	if (!error)
 		run(&g);
+	guest_destroy(&g);
+	error = guest_create(&g, device_code, sizeof(device_code));
+	EXPECT(error == 0, "%s", strerror(-error));
+	if (!error)
+		device(&g);
 	printf("intercepts: %u checks, %u failures\n", checks, failures);
 	testinit_end();
 }

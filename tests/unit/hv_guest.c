@@ -41,6 +41,12 @@ bool phys_is_root_ram(uint64_t pa, uint64_t size)
 	return true;
 }
 
+/* All there is of devices: one page. */
+bool phys_is_device(uint64_t pa, uint64_t size)
+{
+	return pa == RIG_DEVICE && size == PAGE_SIZE;
+}
+
 bool page_deposit(uint64_t pa)
 {
 	if (!phys_is_root_ram(pa, PAGE_SIZE))

@@ -21,7 +21,8 @@
 #include "hypervisor/hv/vp.h"
 #include "hypervisor/vcpu.h"
 
-#define RIG_PAGES 4096
+#define RIG_PAGES  4096
+#define RIG_DEVICE 0xfe000000u
 
 /* Fresh root memory and counters; partitions of earlier tests must be gone. */
 int rig_reset(void **state);

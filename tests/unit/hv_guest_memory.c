@@ -312,6 +312,42 @@ static void test_map_refuses(void **state)
 }
 
 /* Out of memory in the middle: continue at the completed index, as Linux does. */
+/* Registers of a device: the guest reaches them, the hypervisor never does. */
+static void test_device(void **state)
+{
+	struct {
+		struct hv_input_map_gpa_pages h;
+		uint64_t pfn;
+	} in = { .h = { .gpa_pfn = 5, .flags = HV_MAP_GPA_READABLE | HV_MAP_GPA_WRITABLE },
+		 .pfn = RIG_DEVICE >> PAGE_SHIFT };
+	uint64_t id = rig_partition(), value = 1;
+	struct partition *p = partition_get(id);
+	enum nested_level level;
+	uint64_t entry;
+
+	(void)state;
+	in.h.partition_id = id;
+	/* As memory, it would be. */
+	assert_int_equal(rig_rep(hvcall_map_gpa_pages, &in, sizeof(in), NULL, 0, 0, 1, NULL),
+			 HV_STATUS_INVALID_PARAMETER);
+	in.h.flags |= HV_MAP_GPA_NOT_CACHED;
+	assert_int_equal(rig_rep(hvcall_map_gpa_pages, &in, sizeof(in), NULL, 0, 0, 1, NULL), 0);
+	entry = nested_lookup(&p->nested, 5 << PAGE_SHIFT, &level);
+	assert_int_equal(entry & ~(uint64_t)NESTED_NX, RIG_DEVICE | NESTED_PRESENT |
+			 NESTED_WRITE | NESTED_USER | NESTED_UNCACHED);
+	assert_int_equal(gpa_probe(p, 5 << PAGE_SHIFT, true, false), GPA_DEVICE);
+	assert_int_equal(gpa_probe(p, 5 << PAGE_SHIFT, false, true), GPA_RESTRICTED);
+	assert_int_equal(gpa_read(p, 5 << PAGE_SHIFT, &value, 8), GPA_DEVICE);
+	assert_int_equal(gpa_write(p, 5 << PAGE_SHIFT, &value, 8), GPA_DEVICE);
+	assert_int_equal(gpa_or(p, 5 << PAGE_SHIFT, 1, NULL), GPA_DEVICE);
+	assert_int_equal(gpa_exchange(p, 5 << PAGE_SHIFT, 1, true), -1);
+	in.pfn++;
+	assert_int_equal(rig_rep(hvcall_map_gpa_pages, &in, sizeof(in), NULL, 0, 0, 1, NULL),
+			 HV_STATUS_INVALID_PARAMETER);
+	partition_put(p);
+	rig_partition_end(id);
+}
+
 static void test_map_restarts(void **state)
 {
 	struct {
@@ -527,6 +563,7 @@ const struct CMUnitTest memory_tests[] = {
 	RIG_TEST(test_never_initialized),
 	RIG_TEST(test_guest_memory),
 	RIG_TEST(test_map_refuses),
+	RIG_TEST(test_device),
 	RIG_TEST(test_map_restarts),
 	RIG_TEST(test_shoot_down),
 	RIG_TEST(test_large_pages),

@@ -9,6 +9,7 @@
 #include "hypervisor/launch.h"
 #include "hypervisor/log.h"
 #include "hypervisor/mem/pages.h"
+#include "hypervisor/mem/paging.h"
 
 #define POOL_PAGES 64u
 #define HIGH	   (UINT64_C(5) << 30)
@@ -21,6 +22,11 @@ void panic(const char *fmt, ...)
 {
 	fail_msg("panic: %s", fmt);
 	abort();
+}
+
+unsigned int paging_address_bits(void)
+{
+	return 40;
 }
 
 static int setup(void **state)
@@ -89,10 +95,31 @@ static void test_no_memory(void **state)
 	assert_false(pages_deposits_create());
 }
 
+/* What a guest may be given beside RAM: never memory, never the local APIC. */
+static void test_devices(void **state)
+{
+	(void)state;
+	assert_true(phys_is_device(0xfe000000, 0x100000));
+	assert_true(phys_is_device(RAM_TOP, PAGE_SIZE));
+	assert_true(phys_is_device(BIT64(40) - PAGE_SIZE, PAGE_SIZE));
+	assert_false(phys_is_device(BIT64(40), PAGE_SIZE));
+	assert_false(phys_is_device(BIT64(40) - PAGE_SIZE, 2 * PAGE_SIZE));
+	assert_false(phys_is_device(0xfee00000, PAGE_SIZE));
+	assert_false(phys_is_device(0xfe000000, 16ull << 20));
+	assert_false(phys_is_device(0x1000, PAGE_SIZE));
+	assert_false(phys_is_device(0x200000, PAGE_SIZE)); /* ours, in a hole or not */
+	assert_false(phys_is_device(0x7ffff000, 2 * PAGE_SIZE));
+	assert_false(phys_is_device(UINT64_MAX - PAGE_SIZE + 1, PAGE_SIZE));
+	assert_false(phys_is_device(0xfe000000, 0));
+	boot_info.image.base = 0xfd000000;
+	assert_false(phys_is_device(0xfd000000, PAGE_SIZE));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_whose, setup),
+		cmocka_unit_test_setup(test_devices, setup),
 		cmocka_unit_test_setup(test_deposits, setup),
 		cmocka_unit_test_setup(test_no_memory, setup),
 	};
