@@ -54,15 +54,14 @@ enum hv_status gpa_prepare(struct partition *p)
 					      : HV_STATUS_INSUFFICIENT_MEMORY;
 }
 
-void gpa_destroy(struct partition *p)
+bool gpa_destroy(struct partition *p)
 {
-	lock_take(&p->gpa_lock);
-	if (p->nested.root) {
-		nested_destroy(&p->nested);
-		p->nested.root = NULL;
-	}
+	bool done;
+
+	lock_scope(&p->gpa_lock);
+	done = !p->nested.root || nested_destroy(&p->nested);
 	release_limbo(p);
-	lock_drop(&p->gpa_lock);
+	return done;
 }
 
 uint64_t gpa_table(const struct partition *p)

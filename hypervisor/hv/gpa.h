@@ -27,8 +27,8 @@ enum gpa_result {
 
 /* The table's root page. partition.lock held. */
 enum hv_status gpa_prepare(struct partition *p);
-/* Give every table page back; no VP runs any more. */
-void gpa_destroy(struct partition *p);
+/* Give table pages back; no VP runs any more. False: there are more, call again. */
+bool gpa_destroy(struct partition *p);
 /* Physical address of the table for the processor. */
 uint64_t gpa_table(const struct partition *p);
 

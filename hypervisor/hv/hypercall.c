@@ -15,7 +15,7 @@
 #define FAST_SIZE 16u
 
 /*
- * TLFS "Hypercall Continuation": a long list is done in turns, between which the
+ * TLFS "Hypercall Continuation": what takes long is done in turns, between which the
  * caller takes its interrupts. Those that are passed in memory are never that long,
  * so a deposit stays whole. On hardware a turn takes some 50 us.
  */
@@ -169,9 +169,10 @@ uint64_t hypercall_execute(struct vp *vp, struct hvcall_regs *r, void *in, void 
 	status = vp ? HV_STATUS_SUCCESS : fault_refuse(ctl.code);
 	if (status == HV_STATUS_SUCCESS)
 		status = hvcall_run(d, &call);
-	r->again = status == HV_STATUS_SUCCESS && call.rep_count < ctl.rep_count;
+	r->again = status == HV_STATUS_SUCCESS &&
+		   (call.again || call.rep_count < ctl.rep_count);
 	if (r->again)
-		r->control += (uint64_t)(call.rep_count - ctl.rep_start)
+		r->control += (uint64_t)(call.reps_done - ctl.rep_start)
 			      << HV_CONTROL_REP_START_SHIFT;
 
 	CHECK(call.reps_done <= ctl.rep_count);

@@ -30,6 +30,7 @@ struct hvcall {
 	uint32_t rep_start;		/* first element to do */
 	uint32_t rep_count;		/* … and the one behind the last, in this turn */
 	uint32_t reps_done;		/* handler: absolute index reached */
+	bool again;			/* handler: success so far, to be called once more */
 };
 
 /*

@@ -124,13 +124,14 @@ enum hv_status hvcall_finalize_partition(struct hvcall *c)
 	before = p->state;
 	p->state = PARTITION_FINALIZED;
 	lock_drop(&p->lock);
-	if (before == PARTITION_FINALIZED)
+	/* Its tables go last, and in turns. */
+	if (before == PARTITION_FINALIZED && !p->nested.root)
 		return HV_STATUS_INVALID_PARTITION_STATE;
 
 	vp_destroy_all(p);
 	port_destroy_all(p);
-	gpa_destroy(p);
-	if (p->pool.free_count != p->pool.total)
+	c->again = !gpa_destroy(p);
+	if (!c->again && p->pool.free_count != p->pool.total)
 		log_line("hv: partition %llu keeps %u pages (a leak)", LLU(p->id),
 			 p->pool.total - p->pool.free_count);
 	return HV_STATUS_SUCCESS;
@@ -160,10 +161,12 @@ enum hv_status hvcall_delete_partition(struct hvcall *c)
 		return HV_STATUS_INVALID_PARTITION_STATE;
 	}
 	/* Mapped before it was initialized, and never finalized. */
-	if (p->state == PARTITION_CREATED)
-		gpa_destroy(p);
-	p->state = PARTITION_FINALIZED;
+	c->again = p->state == PARTITION_CREATED && !gpa_destroy(p);
+	if (!c->again)
+		p->state = PARTITION_FINALIZED;
 	lock_drop(&p->lock);
+	if (c->again)
+		return HV_STATUS_SUCCESS;
 
 	if (unlink_partition(p))
 		stats_population(-1, 0);

@@ -154,9 +154,10 @@ enum hv_status hvcall_withdraw_memory(struct hvcall *c)
 	uint32_t done;
 
 	lock_take(&p->lock);
-	if (p->state == PARTITION_CREATED)
-		gpa_destroy(p);
+	c->again = p->state == PARTITION_CREATED && !gpa_destroy(p);
 	lock_drop(&p->lock);
+	if (c->again)
+		return HV_STATUS_SUCCESS;
 	done = pool_withdraw(&p->pool, pfn + c->rep_start, c->rep_count - c->rep_start);
 	p->withdrawn += done;
 	c->reps_done = c->rep_start + done;

@@ -111,11 +111,22 @@ bool nested_init(struct nested *n, struct nested_alloc alloc)
 	return n->root != NULL;
 }
 
-void nested_destroy(struct nested *n)
+bool nested_destroy(struct nested *n)
 {
-	if (n->root)
-		free_tree(n, n->root, TOP);
+	for (unsigned int i = 0; i < ENTRIES; i++) {
+		uint64_t *gibs = is_table(n->root[i], TOP) ? entry_table(n->root[i]) : NULL;
+
+		for (unsigned int g = 0; gibs && g < ENTRIES; g++) {
+			if (!is_table(gibs[g], TOP - 1))
+				continue;
+			free_tree(n, entry_table(gibs[g]), TOP - 2);
+			gibs[g] = 0;
+			return false;
+		}
+	}
+	free_tree(n, n->root, TOP);
 	n->root = NULL;
+	return true;
 }
 
 /*

@@ -41,8 +41,11 @@ struct nested {
 enum nested_level { NESTED_4K, NESTED_2M, NESTED_1G };
 
 bool nested_init(struct nested *n, struct nested_alloc alloc);
-/* Free every table page. */
-void nested_destroy(struct nested *n);
+/*
+ * Free the table pages of a gigabyte, which may be 513. True: those were all, and
+ * there is no table any more.
+ */
+bool nested_destroy(struct nested *n);
 
 /*
  * Set one leaf of the given size: @gpa -> @spa with @flags (PRESENT, WRITE,

@@ -235,7 +235,7 @@ void synic_ring(struct cpu *target, unsigned int sint, uint32_t port_id)
 /* --- the fake processor --- */
 
 void (*rig_guest)(struct vcpu *v, struct vcpu_exit *exit);
-unsigned int rig_entries, rig_attached;
+unsigned int rig_entries, rig_attached, rig_turns;
 
 void vcpu_create(struct vcpu *v, void *vmcb, void *xsave, uint64_t nested_root)
 {
@@ -361,8 +361,13 @@ static enum hv_status invoke(hvcall_fn *fn, struct hvcall *c, const void *in, ui
 	c->in_size = in_size;
 	c->out = page;
 	c->out_size = out_size;
-	c->reps_done = c->rep_start;
-	status = hvcall_run(d, c);
+	rig_turns = 0;
+	do {
+		c->again = false;
+		c->reps_done = c->rep_start;
+		status = hvcall_run(d, c);
+		rig_turns++;
+	} while (c->again && status == HV_STATUS_SUCCESS);
 	if (out)
 		memcpy(out, page, out_size);
 	free(copy);

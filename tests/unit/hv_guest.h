@@ -39,6 +39,8 @@ void rig_pfn_free(uint64_t pfn);
 void *rig_page(uint64_t pfn);
 unsigned int rig_pages_used(void);
 
+/* Of the last call: how often it was made. */
+extern unsigned int rig_turns;
 /* A call as the table would make it; *done: reps completed. */
 enum hv_status rig_call(hvcall_fn *fn, const void *in, uint32_t in_size, void *out,
 			uint32_t out_size);

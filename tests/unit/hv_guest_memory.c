@@ -491,6 +491,25 @@ static void test_map_finalized(void **state)
 	assert_int_equal(rig_call(hvcall_delete_partition, &p, sizeof(p), NULL, 0), 0);
 }
 
+/* Many tables take long to free: a gigabyte's at a time. */
+static void test_destroyed_in_turns(void **state)
+{
+	static const uint64_t gib[] = { 0, 1, 2, 511, 2048 };
+	uint64_t id = rig_partition();
+	struct hv_input_partition p = { id };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(gib); i++)
+		rig_map(id, gib[i] << 18, 1, HV_MAP_GPA_NO_ACCESS);
+	assert_int_equal(rig_call(hvcall_finalize_partition, &p, sizeof(p), NULL, 0), 0);
+	assert_int_equal(rig_turns, ARRAY_SIZE(gib) + 1);
+	assert_int_equal(rig_call(hvcall_finalize_partition, &p, sizeof(p), NULL, 0),
+			 HV_STATUS_INVALID_PARTITION_STATE);
+	rig_withdraw(id);
+	assert_int_equal(rig_call(hvcall_delete_partition, &p, sizeof(p), NULL, 0), 0);
+	assert_int_equal(rig_turns, 1);
+}
+
 static void test_access_states(void **state)
 {
 	struct hv_input_gpa_access_states in = { .flags = HV_ACCESS_STATE_CLEAR_DIRTY };
@@ -568,6 +587,7 @@ const struct CMUnitTest memory_tests[] = {
 	RIG_TEST(test_shoot_down),
 	RIG_TEST(test_large_pages),
 	RIG_TEST(test_map_finalized),
+	RIG_TEST(test_destroyed_in_turns),
 	RIG_TEST(test_access_states),
 	RIG_TEST(test_ports),
 };

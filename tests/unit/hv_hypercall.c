@@ -50,12 +50,14 @@ void panic(const char *fmt, ...)
 
 static struct hvcall seen;
 static enum hv_status answer;
+static unsigned int turns_left;	/* simple_call wants so many more */
 static uint32_t stop_at; /* rep_call ends here with @answer */
 
 static enum hv_status simple_call(struct hvcall *c)
 {
 	seen = *c;
 	memcpy(c->out, "ANSWERED", 8);
+	c->again = turns_left && turns_left--;
 	return answer;
 }
 
@@ -319,6 +321,17 @@ static void test_turns(void **state)
 	for (unsigned int i = 0; i < 4000; i++)
 		assert_int_equal(memory[1][i], (uint8_t)(i * 7));
 	assert_int_equal(memory[1][4000], (uint8_t)4000);
+
+	/* So does what has no list. */
+	turns_left = 1;
+	assert_int_equal(call(SILENT, gpa(0, 0), 0), 0);
+	assert_int_equal(again, SILENT);
+	assert_int_equal(call(again, gpa(0, 0), 0), 0);
+	assert_false(again);
+	turns_left = 1;
+	answer = HV_STATUS_INVALID_PARAMETER;
+	assert_int_equal(call(SILENT, gpa(0, 0), 0), HV_STATUS_INVALID_PARAMETER);
+	assert_false(again);
 
 	/* The index is of the whole list, also when a later turn fails. */
 	stop_at = 600;
