@@ -13,6 +13,7 @@
 #include <yaml.h>
 
 #include "include/base/base.h"
+#include "init/manifest_devices.h"
 #include "init/manifest_machine.h"
 #include "init/manifest_net.h"
 #include "init/schema.h"
@@ -268,6 +269,9 @@ static const struct schema_key guest_keys[] = {
 	/* Needs the whole guest: it compares its disks with each other. */
 	{ "disks", read_disks, 0, NULL },
 	{ "nics", manifest_read_nics, 0, NULL },
+	{ "console", manifest_read_console, offsetof(struct manifest_guest, console), NULL },
+	{ "rng", schema_flag, offsetof(struct manifest_guest, rng), NULL },
+	{ "balloon", manifest_read_balloon, 0, NULL },
 	{ "restart", read_restart, offsetof(struct manifest_guest, restart), NULL },
 	{ NULL, NULL, 0, NULL },
 };
@@ -284,6 +288,18 @@ static void set_where(struct schema_reader *r, const yaml_node_t *node, unsigned
 		snprintf(r->where, sizeof(r->where), "guest \"%s\": ", schema_text(name));
 	else
 		snprintf(r->where, sizeof(r->where), "guest number %u: ", number);
+}
+
+/* A balloon that takes everything leaves no guest. */
+static bool balloon_fits(struct schema_reader *r, const yaml_node_t *node,
+			 const struct manifest_guest *guest)
+{
+	const yaml_node_t *balloon = schema_lookup(r, node, "balloon");
+
+	if (guest->balloon.size < guest->memory.bytes)
+		return true;
+	return schema_problem(r, &schema_lookup(r, balloon, "size")->start_mark,
+			      "size: as large as the guest's memory");
 }
 
 /* Guests get their memory in manifest order: does this one still fit? */
@@ -336,7 +352,7 @@ static bool read_guest(struct schema_reader *r, const yaml_node_t *node, unsigne
 	};
 	set_where(r, node, number);
 	good = schema_read(r, node, guest_keys, guest) && is_new_name(r, node, guest->name) &&
-	       fits(r, node, guest);
+	       balloon_fits(r, node, guest) && fits(r, node, guest);
 	r->where[0] = '\0';
 	if (good)
 		m->guest_count++;

@@ -70,6 +70,14 @@ struct manifest_memory {
 	bool hugepages, prefault;
 };
 
+enum manifest_console { MANIFEST_CONSOLE_SERIAL, MANIFEST_CONSOLE_VIRTIO };
+
+struct manifest_balloon {
+	bool wanted;
+	bool deflate_on_oom, reporting;
+	uint64_t size; /* bytes it should hold; less than the guest's memory */
+};
+
 struct manifest_guest {
 	const char *name;
 	const char *kernel;
@@ -81,6 +89,9 @@ struct manifest_guest {
 	struct manifest_disk disks[VMMCTL_DISKS_MAX];
 	uint32_t nic_count;
 	struct manifest_nic nics[VMMCTL_NICS_MAX];
+	enum manifest_console console; /* besides the serial port */
+	bool rng;
+	struct manifest_balloon balloon;
 	enum restart_policy restart;
 };
 

@@ -25,20 +25,26 @@ enum { READ_END, WRITE_END, ENDS };
 
 /* argv of a vmm; lives in the child only, so it may be large. */
 struct arguments {
-	const char *word[14 + 2 * VMMCTL_DISKS_MAX + 2 * VMMCTL_NICS_MAX + 1];
+	const char *word[20 + 2 * VMMCTL_DISKS_MAX + 2 * VMMCTL_NICS_MAX + 1];
 	unsigned int count;
 	char memory[64];
 	char cpus[48 + 5 * VMMCTL_CPUS_MAX];
 	char disk[VMMCTL_DISKS_MAX][DISK_TEXT_MAX];
 	char nic[VMMCTL_NICS_MAX][160];
+	char balloon[80];
 };
+
+static void add_word(struct arguments *args, const char *word)
+{
+	CHECK(args->count + 2 <= ARRAY_SIZE(args->word));
+	args->word[args->count++] = word;
+	args->word[args->count] = NULL;
+}
 
 static void add(struct arguments *args, const char *option, const char *value)
 {
-	CHECK(args->count + 3 <= ARRAY_SIZE(args->word));
-	args->word[args->count++] = option;
-	args->word[args->count++] = value;
-	args->word[args->count] = NULL;
+	add_word(args, option);
+	add_word(args, value);
 }
 
 static const char *compose_disk(char text[DISK_TEXT_MAX], const struct manifest_disk *d)
@@ -91,6 +97,22 @@ static void add_nic(struct arguments *args, unsigned int i, const struct manifes
 	add(args, "--nic", to);
 }
 
+static void add_small_devices(struct arguments *args, const struct manifest_guest *guest)
+{
+	const struct manifest_balloon *b = &guest->balloon;
+
+	if (guest->console == MANIFEST_CONSOLE_VIRTIO)
+		add_word(args, "--console");
+	if (guest->rng)
+		add_word(args, "--rng");
+	if (b->wanted) {
+		snprintf(args->balloon, sizeof(args->balloon),
+			 "--balloon=size=%" PRIu64 ",deflate-on-oom=%s,reporting=%s", b->size,
+			 b->deflate_on_oom ? "on" : "off", b->reporting ? "on" : "off");
+		add_word(args, args->balloon);
+	}
+}
+
 static void compose(struct arguments *args, const struct manifest_guest *guest,
 		    const struct net_taps *taps)
 {
@@ -114,6 +136,7 @@ static void compose(struct arguments *args, const struct manifest_guest *guest,
 		add(args, "--disk", compose_disk(args->disk[i], &guest->disks[i]));
 	for (i = 0; i < guest->nic_count; i++)
 		add_nic(args, i, &guest->nics[i], taps->fd[i]);
+	add_small_devices(args, guest);
 }
 
 /* The last words of a child that does not become a vmm. */

@@ -8,8 +8,8 @@
 INIT           := $(O)/init/init
 MANIFEST_CHECK := $(O)/init/manifest-check
 
-manifest_parts := init/manifest.c init/manifest_machine.c init/manifest_net.c init/schema.c \
-	init/policy.c init/files.c lib/conf.c lib/cpus.c lib/mac.c
+manifest_parts := init/manifest.c init/manifest_machine.c init/manifest_net.c \
+	init/manifest_devices.c init/schema.c init/policy.c init/files.c lib/conf.c lib/cpus.c lib/mac.c
 manifest_check_parts := init/manifest-check.c $(manifest_parts)
 
 init_parts := $(addprefix init/,main.c bootsteps.c mount.c cmdline.c mshv.c mshv_probe.c net.c unit.c \

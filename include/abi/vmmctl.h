@@ -12,6 +12,8 @@
  *               [--disk path=FILE[,readonly=on][,serial=TEXT][,queues=N][,iops=N]
  *               [,bandwidth=BYTES]]...
  *               [--nic mac=MAC,queues=N[,vhost=on|off][,rate=N],tap=fd:N[:N]...]...
+ *               [--console] [--rng]
+ *               [--balloon=size=BYTES,deflate-on-oom=on|off,reporting=on|off]
  *
  *   NAME     [a-z0-9][a-z0-9-]*, at most VMMCTL_NAME_MAX bytes
  *   FILE     absolute; in --disk it holds no comma (the manifest refuses one)

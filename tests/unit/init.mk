@@ -5,7 +5,8 @@ unit_tests += lib_conf
 lib_conf_src := tests/unit/lib_conf.c lib/conf.c
 
 init_manifest_all := tests/unit/init_manifest_rig.c init/manifest.c init/manifest_machine.c \
-	init/manifest_net.c init/schema.c init/policy.c lib/conf.c lib/cpus.c lib/mac.c
+	init/manifest_net.c init/manifest_devices.c init/schema.c init/policy.c lib/conf.c \
+	lib/cpus.c lib/mac.c
 
 unit_tests += lib_cpus
 lib_cpus_src := tests/unit/lib_cpus.c lib/cpus.c lib/conf.c
@@ -40,3 +41,7 @@ init_loop_src := tests/unit/init_loop.c init/loop.c init/unit.c init/console.c \
 unit_tests += init_manifest_net
 init_manifest_net_src := tests/unit/init_manifest_net.c $(init_manifest_all)
 init_manifest_net_lib := $(O)/thirdparty/host/lib/libyaml.a
+
+unit_tests += init_manifest_devices
+init_manifest_devices_src := tests/unit/init_manifest_devices.c $(init_manifest_all)
+init_manifest_devices_lib := $(O)/thirdparty/host/lib/libyaml.a

@@ -194,7 +194,8 @@ static void check(const struct mistake *cases, size_t count)
 	}
 }
 
-#define GUEST_KEYS "name, kernel, initrd, cmdline, memory, cpus, disks, nics, restart"
+#define GUEST_KEYS \
+	"name, kernel, initrd, cmdline, memory, cpus, disks, nics, console, rng, balloon, restart"
 
 static void one_guest_is_refused(void **state)
 {

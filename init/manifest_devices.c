@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+#include "init/manifest_devices.h"
+
+#include "lib/conf.h"
+
+bool manifest_read_console(struct schema_reader *r, const char *key, const yaml_node_t *node,
+			   void *console)
+{
+	static const char *const words[] = { "serial", "virtio", NULL };
+	unsigned int choice;
+
+	if (!schema_choice(r, key, node, words, &choice))
+		return false;
+	*(enum manifest_console *)console = (enum manifest_console)choice;
+	return true;
+}
+
+static bool read_size(struct schema_reader *r, const char *key, const yaml_node_t *node,
+		      void *field)
+{
+	char shown[SCHEMA_QUOTE_MAX];
+
+	if (!schema_is_value(r, key, node))
+		return false;
+	if (!conf_parse_size(schema_text(node), field))
+		return schema_problem(r, &node->start_mark,
+				      "%s: %s is not a size (write e.g. 16M, or bytes)", key,
+				      schema_quote(node, shown));
+	return true;
+}
+
+static const struct schema_key balloon_keys[] = {
+	{ "size", read_size, offsetof(struct manifest_balloon, size), NULL },
+	{ "deflate_on_oom", schema_flag, offsetof(struct manifest_balloon, deflate_on_oom),
+	  NULL },
+	{ "reporting", schema_flag, offsetof(struct manifest_balloon, reporting), NULL },
+	{ NULL, NULL, 0, NULL },
+};
+
+bool manifest_read_balloon(struct schema_reader *r, const char *key, const yaml_node_t *node,
+			   void *guest)
+{
+	struct manifest_balloon *b = &((struct manifest_guest *)guest)->balloon;
+
+	(void)key;
+	/* What most want of one: memory comes back, and nobody dies for it. */
+	*b = (struct manifest_balloon){ .wanted = true, .deflate_on_oom = true, .reporting = true };
+	return schema_read(r, node, balloon_keys, b);
+}
