@@ -73,6 +73,12 @@ unit_tests += virtio_net_hostile
 virtio_net_hostile_src := tests/unit/virtio_net_hostile.c $(virtio_net_all)
 virtio_net_hostile_inc := -Itests/unit
 
+# vhost-net is a list in the test.
+unit_tests += virtio_net_vhost
+virtio_net_vhost_src := tests/unit/virtio_net_vhost.c $(virtio_net_all)
+virtio_net_vhost_inc := -Itests/unit
+virtio_net_vhost_ldflags := -Wl,--wrap=open -Wl,--wrap=open64 -Wl,--wrap=ioctl
+
 unit_tests += virtio_console
 virtio_console_src := tests/unit/virtio_console.c $(virtio_rig_src) vmm/virtio/queue.c \
 	vmm/virtio/device.c vmm/virtio/pci.c vmm/virtio/console.c vmm/console.c $(vmm_thread_all)

@@ -44,6 +44,8 @@ static int start_pair(struct virtio_net *n, unsigned int pair)
 	struct vhost *h = &n->vhost[pair];
 	int err = vhost_begin(h, n->v.features);
 
+	if (err)
+		return err;
 	for (unsigned int i = 0; i < 2 && !err; i++) {
 		unsigned int queue = 2 * pair + i;
 

@@ -63,7 +63,8 @@ static int own(struct vhost *h)
 {
 	int err = call(h, VHOST_SET_OWNER, NULL);
 
-	if (!err)
+	/* Busy: it is ours since an attempt that failed later. */
+	if (!err || err == -EBUSY)
 		err = set_memory(h, h->memory);
 	h->owned = !err;
 	return err;
