@@ -181,7 +181,7 @@ ifneq ($(filter $(F),$(machine_fuzz)),)
 	@export O=$(O) FUZZ_SECONDS=$(or $(TIME),60) FUZZ_SEED=$(or $(SEED),0); \
 	tests/machine.sh image $(F) $(TEST)/$(F)-long/image && \
 	tests/machine.sh run $(F) $(TEST)/$(F)-long/image $(TEST)/$(F)-long && \
-	grep 'failures' $(TEST)/$(F)-long/serial.txt
+	grep -E 'failures|exits:' $(TEST)/$(F)-long/serial.txt
 else
 	@O=$(O) TEST_DIR=$(TEST)/$(F) tests/fuzz.sh $(F) $(or $(TIME),60)
 endif

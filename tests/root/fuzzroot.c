@@ -11,6 +11,7 @@
 #include <linux/mshv.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -21,12 +22,15 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "include/abi/hv/guest.h"
 #include "include/abi/hv/hypercall.h"
 #include "include/abi/hv/register.h"
 #include "tests/root/lib/guest.h"
 #include "tests/root/lib/memory.h"
+#include "tests/root/lib/program.h"
 #include "tests/root/lib/random.h"
 #include "tests/root/lib/testinit.h"
+#include "tests/root/lib/warnings.h"
 
 #define THREADS	   2
 #define VPS	   3
@@ -111,8 +115,8 @@ static const uint16_t codes[] = {
 	HVCALL_SET_VP_REGISTERS,	 HVCALL_TRANSLATE_VIRTUAL_ADDRESS,
 	HVCALL_CLEAR_VIRTUAL_INTERRUPT,	 HVCALL_REGISTER_INTERCEPT_RESULT,
 	HVCALL_ASSERT_VIRTUAL_INTERRUPT, HVCALL_GET_GPA_PAGES_ACCESS_STATES,
-	HVCALL_GET_VP_CPUID_VALUES,	 0xc0 /* POST_MESSAGE_DIRECT */,
-	0xc1 /* SIGNAL_EVENT_DIRECT */,
+	HVCALL_GET_VP_CPUID_VALUES,	 HVCALL_POST_MESSAGE_DIRECT,
+	HVCALL_SIGNAL_EVENT_DIRECT,
 };
 
 /* Right where the kernel's copy of the partition id lies before it. */
@@ -121,6 +125,12 @@ static void shape(struct rng *r, uint16_t code, uint8_t *in)
 	struct hv_input_vp_registers *vp = (void *)in;
 	struct hv_input_gpa_access_states *states = (void *)in;
 	struct hv_input_get_partition_property *property = (void *)in;
+	struct hv_input_translate_virtual_address *translate = (void *)in;
+	struct hv_input_register_intercept_result *cpuid = (void *)in;
+	struct hv_input_assert_virtual_interrupt *irq = (void *)in;
+	struct hv_input_post_message_direct *post = (void *)in;
+	struct hv_input_signal_event_direct *event = (void *)in;
+	struct hv_input_install_intercept *intercept = (void *)in;
 	struct hv_register_assoc *set = (void *)(vp + 1);
 	uint32_t *get = (void *)(vp + 1);
 
@@ -145,11 +155,40 @@ static void shape(struct rng *r, uint16_t code, uint8_t *in)
 	case HVCALL_SET_PARTITION_PROPERTY:
 		property->property_code = some_property(r);
 		return;
+	case HVCALL_TRANSLATE_VIRTUAL_ADDRESS:
+		translate->control_flags = rng_below(r, 64);
+		translate->gva_page = rng_one_in(r, 2) ? some_pfn(r) : rng_odd(r) >> 12;
+		break;
+	case HVCALL_REGISTER_INTERCEPT_RESULT:
+		cpuid->intercept_type = rng_below(r, 4);
+		cpuid->eax = (rng_below(r, 3) << 30) + rng_below(r, 0x20);
+		cpuid->ecx = rng_below(r, 4);
+		break;
+	case HVCALL_INSTALL_INTERCEPT:
+		intercept->access = rng_below(r, 8);
+		intercept->type = rng_below(r, 16);
+		if (!rng_one_in(r, 4))
+			intercept->parameter = rng_below(r, 0x20);
+		return;
+	case HVCALL_ASSERT_VIRTUAL_INTERRUPT:
+		irq->interrupt_type = rng_below(r, 10);
+		irq->control = rng_below(r, 8);
+		irq->dest_addr = rng_below(r, 4);
+		irq->vector = rng_below(r, 300);
+		return;
+	case HVCALL_POST_MESSAGE_DIRECT:
+		post->vtl = !rng_one_in(r, 8) ? 0 : 1;
+		post->sint = rng_below(r, 17);
+		break;
+	case HVCALL_SIGNAL_EVENT_DIRECT:
+		event->vtl = !rng_one_in(r, 8) ? 0 : 1;
+		event->sint = (uint8_t)rng_below(r, 17);
+		event->flag = (uint16_t)rng_below(r, 2050);
+		break;
 	default:
 		break;
 	}
-	if (code != HVCALL_ASSERT_VIRTUAL_INTERRUPT)
-		vp->vp_index = rng_one_in(r, 10) ? (uint32_t)rng_odd(r) : rng_below(r, VPS);
+	vp->vp_index = rng_one_in(r, 10) ? (uint32_t)rng_odd(r) : rng_below(r, VPS);
 }
 
 static int fuzz_hypercall(struct worker *w, uint64_t *in, uint64_t *out)
@@ -277,13 +316,15 @@ static int fuzz_content(struct worker *w)
 	uint32_t at = rng_below(&w->r, ARENA / PAGE) * PAGE;
 
 	if (page != MAP_FAILED) {
-		noise(&w->r, page, 696);
+		if (rng_one_in(&w->r, 2))
+			noise(&w->r, page, 696);
 		munmap(page, PAGE);
 	}
 	if (rng_one_in(&w->r, 4))
 		madvise(w->set->arena + at, PAGE * 16 < ARENA - at ? PAGE * 16 : PAGE,
 			MADV_DONTNEED);
-	noise(&w->r, w->set->arena + at, PAGE);
+	if (rng_one_in(&w->r, 4))
+		noise(&w->r, w->set->arena + at, PAGE);
 	return 0;
 }
 
@@ -341,25 +382,60 @@ static void *work(void *arg)
 /* --- rounds --- */
 
 static unsigned long failures;
+/* The driver warns once of each. */
+static struct warning_count known[] = { { .text = WARNING_NO_MEMORY },
+					{ .text = WARNING_SUSPENDED },
+					{ 0 } };
+
+static void check_warnings(unsigned long n)
+{
+	int others = warnings_count(known);
+
+	if (others) {
+		printf("fuzzroot: FAIL round %lu: %d warnings of the kernel\n", n, others);
+		failures++;
+	}
+}
+
+/* What its processors do, if they get to run. Refused now and then. */
+static void make_program(const struct set *s, struct rng *r)
+{
+	static struct program p;
+	struct guest g = { .ram = s->arena };
+
+	program_make(&p, program_mode(r), true, s->arena, r);
+	for (unsigned int i = 0; i < VPS; i++) {
+		g.vp = s->vp[i];
+		set_registers(&g, p.reg, p.register_count);
+	}
+}
 
 static int create(struct set *s, struct rng *r)
 {
 	struct mshv_create_partition create = {
-		.pt_flags = 1ull << MSHV_PT_BIT_LAPIC |
-			    (uint64_t)rng_below(r, 2) << MSHV_PT_BIT_X2APIC |
-			    1ull << MSHV_PT_BIT_GPA_SUPER_PAGES,
+		/* Without a local APIC there is none. */
+		.pt_flags =
+			rng_one_in(r, 4) ? rng_below(r, 8) | 1 << MSHV_PT_BIT_LAPIC : GUEST_FLAGS,
+	};
+	struct hv_input_set_partition_property features = {
+		.property_code = HV_PROPERTY_SYNTHETIC_PROC_FEATURES,
+		.value = rng_one_in(r, 4) ? rng_odd(r) : ~0ull,
 	};
 	struct mshv_user_mem_region m = {
 		.size = ARENA,
 		.userspace_addr = (uintptr_t)s->arena,
 		.flags = 1 << MSHV_SET_MEM_BIT_WRITABLE | 1 << MSHV_SET_MEM_BIT_EXECUTABLE,
 	};
+	bool program = rng_one_in(r, 2);
 
 	s->pt = ioctl(s->dev, MSHV_CREATE_PARTITION, &create);
 	s->event = eventfd(0, EFD_NONBLOCK);
-	if (s->pt < 0 || ioctl(s->pt, MSHV_INITIALIZE_PARTITION))
+	if (s->pt < 0 ||
+	    hvcall(s->pt, HVCALL_SET_PARTITION_PROPERTY, 0, &features, sizeof(features), NULL, 0,
+		   NULL) ||
+	    ioctl(s->pt, MSHV_INITIALIZE_PARTITION))
 		return -1;
-	if (rng_one_in(r, 2) && ioctl(s->pt, MSHV_SET_GUEST_MEMORY, &m))
+	if ((program || rng_one_in(r, 2)) && ioctl(s->pt, MSHV_SET_GUEST_MEMORY, &m))
 		return -1;
 	for (uint32_t i = 0; i < VPS; i++) {
 		struct mshv_create_vp vp = { .vp_index = i };
@@ -368,6 +444,8 @@ static int create(struct set *s, struct rng *r)
 		if (s->vp[i] < 0)
 			return -1;
 	}
+	if (program)
+		make_program(s, r);
 	return 0;
 }
 
@@ -377,11 +455,13 @@ static void round_of(struct set *s, uint64_t seed, struct worker *total)
 	struct worker w[THREADS] = { 0 };
 	pthread_t thread[THREADS];
 	double end = testinit_seconds() + ROUND_MS / 1e3;
+	unsigned int left = (1u << THREADS) - 1;
 
 	s->over = 0;
 	if (create(s, &r)) {
 		printf("fuzzroot: FAIL no partition (errno %d)\n", errno);
 		failures++;
+		syscall(SYS_close_range, (unsigned int)s->dev + 1, ~0u, 0);
 		return;
 	}
 	for (unsigned int i = 0; i < THREADS; i++) {
@@ -389,18 +469,22 @@ static void round_of(struct set *s, uint64_t seed, struct worker *total)
 		w[i].r.state = rng_next(&r);
 		pthread_create(&thread[i], NULL, work, &w[i]);
 	}
-	/* A processor that runs comes back for a signal only. */
-	while (testinit_seconds() < end) {
+	/*
+	 * A processor that runs comes back for a signal only; and a thread that waits
+	 * for that processor, not before: signals for all that are not done.
+	 */
+	while (left) {
 		usleep(TICK_US);
-		for (unsigned int i = 0; i < THREADS; i++)
+		s->over = testinit_seconds() >= end;
+		for (unsigned int i = 0; i < THREADS; i++) {
+			if (!(left & 1u << i))
+				continue;
 			pthread_kill(thread[i], SIGALRM);
-	}
-	s->over = 1;
-	for (unsigned int i = 0; i < THREADS; i++) {
-		while (pthread_tryjoin_np(thread[i], NULL)) {
-			pthread_kill(thread[i], SIGALRM);
-			usleep(TICK_US);
+			if (s->over && !pthread_tryjoin_np(thread[i], NULL))
+				left &= ~(1u << i);
 		}
+	}
+	for (unsigned int i = 0; i < THREADS; i++) {
 		total->ioctls += w[i].ioctls;
 		total->hypercalls += w[i].hypercalls;
 		total->accepted += w[i].accepted;
@@ -438,6 +522,7 @@ int main(void)
 		if (n % 10 == 0)
 			printf("fuzzroot: fuzz_first=%lu\n", n);
 		round_of(&set, (uint64_t)seed * 0x1000003 + n++, &total);
+		check_warnings(n);
 	}
 	memset(set.arena, 1, ARENA);
 	memory_look(&after);
