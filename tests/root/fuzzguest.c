@@ -376,7 +376,6 @@ static int add_rom(const struct guest *g)
 		.flags = 1 << MSHV_SET_MEM_BIT_EXECUTABLE,
 	};
 
-	memset(rom, ROM_BYTE, sizeof(rom));
 	return ioctl(g->pt, MSHV_SET_GUEST_MEMORY, &m);
 }
 
@@ -464,6 +463,7 @@ int main(void)
 	error = guest_device();
 	if (error)
 		fail(n, "/dev/mshv", error);
+	memset(rom, ROM_BYTE, sizeof(rom));
 	printf("fuzzguest: fuzz_seed=%ld\n", seed);
 	while (!error && testinit_seconds() < end) {
 		if (count.guests % REPORT_EVERY == 0)
