@@ -42,3 +42,18 @@ $(BENCH)/hv-%.efi: $(IMAGE_DEPS) $(BENCH)/idler.cpio.gz $(GUEST_KERNEL) $(O)/tes
 .PHONY: do-bench-hv
 do-bench-hv: $(BENCH)/hv-alone.efi $(BENCH)/hv-crowd.efi
 	$(Q)O=$(O) tools/bench-hv.sh $^
+
+# Two guests of Debian's kernel, packets carried by the vmm or by vhost-net.
+bench_net_own   := off
+bench_net_vhost := on
+
+$(BENCH)/net-%.efi: $(IMAGE_DEPS) $(O)/guest/debian/vmlinuz $(O)/test/netpeer.cpio.gz guests/bench-net.yaml
+	$(call say,IMAGE,$@)mkdir -p $(@D) && sed 's/VHOST}/$(bench_net_$*)}/' guests/bench-net.yaml >$@.yaml && \
+	O=$(O) tools/mkimage.sh --manifest $@.yaml \
+		--add $(DEBIAN_VMLINUZ):/guests/debian/vmlinuz \
+		--add $(O)/test/netpeer.cpio.gz:/guests/net.cpio.gz \
+		--cmdline "console=ttyS0,115200 loglevel=5 panic=30 nokaslr" --format efi -o $@
+
+.PHONY: do-bench-net
+do-bench-net: $(BENCH)/net-own.efi $(BENCH)/net-vhost.efi
+	$(Q)O=$(O) tools/bench-net.sh $^

@@ -9,7 +9,8 @@
  *   peer=ADDRESS           the server's, for the client
  *   rounds=N               how often the client does it all (1); before each but
  *                          the first the driver is unloaded and loaded again
- *   pairs=N                queue pairs the driver should use (it decides: 1)
+ *   pairs=N                queue pairs the driver should use
+ *   bench=1                instead of rounds: how long packets take (make bench-net)
  *
  * A round: datagrams of every size up to the MTU, echoed; TCP, a MiB each
  * way at once, first on one connection, then on four.
@@ -38,7 +39,7 @@
 #include <linux/ethtool.h>
 #include <linux/sockios.h>
 
-#define PORT	   7
+#define PORT	   7 /* echo; the two behind it only take */
 #define TCP_BYTES  (1u << 20)
 #define UDP_MAX	   1472u
 #define CARD	   "eth0"
@@ -179,9 +180,9 @@ static bool same(const uint8_t *p, size_t n, uint64_t at, unsigned int seed)
 	return true;
 }
 
-static struct sockaddr_in place(const char *address)
+static struct sockaddr_in place(const char *address, int port)
 {
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(PORT) };
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
 
 	if (address && inet_pton(AF_INET, address, &a.sin_addr) != 1)
 		fail("not an address");
@@ -230,6 +231,110 @@ static void exchange(int fd, unsigned int mine, unsigned int theirs)
 	close(fd);
 }
 
+/* --- make bench-net --- */
+
+#define BENCH_ECHOES  1000u
+#define BENCH_BURSTS  100u
+#define BENCH_BURST   32u
+#define BENCH_BYTES   (16u << 20)
+#define BENCH_SEGMENT 65536u
+
+/* Take what comes; a datagram that begins with "!" and the end of a stream are answered. */
+static void take(void)
+{
+	static uint8_t data[BENCH_SEGMENT];
+	struct sockaddr_in udp = place(NULL, PORT + 1), tcp = place(NULL, PORT + 2);
+	int datagrams = socket(AF_INET, SOCK_DGRAM, 0);
+	int listener = socket(AF_INET, SOCK_STREAM, 0);
+	int one = 1, stream = -1;
+
+	setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (bind(datagrams, (struct sockaddr *)&udp, sizeof(udp)) ||
+	    bind(listener, (struct sockaddr *)&tcp, sizeof(tcp)) || listen(listener, 1))
+		fail("listen");
+	for (;;) {
+		struct pollfd p[] = { { datagrams, POLLIN, 0 },
+				      { stream < 0 ? listener : stream, POLLIN, 0 } };
+		struct sockaddr_in from;
+		socklen_t length = sizeof(from);
+
+		poll(p, 2, -1);
+		if (p[0].revents &&
+		    recvfrom(datagrams, data, sizeof(data), 0, (struct sockaddr *)&from, &length) >
+			    0 &&
+		    data[0] == '!')
+			sendto(datagrams, data, 1, 0, (struct sockaddr *)&from, length);
+		if (p[1].revents && stream < 0) {
+			stream = accept(listener, NULL, NULL);
+		} else if (p[1].revents && read(stream, data, sizeof(data)) <= 0) {
+			if (write(stream, "!", 1) != 1)
+				fail("answer");
+			close(stream);
+			stream = -1;
+		}
+	}
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static int connected(int type, int port)
+{
+	struct sockaddr_in a = place(getenv("peer"), port);
+	int fd = socket(AF_INET, type, 0);
+
+	if (connect(fd, (struct sockaddr *)&a, sizeof(a)))
+		fail("connect");
+	return fd;
+}
+
+static void bench(void)
+{
+	static uint8_t data[BENCH_SEGMENT];
+	int echoes = connected(SOCK_DGRAM, PORT), taken = connected(SOCK_DGRAM, PORT + 1);
+	int stream = connected(SOCK_STREAM, PORT + 2);
+	uint64_t start = now_ns();
+
+	for (unsigned int i = 0; i < BENCH_ECHOES; i++)
+		if (send(echoes, data, UDP_MAX, 0) < 0 || recv(echoes, data, UDP_MAX, 0) < 0)
+			fail("echo");
+	say("bench echo %llu ns a packet",
+	    (unsigned long long)(now_ns() - start) / (2 * BENCH_ECHOES));
+
+	start = now_ns();
+	for (unsigned int i = 0; i < BENCH_BURSTS; i++) {
+		for (unsigned int j = 1; j <= BENCH_BURST; j++) {
+			data[0] = j == BENCH_BURST ? '!' : 0;
+			if (send(taken, data, UDP_MAX, 0) < 0)
+				fail("burst");
+		}
+		if (recv(taken, data, 1, 0) != 1)
+			fail("burst's answer");
+	}
+	say("bench burst %llu ns a packet",
+	    (unsigned long long)(now_ns() - start) / (BENCH_BURSTS * BENCH_BURST));
+
+	start = now_ns();
+	for (unsigned int i = 0; i < BENCH_BYTES / BENCH_SEGMENT; i++)
+		for (size_t at = 0; at < BENCH_SEGMENT;) {
+			ssize_t n = write(stream, data + at, BENCH_SEGMENT - at);
+
+			if (n < 0)
+				fail("stream");
+			at += (size_t)n;
+		}
+	shutdown(stream, SHUT_WR);
+	if (read(stream, data, 1) != 1)
+		fail("stream's answer");
+	say("bench stream %llu ns a segment",
+	    (unsigned long long)(now_ns() - start) / (BENCH_BYTES / BENCH_SEGMENT));
+}
+
 /* --- the server: a process for each connection, until a datagram says "bye" --- */
 
 static void serve_tcp(int listener)
@@ -247,7 +352,7 @@ static void serve_tcp(int listener)
 
 static void serve(void)
 {
-	struct sockaddr_in any = place(NULL);
+	struct sockaddr_in any = place(NULL, PORT);
 	int datagrams = socket(AF_INET, SOCK_DGRAM, 0);
 	int listener = socket(AF_INET, SOCK_STREAM, 0);
 	int one = 1;
@@ -256,6 +361,8 @@ static void serve(void)
 	if (bind(datagrams, (struct sockaddr *)&any, sizeof(any)) ||
 	    bind(listener, (struct sockaddr *)&any, sizeof(any)) || listen(listener, 8))
 		fail("listen");
+	if (getenv("bench") && fork() == 0)
+		take();
 	say("server ready");
 	for (;;) {
 		struct pollfd p[] = { { datagrams, POLLIN, 0 }, { listener, POLLIN, 0 } };
@@ -276,7 +383,7 @@ static void serve(void)
 		if (n == 3 && memcmp(data, "bye", 3) == 0)
 			break;
 	}
-	while (wait(NULL) > 0)
+	while (!getenv("bench") && wait(NULL) > 0)
 		;
 	/* Time for the answer to leave, before the card goes. */
 	sleep(1);
@@ -383,7 +490,17 @@ int main(void)
 		serve();
 		leave(0);
 	}
-	server = place(getenv("peer"));
+	server = place(getenv("peer"), PORT);
+	if (getenv("bench")) {
+		/* Until the server is there, and each knows the other's address. */
+		unsigned int again = 0;
+		int fd = connected(SOCK_DGRAM, PORT);
+
+		echo(fd, (const uint8_t *)"hello", 5, &again);
+		close(fd);
+		bench();
+		rounds = "0";
+	}
 	for (int i = 0; i < (rounds ? atoi(rounds) : 1); i++) {
 		if (first && i) {
 			unload_driver();
