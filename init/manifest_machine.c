@@ -21,8 +21,8 @@ static bool add_pin(struct schema_reader *r, const char *key, const yaml_node_t 
 	if (cpus_pin(cpus, schema_text(node)))
 		return true;
 	return schema_problem(r, &node->start_mark,
-			      "%s: %s is not possible (processors of the host, e.g. [0-3, 5])",
-			      key, schema_quote(node, shown));
+			      "%s: %s is not possible (processors of the host, e.g. [0-3, 5])", key,
+			      schema_quote(node, shown));
 }
 
 /* One, or a list of them. */

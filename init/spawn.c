@@ -68,13 +68,13 @@ static const char *compose_disk(char text[DISK_TEXT_MAX], const struct manifest_
 static void compose_cpus(struct arguments *args, const struct cpus *c)
 {
 	size_t room = sizeof(args->cpus);
-	size_t n = (size_t)snprintf(args->cpus, room,
-				    "%" PRIu32 ",cores=%" PRIu32 ",threads=%" PRIu32, c->count,
-				    c->cores, c->threads);
+	size_t n =
+		(size_t)snprintf(args->cpus, room, "%" PRIu32 ",cores=%" PRIu32 ",threads=%" PRIu32,
+				 c->count, c->cores, c->threads);
 
 	for (uint32_t i = 0; i < c->pin_count && n < room; i++)
-		n += (size_t)snprintf(args->cpus + n, room - n, "%s%u", i ? ":" : ",pin=",
-				      (unsigned int)c->pin[i]);
+		n += (size_t)snprintf(args->cpus + n, room - n, "%s%u",
+				      i ? ":" : ",pin=", (unsigned int)c->pin[i]);
 	CHECK(n < room);
 }
 

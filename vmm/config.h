@@ -19,14 +19,14 @@ struct vm_config {
 	const char *kernel;
 	const char *initrd; /* NULL: none */
 	const char *cmdline;
-	const char *mshv; /* hypervisor device */
-	uint64_t memory;  /* bytes, page multiple */
+	const char *mshv;	   /* hypervisor device */
+	uint64_t memory;	   /* bytes, page multiple */
 	bool huge_pages, prefault; /* memory_prepare() */
-	struct cpus cpus; /* complete */
-	uint32_t grace_s;   /* from power button to kill */
-	uint32_t log_level; /* enum log_level */
+	struct cpus cpus;	   /* complete */
+	uint32_t grace_s;	   /* from power button to kill */
+	uint32_t log_level;	   /* enum log_level */
 	bool sandbox;
-	bool stats;	    /* print what was counted */
+	bool stats; /* print what was counted */
 	struct device_config device[DEVICES_MAX];
 	unsigned int device_count;
 };

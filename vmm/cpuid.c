@@ -33,7 +33,7 @@
 
 enum { LEVEL_THREAD = 1, LEVEL_CORE = 2 }; /* types of level, leaf 0xb */
 
-#define ALL		  0xffffffffU
+#define ALL 0xffffffffU
 
 int cpuid_init(struct cpuid *c, const struct cpus *cpus, struct mshv_vp *vp)
 {
@@ -77,7 +77,11 @@ static int set_levels(const struct cpus *c, struct mshv_vp *vp, uint32_t leaf)
 			.ecx = { LEVEL_CORE << 8 | 1, ALL },
 		},
 		/* The processor below may have dies and tiles. */
-		{ .leaf = leaf, .subleaf = 2, .eax = { 0, ALL }, .ebx = { 0, ALL }, .ecx = { 2, ALL } },
+		{ .leaf = leaf,
+		  .subleaf = 2,
+		  .eax = { 0, ALL },
+		  .ebx = { 0, ALL },
+		  .ecx = { 2, ALL } },
 	};
 	int ret = 0;
 
@@ -119,12 +123,13 @@ static int set_caches(const struct cpus *c, struct mshv_vp *vp, uint32_t leaf)
 
 static int set_package(const struct cpus *c, struct mshv_vp *vp)
 {
-	return mshv_vp_cpuid(vp, &(struct mshv_cpuid){
-					 .leaf = LEAF_PACKAGE,
-					 .every_subleaf = true,
-					 .ebx = { per_socket(c) << 16, PACKAGE_COUNT },
-					 .edx = { per_socket(c) > 1 ? PACKAGE_HTT : 0, PACKAGE_HTT },
-				 });
+	return mshv_vp_cpuid(vp,
+			     &(struct mshv_cpuid){
+				     .leaf = LEAF_PACKAGE,
+				     .every_subleaf = true,
+				     .ebx = { per_socket(c) << 16, PACKAGE_COUNT },
+				     .edx = { per_socket(c) > 1 ? PACKAGE_HTT : 0, PACKAGE_HTT },
+			     });
 }
 
 /* Are there the leaves behind TOPOEXT, as the root sees its processor? */
@@ -175,12 +180,13 @@ static int set_amd(const struct cpuid *c, struct mshv_vp *vp, uint32_t index)
 	const bool topoext = has_cache_leaf();
 	int ret;
 
-	ret = mshv_vp_cpuid(vp, &(struct mshv_cpuid){
-					.leaf = LEAF_AMD_FEATURES,
-					.every_subleaf = true,
-					.ecx = { (count > 1 ? CMP_LEGACY : 0) | (topoext ? TOPOEXT : 0),
-						 CMP_LEGACY | (topoext ? TOPOEXT : 0) },
-				});
+	ret = mshv_vp_cpuid(vp,
+			    &(struct mshv_cpuid){
+				    .leaf = LEAF_AMD_FEATURES,
+				    .every_subleaf = true,
+				    .ecx = { (count > 1 ? CMP_LEGACY : 0) | (topoext ? TOPOEXT : 0),
+					     CMP_LEGACY | (topoext ? TOPOEXT : 0) },
+			    });
 	if (ret)
 		return ret;
 	ret = mshv_vp_cpuid(vp, &(struct mshv_cpuid){

@@ -33,8 +33,8 @@ struct vcpu_stats *stats_create(unsigned int count)
 static void row(uint64_t count, const char *what, const char *whose)
 {
 	if (count)
-		log_error("stats: %llu %s%s%s", (unsigned long long)count, what,
-			  *whose ? ", " : "", whose);
+		log_error("stats: %llu %s%s%s", (unsigned long long)count, what, *whose ? ", " : "",
+			  whose);
 }
 
 static void add_bus(struct stats_bus *sum, const struct stats_bus *s)

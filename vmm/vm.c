@@ -326,8 +326,7 @@ enum vm_end vm_run(struct vm *vm)
 	vcpu_stop_all(vm->vcpu, vm->vcpu_count);
 	clock_gettime(CLOCK_MONOTONIC, &after);
 	if (vm->stats)
-		stats_print(vm->stats, vm->vcpu_count, &vm->machine,
-			    us_between(&before, &after));
+		stats_print(vm->stats, vm->vcpu_count, &vm->machine, us_between(&before, &after));
 	return (enum vm_end)atomic_load(&vm->end);
 }
 

@@ -23,9 +23,9 @@
 
 static const struct {
 	const char *kernel, *initrd, *memory, *cpus;
-	const char *sockets; /* as the guest says it */
+	const char *sockets;	   /* as the guest says it */
 	const char *core, *socket; /* who shares the first one's caches */
-	const char *pin;     /* where each processor may run, in order; NULL: anywhere */
+	const char *pin;	   /* where each processor may run, in order; NULL: anywhere */
 } cases[] = {
 	{ TINY, "1", "1 socket(s), 1 core(s), 1 processor(s)", "0", "0", NULL },
 	{ TINY, "2,threads=2,pin=1:0", "1 socket(s), 1 core(s), 2 processor(s)", "0-1", "0-1",

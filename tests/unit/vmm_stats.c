@@ -61,7 +61,8 @@ static const char *printed(const struct vcpu_stats *s, unsigned int count, const
 
 static void test_sums(void **state)
 {
-	struct machine m = { .ports = make_bus("serial", 0x3f8), .mmio = make_bus("ioapic", 0x1000) };
+	struct machine m = { .ports = make_bus("serial", 0x3f8),
+			     .mmio = make_bus("ioapic", 0x1000) };
 	struct vcpu_stats *s = stats_create(3);
 
 	(void)state;
@@ -83,19 +84,20 @@ static void test_sums(void **state)
 	stats_access(&s[1].ports, m.ports, 0x80, true);
 	stats_access(&s[1].ports, m.ports, 0x80, false);
 	irqs = (struct irq_counts){ 5, 6 };
-	assert_string_equal(printed(s, 3, &m, 77), "vmm: stats: 7 exits\n"
-						   "vmm: stats: 3 exits, port\n"
-						   "vmm: stats: 3 exits, memory\n"
-						   "vmm: stats: 1 exits, end of interrupt\n"
-						   "vmm: stats: 3 instructions emulated\n"
-						   "vmm: stats: 1 runs ended by a signal\n"
-						   "vmm: stats: 3 port written, serial\n"
-						   "vmm: stats: 1 port read, nobody\n"
-						   "vmm: stats: 1 port written, nobody\n"
-						   "vmm: stats: 3 memory read, clock\n"
-						   "vmm: stats: 5 interrupts, asserted\n"
-						   "vmm: stats: 6 interrupts, by eventfd\n"
-						   "vmm: stats: 77 us until all processors stood still\n");
+	assert_string_equal(printed(s, 3, &m, 77),
+			    "vmm: stats: 7 exits\n"
+			    "vmm: stats: 3 exits, port\n"
+			    "vmm: stats: 3 exits, memory\n"
+			    "vmm: stats: 1 exits, end of interrupt\n"
+			    "vmm: stats: 3 instructions emulated\n"
+			    "vmm: stats: 1 runs ended by a signal\n"
+			    "vmm: stats: 3 port written, serial\n"
+			    "vmm: stats: 1 port read, nobody\n"
+			    "vmm: stats: 1 port written, nobody\n"
+			    "vmm: stats: 3 memory read, clock\n"
+			    "vmm: stats: 5 interrupts, asserted\n"
+			    "vmm: stats: 6 interrupts, by eventfd\n"
+			    "vmm: stats: 77 us until all processors stood still\n");
 	/* The first processor alone. */
 	irqs = (struct irq_counts){ 0 };
 	assert_non_null(strstr(printed(s, 1, &m, 0), "vmm: stats: 2 exits\n"));
