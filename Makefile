@@ -12,6 +12,7 @@
 ## make size            sizes of the image's parts
 ## make bench           start-up times in virtual time
 ## make bench-hv        what guests cost, in instructions and virtual time
+## make bench-boot      what their boot costs: instructions, exits by kind
 ## make bench-net       what packets between guests cost, in instructions
 ## make fuzz F=name TIME=seconds    one fuzz target for longer
 ## make repro           build twice, in two places; the images must be equal
@@ -49,6 +50,7 @@ needs_run    := build run
 needs_debug  := build run debug
 needs_bench  := build run
 needs_bench-hv := build run
+needs_bench-boot := build run
 needs_bench-net := build run
 needs_repro  := build
 needs_check  := build run check
@@ -57,7 +59,7 @@ needs_fuzz   := build check
 needs_lint   := build lint
 needs_format := lint
 
-front := image size run debug bench bench-hv bench-net repro check check-peers fuzz lint format
+front := image size run debug bench bench-hv bench-boot bench-net repro check check-peers fuzz lint format
 .PHONY: $(front)
 $(front):
 	$(Q)O=$(O) tools/check-args.sh $@

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # make bench: start-up times in virtual time (tools/bench.sh).
 # make bench-hv: what guests cost, in instructions and virtual time (tools/bench-hv.sh).
+# make bench-boot: what their boot costs (tools/bench-boot.sh).
 
 BENCH := $(O)/bench
 
@@ -57,3 +58,19 @@ $(BENCH)/net-%.efi: $(IMAGE_DEPS) $(O)/guest/debian/vmlinuz $(O)/test/netpeer.cp
 .PHONY: do-bench-net
 do-bench-net: $(BENCH)/net-own.efi $(BENCH)/net-vhost.efi
 	$(Q)O=$(O) tools/bench-net.sh $^
+
+# What a boot costs: instructions and exits by kind (tools/bench-boot.sh).
+$(BENCH)/boot.efi: $(IMAGE_DEPS) $(GUEST_KERNEL) $(GUEST_INITRAMFS) $(DEBIAN_VMLINUZ) \
+		$(DEBIAN_INITRAMFS) $(O)/test/root/benchboot guests/bench.yaml
+	$(call say,IMAGE,$@)mkdir -p $(@D) && O=$(O) tools/mkimage.sh --manifest guests/bench.yaml \
+		--add $(GUEST_KERNEL):/guests/tiny/bzImage \
+		--add $(GUEST_INITRAMFS):/guests/tiny/initramfs.cpio.gz \
+		--add $(DEBIAN_VMLINUZ):/guests/debian/vmlinuz \
+		--add $(DEBIAN_INITRAMFS):/guests/debian/initramfs.cpio.gz \
+		--add $(O)/test/root/benchboot:/test/benchboot \
+		--cmdline "console=ttyS0,115200 loglevel=5 panic=30 nokaslr rdinit=/test/benchboot" \
+		--format efi -o $@
+
+.PHONY: do-bench-boot
+do-bench-boot: $(BENCH)/boot.efi
+	$(Q)O=$(O) tools/bench-boot.sh $<
