@@ -17,8 +17,9 @@
 /* The parent has nothing to do but to pass on what ends a guest. */
 static _Noreturn void stand_by(pid_t child)
 {
+	siginfo_t info;
 	sigset_t set;
-	int status, signal;
+	int status;
 
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
@@ -26,8 +27,10 @@ static _Noreturn void stand_by(pid_t child)
 	sigaddset(&set, SIGHUP);
 	sigaddset(&set, SIGCHLD);
 	for (;;) {
-		if (sigwait(&set, &signal) == 0 && signal != SIGCHLD)
-			kill(child, signal);
+		/* A terminal's reach the child by themselves, and two would mean "at once". */
+		if (sigwaitinfo(&set, &info) > 0 && info.si_signo != SIGCHLD &&
+		    info.si_code != SI_KERNEL)
+			kill(child, info.si_signo);
 		if (waitpid(child, &status, WNOHANG) != child)
 			continue;
 		if (WIFEXITED(status))
@@ -65,7 +68,7 @@ int sandbox_begin(void)
 
 	if (getpid() == 1)
 		return 0;
-	/* In the parent: kept for sigwait(). */
+	/* In the parent: kept for sigwaitinfo(). */
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
