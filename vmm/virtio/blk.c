@@ -171,7 +171,8 @@ static int go(struct virtio_blk *b, struct machine *m)
 
 struct virtio_blk *virtio_blk_create(struct machine *m, const struct disk_config *c)
 {
-	unsigned int queues = c->queues ? c->queues : MIN(m->config->cpus.count, BLK_QUEUES_DEFAULT);
+	unsigned int queues = c->queues ? c->queues :
+					  MIN(m->config->cpus.count, BLK_QUEUES_DEFAULT);
 	unsigned int requests = queues > 1 ? BLK_REQUESTS : BLK_REQUESTS_1;
 	struct virtio_blk *b = calloc(1, sizeof(*b) + requests * sizeof(b->request[0]));
 	struct virtio_setup setup = {
