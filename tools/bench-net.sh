@@ -40,7 +40,7 @@ printf '%s\n%s\n' "$own" "$vhost" | awk '
 	function row(what, i) { printf "  %-56s %10d %10d instructions\n", what, v[i, 1], v[i, 2] }
 	END {
 		printf "  %-56s %10s %10s\n", "", "vmm", "vhost-net"
-		row("a packet of 1,500 bytes, one at a time, guest to guest", 2)
+		row("a packet of 1,500 bytes, one at a time (median)", 2)
 		row("a packet of 1,500 bytes, 32 at once", 3)
 		row("64 KiB of a TCP stream", 4)
 	}'

@@ -293,18 +293,32 @@ static int connected(int type, int port)
 	return fd;
 }
 
+static int compare(const void *a, const void *b)
+{
+	const uint64_t *x = a, *y = b;
+
+	return *x < *y ? -1 : *x > *y;
+}
+
 static void bench(void)
 {
 	static uint8_t data[BENCH_SEGMENT];
+	static uint64_t trip[BENCH_ECHOES];
 	int echoes = connected(SOCK_DGRAM, PORT), taken = connected(SOCK_DGRAM, PORT + 1);
 	int stream = connected(SOCK_STREAM, PORT + 2);
-	uint64_t start = now_ns();
+	uint64_t start;
 
-	for (unsigned int i = 0; i < BENCH_ECHOES; i++)
+	for (unsigned int i = 0; i < BENCH_ECHOES; i++) {
+		start = now_ns();
 		if (send(echoes, data, UDP_MAX, 0) < 0 || recv(echoes, data, UDP_MAX, 0) < 0)
 			fail("echo");
-	say("bench echo %llu ns a packet",
-	    (unsigned long long)(now_ns() - start) / (2 * BENCH_ECHOES));
+		trip[i] = now_ns() - start;
+	}
+	qsort(trip, BENCH_ECHOES, sizeof(trip[0]), compare);
+	say("bench echo %llu ns a packet (fastest %llu, one in ten above %llu, slowest %llu)",
+	    (unsigned long long)trip[BENCH_ECHOES / 2] / 2, (unsigned long long)trip[0] / 2,
+	    (unsigned long long)trip[BENCH_ECHOES * 9 / 10] / 2,
+	    (unsigned long long)trip[BENCH_ECHOES - 1] / 2);
 
 	start = now_ns();
 	for (unsigned int i = 0; i < BENCH_BURSTS; i++) {
