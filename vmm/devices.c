@@ -9,6 +9,7 @@
 #include "vmm/dev/ioapic.h"
 #include "vmm/dev/pci.h"
 #include "vmm/dev/pm.h"
+#include "vmm/dev/pvpanic.h"
 #include "vmm/dev/reset.h"
 #include "vmm/dev/rtc.h"
 #include "vmm/dev/serial.h"
@@ -34,7 +35,7 @@ static const struct {
 	{ "I/O APIC", ioapic_create },	   { "serial port", serial_create },
 	{ "clock", rtc_create },	   { "power management", pm_create },
 	{ "reset ports", reset_create },   { "debug port", debugport_create },
-	{ "PCI host bridge", pci_create },
+	{ "pvpanic", pvpanic_create },	   { "PCI host bridge", pci_create },
 };
 
 /* And these as often as it is given them. In this order they are on the bus. */

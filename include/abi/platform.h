@@ -24,6 +24,7 @@
 #define PLATFORM_PORT_RTC	0x70
 #define PLATFORM_PORT_PM	0x600	/* sleep control, status, reset, power button */
 #define PLATFORM_PORT_DEBUG	0x402	/* bytes to the VMM's log */
+#define PLATFORM_PORT_PVPANIC	0x505
 
 /*
  * PLATFORM_PORT_PM, a byte each. Sleep control and status: ACPI "Sleep Control

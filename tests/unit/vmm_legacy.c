@@ -14,6 +14,7 @@
 #include "abi/platform.h"
 #include "vmm/dev/debugport.h"
 #include "vmm/dev/pm.h"
+#include "vmm/dev/pvpanic.h"
 #include "vmm/dev/reset.h"
 #include "vmm/dev/rtc.h"
 #include "vmm/device.h"
@@ -198,12 +199,30 @@ static void test_debug_port(void **state)
 	assert_int_equal(strlen(logged), strlen("guest says ()") + 120);
 }
 
+static void test_pvpanic(void **state)
+{
+	(void)state;
+	assert_int_equal(pvpanic_create(&machine), 0);
+	/* Panicked, crash kernel, shut down. */
+	assert_int_equal(in(PLATFORM_PORT_PVPANIC), 7);
+	out(PLATFORM_PORT_PVPANIC, 1, 0x80);
+	assert_int_equal(ended, VM_END_NONE);
+	/* Both: its own crash kernel takes care of it. */
+	out(PLATFORM_PORT_PVPANIC, 1, 3);
+	assert_int_equal(ended, VM_END_NONE);
+	assert_non_null(strstr(logged, "crash kernel"));
+	out(PLATFORM_PORT_PVPANIC, 1, 4);
+	assert_int_equal(ended, VM_END_POWER_OFF);
+	out(PLATFORM_PORT_PVPANIC, 1, 1);
+	assert_int_equal(ended, VM_END_CRASH);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		TEST(test_power_off), TEST(test_reset),	     TEST(test_power_button),
-		TEST(test_clock),     TEST(test_debug_port),
+		TEST(test_clock),     TEST(test_debug_port), TEST(test_pvpanic),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

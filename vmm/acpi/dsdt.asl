@@ -45,6 +45,16 @@ DefinitionBlock ("", "DSDT", 2, "ROOTST", "MACHINE ", 1)
 			})
 		}
 
+		Device (PEVT)
+		{
+			Name (_HID, "QEMU0001")
+			Name (_UID, 0)
+			Name (_CRS, ResourceTemplate ()
+			{
+				IO (Decode16, PLATFORM_PORT_PVPANIC, PLATFORM_PORT_PVPANIC, 1, 1)
+			})
+		}
+
 		Device (PWRB)
 		{
 			Name (_HID, EisaId ("PNP0C0C"))
