@@ -10,6 +10,7 @@
  *   - the guest's own kernel replays the journal of the disk itself at the next
  *     start, and the guest finds every write that it once said was synced.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -35,9 +36,9 @@
 #define DISK	    "/dev/vdb"
 #define COPY	    "/copy"
 #define FSCK	    "/test/fsck/"
-#define READY_MS    60000 /* to the first synced write */
-#define LOAD_MS	    1500  /* at most, after that */
-#define START_MS    4000  /* at most, where the start is what is killed */
+#define READY_MS    240000 /* to the first synced write; the machine may have much to do */
+#define LOAD_MS	    1500   /* at most, after that */
+#define START_MS    4000   /* at most, where the start is what is killed */
 #define START_EVERY 6
 
 struct guest {
@@ -163,6 +164,35 @@ static void listen_to(struct guest *g, int64_t until, int first)
 	}
 }
 
+/* Where it hangs: each thread's name, state and system call. */
+static void tell_threads(pid_t pid)
+{
+	char path[64], text[200];
+	struct dirent *e;
+	DIR *tasks;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	tasks = opendir(path);
+	while (tasks && (e = readdir(tasks))) {
+		static const char *const what[] = { "comm", "wchan", "syscall", "stack" };
+
+		for (size_t i = 0; e->d_name[0] != '.' && i < sizeof(what) / sizeof(*what); i++) {
+			ssize_t n;
+			int fd;
+
+			snprintf(path, sizeof(path), "/proc/%d/task/%.16s/%s", pid, e->d_name,
+				 what[i]);
+			fd = open(path, O_RDONLY);
+			n = read(fd, text, sizeof(text) - 1);
+			close(fd);
+			text[n > 0 ? n : 0] = '\0';
+			printf("killdisk: thread %s %s: %s\n", e->d_name, what[i], text);
+		}
+	}
+	if (tasks)
+		closedir(tasks);
+}
+
 static void kill_it(struct guest *g)
 {
 	kill(g->pid, SIGKILL);
@@ -216,11 +246,20 @@ static void check_copy(void)
 		fail("e2fsck -p: %d, then -n: %d", first, second);
 }
 
+static void fail_to_start(const struct guest *g)
+{
+	fail("no write was synced within %d s (%llu writers found theirs)", READY_MS / 1000,
+	     (unsigned long long)found_count);
+	tell_threads(g->pid);
+}
+
 static void one(unsigned int number)
 {
 	int at_start = random_below(START_EVERY) == 0;
+	int64_t begin = now_ms(), end;
 	struct guest g;
 
+	found_count = 0;
 	if (start(&g)) {
 		fail("no vmm (%s)", strerror(errno));
 		return;
@@ -228,14 +267,16 @@ static void one(unsigned int number)
 	if (!at_start) {
 		listen_to(&g, now_ms() + READY_MS, 1);
 		if (!g.lines)
-			fail("no write was synced within %d s", READY_MS / 1000);
+			fail_to_start(&g);
 	}
 	listen_to(&g, now_ms() + 1 + random_below(at_start ? START_MS : LOAD_MS), 0);
+	end = now_ms();
 	kill_it(&g);
 	check_copy();
-	printf("killdisk: %u killed %s, %llu %llu %llu\n", number,
-	       at_start ? "at its start" : "under load", (unsigned long long)synced[0],
-	       (unsigned long long)synced[1], (unsigned long long)synced[2]);
+	printf("killdisk: %u killed %s after %lld ms, %llu %llu %llu\n", number,
+	       at_start ? "at its start" : "under load", (long long)(end - begin),
+	       (unsigned long long)synced[0], (unsigned long long)synced[1],
+	       (unsigned long long)synced[2]);
 }
 
 int main(int argc, char **argv)
