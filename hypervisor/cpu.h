@@ -63,7 +63,7 @@ struct cpu {
 	struct timer *timers;		/* sorted by deadline */
 	uint64_t timer_programmed;	/* TSC deadline in hardware, 0: stopped */
 	struct timer *volatile timer_firing;	/* callback running, see timer_cancel */
-	uint8_t timer_vector;		/* hardware timer and kicks, see svm/interrupt.c */
+	uint8_t timer_vector;		/* hardware timer and kicks, see svm/root.c */
 
 	bool machine_check;		/* came during a guest, the root has to have it */
 

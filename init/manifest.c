@@ -213,9 +213,9 @@ static bool is_exclusive(struct schema_reader *r, const yaml_node_t *node,
 	return true;
 }
 
-static bool read_disk(struct schema_reader *r, const yaml_node_t *node,
-		      struct manifest_guest *guest)
+static bool read_disk(struct schema_reader *r, const yaml_node_t *node, void *object)
 {
+	struct manifest_guest *guest = object;
 	struct manifest_disk *disk = &guest->disks[guest->disk_count];
 	const yaml_node_t *path;
 
@@ -236,23 +236,9 @@ static bool read_disks(struct schema_reader *r, const char *key, const yaml_node
 		       void *object)
 {
 	struct manifest_guest *guest = object;
-	const yaml_node_item_t *item;
-	bool good = true;
 
-	if (node->type != YAML_SEQUENCE_NODE)
-		return schema_problem(r, &node->start_mark,
-				      "%s: a list is expected, not %s (write [{path: ...}])", key,
-				      schema_kind(node));
-	for (item = node->data.sequence.items.start; item < node->data.sequence.items.top; item++) {
-		if (guest->disk_count == VMMCTL_DISKS_MAX)
-			return schema_problem(r, &node->start_mark, "%s: more than %d", key,
-					      VMMCTL_DISKS_MAX);
-		if (read_disk(r, yaml_document_get_node(r->doc, *item), guest))
-			guest->disk_count++;
-		else
-			good = false;
-	}
-	return good;
+	return schema_list(r, key, node, "path", VMMCTL_DISKS_MAX, &guest->disk_count, read_disk,
+			   guest);
 }
 
 /* ---- guests ---- */

@@ -276,8 +276,9 @@ static bool is_alone(struct schema_reader *r, const yaml_node_t *node,
 	return true;
 }
 
-static bool read_nic(struct schema_reader *r, const yaml_node_t *node, struct manifest_guest *guest)
+static bool read_nic(struct schema_reader *r, const yaml_node_t *node, void *object)
 {
+	struct manifest_guest *guest = object;
 	struct manifest_nic *nic = &guest->nics[guest->nic_count];
 
 	*nic = (struct manifest_nic){ .queues = 1 };
@@ -293,23 +294,9 @@ bool manifest_read_nics(struct schema_reader *r, const char *key, const yaml_nod
 			void *object)
 {
 	struct manifest_guest *guest = object;
-	const yaml_node_item_t *item;
-	bool good = true;
 
-	if (node->type != YAML_SEQUENCE_NODE)
-		return schema_problem(r, &node->start_mark,
-				      "%s: a list is expected, not %s (write [{network: ...}])",
-				      key, schema_kind(node));
-	for (item = node->data.sequence.items.start; item < node->data.sequence.items.top; item++) {
-		if (guest->nic_count == VMMCTL_NICS_MAX)
-			return schema_problem(r, &node->start_mark, "%s: more than %d", key,
-					      VMMCTL_NICS_MAX);
-		if (read_nic(r, yaml_document_get_node(r->doc, *item), guest))
-			guest->nic_count++;
-		else
-			good = false;
-	}
-	return good;
+	return schema_list(r, key, node, "network", VMMCTL_NICS_MAX, &guest->nic_count, read_nic,
+			   guest);
 }
 
 static bool is_taken(const struct manifest *m, const uint8_t mac[MAC_BYTES])

@@ -187,6 +187,29 @@ bool schema_flag(struct schema_reader *r, const char *key, const yaml_node_t *no
 	return true;
 }
 
+bool schema_list(struct schema_reader *r, const char *key, const yaml_node_t *node,
+		 const char *key_of_one, uint32_t max, uint32_t *count,
+		 bool (*read)(struct schema_reader *r, const yaml_node_t *node, void *object),
+		 void *object)
+{
+	const yaml_node_item_t *item;
+	bool good = true;
+
+	if (node->type != YAML_SEQUENCE_NODE)
+		return schema_problem(r, &node->start_mark,
+				      "%s: a list is expected, not %s (write [{%s: ...}])", key,
+				      schema_kind(node), key_of_one);
+	for (item = node->data.sequence.items.start; item < node->data.sequence.items.top; item++) {
+		if (*count == max)
+			return schema_problem(r, &node->start_mark, "%s: more than %u", key, max);
+		if (read(r, yaml_document_get_node(r->doc, *item), object))
+			++*count;
+		else
+			good = false;
+	}
+	return good;
+}
+
 /* ---- mappings ---- */
 
 static const struct schema_key *find_key(const struct schema_key *keys, const yaml_node_t *name)

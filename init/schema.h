@@ -96,6 +96,16 @@ bool schema_count(struct schema_reader *r, const char *key, const yaml_node_t *n
 		  uint32_t max, uint32_t *count);
 
 /*
+ * A list of at most max things, which read() puts into object one after the other;
+ * *count, in object, says where the next one goes. @key_of_one: one of its keys, for
+ * the message. What is wrong in one leaves that one out; true only without any.
+ */
+bool schema_list(struct schema_reader *r, const char *key, const yaml_node_t *node,
+		 const char *key_of_one, uint32_t max, uint32_t *count,
+		 bool (*read)(struct schema_reader *r, const yaml_node_t *node, void *object),
+		 void *object);
+
+/*
  * Read the mapping node into object as the table keys says.  Reports every
  * problem; true only without any.
  */

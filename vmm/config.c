@@ -33,85 +33,6 @@ static const struct option_key cpus_keys[] = {
 	{ 0 },
 };
 
-/* What is given once; devices describe theirs themselves. */
-static const struct {
-	struct option_key key;
-	const char *usage, *purpose;
-} options[] = {
-	{ { "--kernel", OPTION_TEXT, FIELD(kernel), FILE_NAME },
-	  "FILE",
-	  "bzImage (64-bit boot protocol) or PVH ELF kernel" },
-	{ { "--initrd", OPTION_TEXT, FIELD(initrd), FILE_NAME }, "FILE", "initial RAM disk" },
-	{ { "--cmdline", OPTION_TEXT, FIELD(cmdline), .max = VMMCTL_CMDLINE_MAX },
-	  "TEXT",
-	  "kernel command line (default: console=ttyS0)" },
-	{ { "--memory", OPTION_SIZE, FIELD(memory), .min = VMMCTL_MEMORY_MIN, .max = INT64_MAX },
-	  "SIZE[,hugepages=off][,prefault=on]",
-	  "bytes, or with suffix K, M, G, T (default: 64M);\n"
-	  "                    not in pages of 2 MiB, not only when touched" },
-	{ { "--cpus", OPTION_COUNT, FIELD(cpus.count), .min = 1, .max = VMMCTL_CPUS_MAX },
-	  "N[,cores=N][,threads=N][,pin=0-3:5]",
-	  "virtual processors, 1 to 64 (default: 1); cores of a socket, threads of a core;\n"
-	  "                    the host's processors they run on" },
-	{ { "--name", OPTION_TEXT, FIELD(name), .min = 1, .max = VMMCTL_NAME_MAX },
-	  "NAME",
-	  "for messages (default: guest)" },
-	{ { "--mshv", OPTION_TEXT, FIELD(mshv), FILE_NAME },
-	  "FILE",
-	  "hypervisor device (default: /dev/mshv)" },
-	{ { "--grace", OPTION_COUNT, FIELD(grace_s), .max = GRACE_MAX_S },
-	  "SECONDS",
-	  "from SIGTERM (power button) to the end (default: 10)" },
-	{ { "--log", OPTION_WORD, FIELD(log_level), .words = log_levels },
-	  "LEVEL",
-	  "error, warn, info or debug (default: info)" },
-	{ { "--stats", OPTION_FLAG, .offset = FIELD(stats) },
-	  "",
-	  "count exits and interrupts, print them at the end" },
-};
-
-void config_usage(FILE *to, const struct device_kind *const *kinds)
-{
-	fputs("usage: vmm --kernel FILE [option]...\n"
-	      "Run one guest on the Microsoft hypervisor interface (/dev/mshv).\n"
-	      "\n",
-	      to);
-	for (size_t i = 0; i < ARRAY_SIZE(options); i++)
-		fprintf(to, "  %-9s %-7s %s\n", options[i].key.name, options[i].usage,
-			options[i].purpose);
-	fputs("  " NO_SANDBOX "      keep the rights it was started with, for debugging\n"
-	      "  --help            this text\n"
-	      "\n"
-	      "Devices:\n",
-	      to);
-	for (size_t i = 0; kinds[i]; i++)
-		fprintf(to, "  %s %s\n                    %s; up to %u\n", kinds[i]->option,
-			kinds[i]->usage, kinds[i]->purpose, kinds[i]->max);
-	fputs("\n"
-	      "The guest's serial port is standard input and output; on a terminal,\n"
-	      "Ctrl-A x ends the guest and Ctrl-A Ctrl-A sends a Ctrl-A.\n"
-	      "Exit code: 0 powered off, 1 internal error, 2 wrong options,\n"
-	      "3 unusable configuration, 4 host cannot run it, 10 reset requested,\n"
-	      "11 crashed, 12 killed.\n",
-	      to);
-}
-
-/* Can it stand in a message? */
-static bool is_one_line(const char *text)
-{
-	for (; *text; text++) {
-		if ((unsigned char)*text < 0x20 || *text == 0x7f)
-			return false;
-	}
-	return true;
-}
-
-/* Is @name the first @length bytes of @arg? Whole names only. */
-static bool is_option(const char *name, const char *arg, size_t length)
-{
-	return strlen(name) == length && memcmp(name, arg, length) == 0;
-}
-
 /* Cuts @more. */
 static bool read_cpus(struct vm_config *c, char *more, char *error)
 {
@@ -156,14 +77,90 @@ static bool read_memory(struct vm_config *c, char *more, char *error)
 	return false;
 }
 
-/* What may follow a value: ",key=value...", cut in place; NULL: nothing did. */
-typedef bool read_more_fn(struct vm_config *c, char *more, char *error);
+/* What is given once; devices describe theirs themselves. */
+static const struct {
+	struct option_key key;
+	const char *usage, *purpose;
+	/* Optional: ",key=value..." may follow the value; @more is what, or NULL. */
+	bool (*read_more)(struct vm_config *c, char *more, char *error);
+} options[] = {
+	{ { "--kernel", OPTION_TEXT, FIELD(kernel), FILE_NAME },
+	  "FILE",
+	  .purpose = "bzImage (64-bit boot protocol) or PVH ELF kernel" },
+	{ { "--initrd", OPTION_TEXT, FIELD(initrd), FILE_NAME },
+	  "FILE",
+	  .purpose = "initial RAM disk" },
+	{ { "--cmdline", OPTION_TEXT, FIELD(cmdline), .max = VMMCTL_CMDLINE_MAX },
+	  "TEXT",
+	  .purpose = "kernel command line (default: console=ttyS0)" },
+	{ { "--memory", OPTION_SIZE, FIELD(memory), .min = VMMCTL_MEMORY_MIN, .max = INT64_MAX },
+	  "SIZE[,hugepages=off][,prefault=on]",
+	  .purpose = "bytes, or with suffix K, M, G, T (default: 64M);\n"
+		     "                    not in pages of 2 MiB, not only when touched",
+	  .read_more = read_memory },
+	{ { "--cpus", OPTION_COUNT, FIELD(cpus.count), .min = 1, .max = VMMCTL_CPUS_MAX },
+	  "N[,cores=N][,threads=N][,pin=0-3:5]",
+	  .purpose =
+		  "virtual processors, 1 to 64 (default: 1); cores of a socket, threads of a core;\n"
+		  "                    the host's processors they run on",
+	  .read_more = read_cpus },
+	{ { "--name", OPTION_TEXT, FIELD(name), .min = 1, .max = VMMCTL_NAME_MAX },
+	  "NAME",
+	  .purpose = "for messages (default: guest)" },
+	{ { "--mshv", OPTION_TEXT, FIELD(mshv), FILE_NAME },
+	  "FILE",
+	  .purpose = "hypervisor device (default: /dev/mshv)" },
+	{ { "--grace", OPTION_COUNT, FIELD(grace_s), .max = GRACE_MAX_S },
+	  "SECONDS",
+	  .purpose = "from SIGTERM (power button) to the end (default: 10)" },
+	{ { "--log", OPTION_WORD, FIELD(log_level), .words = log_levels },
+	  "LEVEL",
+	  .purpose = "error, warn, info or debug (default: info)" },
+	{ { "--stats", OPTION_FLAG, .offset = FIELD(stats) },
+	  "",
+	  .purpose = "count exits and interrupts, print them at the end" },
+};
 
-static read_more_fn *more_of(const char *name)
+void config_usage(FILE *to, const struct device_kind *const *kinds)
 {
-	return strcmp(name, "--cpus") == 0   ? read_cpus :
-	       strcmp(name, "--memory") == 0 ? read_memory :
-					       NULL;
+	fputs("usage: vmm --kernel FILE [option]...\n"
+	      "Run one guest on the Microsoft hypervisor interface (/dev/mshv).\n"
+	      "\n",
+	      to);
+	for (size_t i = 0; i < ARRAY_SIZE(options); i++)
+		fprintf(to, "  %-9s %-7s %s\n", options[i].key.name, options[i].usage,
+			options[i].purpose);
+	fputs("  " NO_SANDBOX "      keep the rights it was started with, for debugging\n"
+	      "  --help            this text\n"
+	      "\n"
+	      "Devices:\n",
+	      to);
+	for (size_t i = 0; kinds[i]; i++)
+		fprintf(to, "  %s %s\n                    %s; up to %u\n", kinds[i]->option,
+			kinds[i]->usage, kinds[i]->purpose, kinds[i]->max);
+	fputs("\n"
+	      "The guest's serial port is standard input and output; on a terminal,\n"
+	      "Ctrl-A x ends the guest and Ctrl-A Ctrl-A sends a Ctrl-A.\n"
+	      "Exit code: 0 powered off, 1 internal error, 2 wrong options,\n"
+	      "3 unusable configuration, 4 host cannot run it, 10 reset requested,\n"
+	      "11 crashed, 12 killed.\n",
+	      to);
+}
+
+/* Can it stand in a message? */
+static bool is_one_line(const char *text)
+{
+	for (; *text; text++) {
+		if ((unsigned char)*text < 0x20 || *text == 0x7f)
+			return false;
+	}
+	return true;
+}
+
+/* Is @name the first @length bytes of @arg? Whole names only. */
+static bool is_option(const char *name, const char *arg, size_t length)
+{
+	return strlen(name) == length && memcmp(name, arg, length) == 0;
 }
 
 /* What a type cannot say. @value was read just now. */
@@ -181,8 +178,7 @@ static bool check(const struct vm_config *c, const char *value, char *error)
 	return true;
 }
 
-static bool add_device(struct vm_config *c, const struct device_kind *kind, char *text,
-		       char *error)
+static bool add_device(struct vm_config *c, const struct device_kind *kind, char *text, char *error)
 {
 	struct device_config *d = &c->device[c->device_count];
 	char why[OPTION_ERROR_MAX];
@@ -242,7 +238,6 @@ static bool fail(struct reader *r, const char *what, const char *arg)
 static bool read_option(struct reader *r, unsigned int i, char *behind)
 {
 	const struct option_key *key = &options[i].key;
-	read_more_fn *read_more = more_of(key->name);
 	char *value, *more;
 
 	if (r->given & BIT64(i))
@@ -255,10 +250,10 @@ static bool read_option(struct reader *r, unsigned int i, char *behind)
 	if (!value)
 		return fail(r, "value is missing", key->name);
 	more = value;
-	if (read_more)
+	if (options[i].read_more)
 		strsep(&more, ",");
 	return option_read(key, value, r->config, r->error) && check(r->config, value, r->error) &&
-	       (!read_more || read_more(r->config, more, r->error));
+	       (!options[i].read_more || options[i].read_more(r->config, more, r->error));
 }
 
 /* One "--option value", "--option=value" or, of a device, "--option". */

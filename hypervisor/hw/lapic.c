@@ -10,7 +10,7 @@
  * The vector of a kick. Any vector that the root does not mind seeing without
  * cause would do, but one of its own could be taken for an event; a kick is
  * therefore always the hypervisor's timer vector, whose acceptance looks at
- * what is due and otherwise just ends it (svm/interrupt.c).
+ * what is due and otherwise just ends it (svm/root.c).
  */
 
 /* An IPI leaves the sender within microseconds; more is broken hardware. */

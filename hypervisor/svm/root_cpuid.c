@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * CPUID of the root: the processor's own leaves, without SVM and with the
- * hypervisor bit, and the leaves of hv/rootcpuid.c.
+ * hypervisor bit, and the leaves of hv/rootmsr.c.
  */
 #include "hypervisor/hv/rootmsr.h"
 #include "hypervisor/svm/root.h"

@@ -15,17 +15,11 @@
 #include "vmm/sandbox/sandbox.h"
 
 /* The parent has nothing to do but to pass on what ends a guest. */
-static _Noreturn void stand_by(pid_t child)
+static _Noreturn void stand_by(pid_t child, sigset_t set)
 {
 	siginfo_t info;
-	sigset_t set;
 	int status;
 
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGHUP);
-	sigaddset(&set, SIGCHLD);
 	for (;;) {
 		/* A terminal's reach the child by themselves, and two would mean "at once". */
 		if (sigwaitinfo(&set, &info) > 0 && info.si_signo != SIGCHLD &&
@@ -82,7 +76,7 @@ int sandbox_begin(void)
 		return -errno;
 	}
 	if (child > 0)
-		stand_by((pid_t)child);
+		stand_by((pid_t)child, set);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (flags & CLONE_NEWUSER && keep_user(uid))
 		return -errno;

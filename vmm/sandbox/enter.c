@@ -22,7 +22,7 @@
 #include "vmm/sandbox/sandbox.h"
 
 /* Users nobody else is: this and the process's number as the host counts it. */
-#define USER_FIRST 0x40000000u
+#define USER_FIRST  0x40000000u
 
 /* Where the new root is mounted for a moment: the hypervisor's device is in it. */
 #define MOUNT_POINT "/dev"
@@ -97,28 +97,34 @@ static int empty_root(void)
 	return 0;
 }
 
+/* All rights up to this one: each new one got the next bit (landlock.h). */
+#define UP_TO(right) (((right) << 1) - 1)
+
+#define NET_TCP	     UP_TO(LANDLOCK_ACCESS_NET_CONNECT_TCP)
+#define ALL_FS	     UP_TO(LANDLOCK_ACCESS_FS_RESOLVE_UNIX)
+#define SCOPES	     (LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET | LANDLOCK_SCOPE_SIGNAL)
+
+#define RIGHTS(fs, net, scopes)                                                            \
+	{                                                                                  \
+		.handled_access_fs = (fs), .handled_access_net = (net), .scoped = (scopes) \
+	}
+
 /* Everything the kernel knows to forbid; no path, port or process is excepted. */
 static int landlock(void)
 {
-	struct landlock_ruleset_attr attr = {
-		.handled_access_fs = (LANDLOCK_ACCESS_FS_RESOLVE_UNIX << 1) - 1,
-		.handled_access_net = (LANDLOCK_ACCESS_NET_CONNECT_SEND_UDP << 1) - 1,
-		.scoped = LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET | LANDLOCK_SCOPE_SIGNAL,
-	};
-	/* Older kernels know less: the rights came in this order (landlock.h). */
+	/* What it knows, by its version of the interface. */
 	static const struct {
 		int abi;
-		uint64_t fs, net;
-		bool scoped;
+		struct landlock_ruleset_attr attr;
 	} known[] = {
-		{ 1, LANDLOCK_ACCESS_FS_REFER - 1, 0, false },
-		{ 2, LANDLOCK_ACCESS_FS_TRUNCATE - 1, 0, false },
-		{ 3, LANDLOCK_ACCESS_FS_IOCTL_DEV - 1, 0, false },
-		{ 4, LANDLOCK_ACCESS_FS_IOCTL_DEV - 1, LANDLOCK_ACCESS_NET_BIND_UDP - 1, false },
-		{ 5, LANDLOCK_ACCESS_FS_RESOLVE_UNIX - 1, LANDLOCK_ACCESS_NET_BIND_UDP - 1, false },
-		{ 6, LANDLOCK_ACCESS_FS_RESOLVE_UNIX - 1, LANDLOCK_ACCESS_NET_BIND_UDP - 1, true },
-		{ 9, UINT64_MAX, LANDLOCK_ACCESS_NET_BIND_UDP - 1, true },
-		{ 10, UINT64_MAX, UINT64_MAX, true },
+		{ 1, RIGHTS(UP_TO(LANDLOCK_ACCESS_FS_MAKE_SYM), 0, 0) },
+		{ 2, RIGHTS(UP_TO(LANDLOCK_ACCESS_FS_REFER), 0, 0) },
+		{ 3, RIGHTS(UP_TO(LANDLOCK_ACCESS_FS_TRUNCATE), 0, 0) },
+		{ 4, RIGHTS(UP_TO(LANDLOCK_ACCESS_FS_TRUNCATE), NET_TCP, 0) },
+		{ 5, RIGHTS(UP_TO(LANDLOCK_ACCESS_FS_IOCTL_DEV), NET_TCP, 0) },
+		{ 6, RIGHTS(UP_TO(LANDLOCK_ACCESS_FS_IOCTL_DEV), NET_TCP, SCOPES) },
+		{ 9, RIGHTS(ALL_FS, NET_TCP, SCOPES) },
+		{ 10, RIGHTS(ALL_FS, UP_TO(LANDLOCK_ACCESS_NET_CONNECT_SEND_UDP), SCOPES) },
 	};
 	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
 	size_t best = 0;
@@ -126,14 +132,9 @@ static int landlock(void)
 
 	if (abi < 1)
 		return -errno;
-	for (size_t i = 0; i < ARRAY_SIZE(known); i++) {
-		if (known[i].abi <= abi)
-			best = i;
-	}
-	attr.handled_access_fs &= known[best].fs;
-	attr.handled_access_net &= known[best].net;
-	attr.scoped = known[best].scoped ? attr.scoped : 0;
-	fd = syscall(SYS_landlock_create_ruleset, &attr, sizeof(attr), 0);
+	while (best + 1 < ARRAY_SIZE(known) && known[best + 1].abi <= abi)
+		best++;
+	fd = syscall(SYS_landlock_create_ruleset, &known[best].attr, sizeof(known[best].attr), 0);
 	if (fd < 0)
 		return -errno;
 	if (syscall(SYS_landlock_restrict_self, fd, 0))
@@ -164,8 +165,8 @@ static int limits(void)
 		int which;
 		struct rlimit limit;
 	} list[] = {
-		{ RLIMIT_CORE, { 0, 0 } },	/* guests' memory is theirs */
-		{ RLIMIT_NOFILE, { 1, 1 } },	/* those that are open stay; poll() wants 1 */
+		{ RLIMIT_CORE, { 0, 0 } },   /* guests' memory is theirs */
+		{ RLIMIT_NOFILE, { 1, 1 } }, /* those that are open stay; poll() wants 1 */
 		{ RLIMIT_MSGQUEUE, { 0, 0 } },
 	};
 

@@ -14,22 +14,21 @@
 
 #include "abi/pci.h"
 #include "abi/virtio/balloon.h"
-#include "vmm/config.h"
 #include "vmm/device.h"
 #include "vmm/log.h"
 #include "vmm/virtio/device.h"
 #include "vmm/virtio/pci.h"
 
-#define QUEUE_SIZE  128u
+#define QUEUE_SIZE 128u
 
 /* "Virtqueues": those that are not offered have no number. */
-#define INFLATE	    0u
-#define DEFLATE	    1u
-#define REPORTING   2u
+#define INFLATE	   0u
+#define DEFLATE	   1u
+#define REPORTING  2u
 
 /* Page numbers looked at in one go, and in one chain: Linux sends 256. */
-#define PFNS	    256u
-#define PFNS_MAX    4096u
+#define PFNS	   256u
+#define PFNS_MAX   4096u
 
 struct virtio_balloon {
 	struct virtio_device v;
@@ -147,17 +146,11 @@ static int create(struct machine *m, const void *config, void **device)
 		goto free_balloon;
 	b->config.num_pages = (uint32_t)(c->size >> VIRTIO_BALLOON_PAGE_SHIFT);
 	setup.config = &b->config;
-	err = virtio_init(&b->v, &setup);
-	if (err)
-		goto free_balloon;
-	err = virtio_pci_attach(&b->pci, m, m->loop, &b->v);
-	if (err)
-		goto release_device;
-	*device = b;
-	return 0;
-
-release_device:
-	virtio_release(&b->v);
+	err = virtio_pci_add(&b->pci, m, m->loop, &b->v, &setup);
+	if (!err) {
+		*device = b;
+		return 0;
+	}
 free_balloon:
 	free(b);
 failed:
@@ -169,8 +162,7 @@ static void destroy(void *device)
 {
 	struct virtio_balloon *b = device;
 
-	virtio_pci_detach(&b->pci);
-	virtio_release(&b->v);
+	virtio_pci_remove(&b->pci);
 	free(b);
 }
 

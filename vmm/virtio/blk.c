@@ -150,9 +150,9 @@ destroy_ring:
 }
 
 /* Put the device on the bus and have its thread run. */
-static int go(struct virtio_blk *b, struct machine *m)
+static int go(struct virtio_blk *b, struct machine *m, const struct virtio_setup *setup)
 {
-	int err = virtio_pci_attach(&b->pci, m, NULL, &b->v);
+	int err = virtio_pci_add(&b->pci, m, NULL, &b->v, setup);
 
 	if (err)
 		return err;
@@ -165,14 +165,14 @@ static int go(struct virtio_blk *b, struct machine *m)
 	if (!err)
 		err = thread_start(&b->thread, FILTER_DISK, "disk", run, b);
 	if (err)
-		virtio_pci_detach(&b->pci);
+		virtio_pci_remove(&b->pci);
 	return err;
 }
 
 struct virtio_blk *virtio_blk_create(struct machine *m, const struct disk_config *c)
 {
-	unsigned int queues = c->queues ? c->queues :
-					  MIN(m->config->cpus.count, BLK_QUEUES_DEFAULT);
+	unsigned int queues =
+		c->queues ? c->queues : MIN(m->config->cpus.count, BLK_QUEUES_DEFAULT);
 	unsigned int requests = queues > 1 ? BLK_REQUESTS : BLK_REQUESTS_1;
 	struct virtio_blk *b = calloc(1, sizeof(*b) + requests * sizeof(b->request[0]));
 	struct virtio_setup setup = {
@@ -199,17 +199,9 @@ struct virtio_blk *virtio_blk_create(struct machine *m, const struct disk_config
 	blk_requests_init(b, c, requests);
 	setup.features = configure(b, queues);
 	setup.config = &b->config;
-	err = virtio_init(&b->v, &setup);
-	if (err)
-		goto close_disk;
-	err = go(b, m);
-	if (err)
-		goto release_device;
-	return b;
-
-release_device:
-	virtio_release(&b->v);
-close_disk:
+	err = go(b, m, &setup);
+	if (!err)
+		return b;
 	log_error("blk: cannot add %s (%s)", c->path, strerror(-err));
 	ring_destroy(b->ring);
 	disk_close(b->disk);
@@ -227,8 +219,7 @@ void virtio_blk_destroy(struct virtio_blk *b)
 	thread_join(&b->thread);
 	ring_destroy(b->ring);
 	disk_close(b->disk);
-	virtio_pci_detach(&b->pci);
-	virtio_release(&b->v);
+	virtio_pci_remove(&b->pci);
 	free(b);
 }
 

@@ -221,19 +221,12 @@ static int create(struct machine *m, const void *config, void **device)
 	if (!c)
 		return -ENOMEM;
 	c->console = m->console;
-	err = virtio_init(&c->v, &setup);
-	if (err)
-		goto free_console;
-	err = virtio_pci_attach(&c->pci, m, m->loop, &c->v);
-	if (err)
-		goto release_device;
-	c->client = console_attach(m->console, &client);
-	*device = c;
-	return 0;
-
-release_device:
-	virtio_release(&c->v);
-free_console:
+	err = virtio_pci_add(&c->pci, m, m->loop, &c->v, &setup);
+	if (!err) {
+		c->client = console_attach(m->console, &client);
+		*device = c;
+		return 0;
+	}
 	free(c);
 	log_error("console: cannot be added (%s)", strerror(-err));
 	return err;

@@ -233,21 +233,13 @@ static int attach(struct virtio_net *n, const struct nic_config *c)
 		.config = &n->config,
 		.config_bytes = sizeof(n->config),
 	};
-	int err = virtio_init(&n->v, &setup);
+	int err = virtio_pci_add(&n->pci, n->machine, n->loop, &n->v, &setup);
 
-	if (err)
+	if (err || n->by_vhost)
 		return err;
-	err = virtio_pci_attach(&n->pci, n->machine, n->loop, &n->v);
-	if (err)
-		goto release;
-	if (n->by_vhost)
-		return 0;
 	err = thread_start(&n->thread, FILTER_NIC, "nic", run_loop, n);
-	if (!err)
-		return 0;
-	virtio_pci_detach(&n->pci);
-release:
-	virtio_release(&n->v);
+	if (err)
+		virtio_pci_remove(&n->pci);
 	return err;
 }
 
@@ -319,8 +311,7 @@ void virtio_net_destroy(struct virtio_net *n)
 	else
 		net_path_reset(n);
 	pthread_mutex_unlock(&n->v.lock);
-	virtio_pci_detach(&n->pci);
-	virtio_release(&n->v);
+	virtio_pci_remove(&n->pci);
 	release(n);
 }
 

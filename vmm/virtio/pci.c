@@ -565,6 +565,25 @@ void virtio_pci_detach(struct virtio_pci *p)
 	pci_device_release(&p->pci);
 }
 
+int virtio_pci_add(struct virtio_pci *p, struct machine *m, struct loop *loop,
+		   struct virtio_device *v, const struct virtio_setup *s)
+{
+	int err = virtio_init(v, s);
+
+	if (err)
+		return err;
+	err = virtio_pci_attach(p, m, loop, v);
+	if (err)
+		virtio_release(v);
+	return err;
+}
+
+void virtio_pci_remove(struct virtio_pci *p)
+{
+	virtio_pci_detach(p);
+	virtio_release(p->device);
+}
+
 int virtio_pci_call_fd(const struct virtio_pci *p, unsigned int queue)
 {
 	unsigned int vector = p->queue[queue].vector;

@@ -73,6 +73,16 @@ int virtio_pci_attach(struct virtio_pci *p, struct machine *m, struct loop *loop
 void virtio_pci_detach(struct virtio_pci *p);
 
 /*
+ * What most devices want: virtio_init() and virtio_pci_attach(). 0 or -errno, then
+ * nothing is left behind.
+ */
+int virtio_pci_add(struct virtio_pci *p, struct machine *m, struct loop *loop,
+		   struct virtio_device *v, const struct virtio_setup *s);
+
+/* And back: virtio_pci_detach(), virtio_release(). */
+void virtio_pci_remove(struct virtio_pci *p);
+
+/*
  * For devices without a loop: the eventfd that is signalled when the driver
  * notifies @queue, or may have. Then virtio_notified() is due.
  */

@@ -16,7 +16,7 @@
 #include "vmm/virtio/device.h"
 #include "vmm/virtio/pci.h"
 
-#define QUEUE_SIZE   16u
+#define QUEUE_SIZE    16u
 /*
  * A driver gets as much as it wants, by asking again. So much at a time keeps one
  * that asks for a lot from holding up the device thread.
@@ -81,18 +81,11 @@ static int create(struct machine *m, const void *config, void **device)
 	(void)config;
 	if (!r)
 		return -ENOMEM;
-	err = virtio_init(&r->v, &setup);
-	if (err)
-		goto free_rng;
-	err = virtio_pci_attach(&r->pci, m, m->loop, &r->v);
-	if (err)
-		goto release_device;
-	*device = r;
-	return 0;
-
-release_device:
-	virtio_release(&r->v);
-free_rng:
+	err = virtio_pci_add(&r->pci, m, m->loop, &r->v, &setup);
+	if (!err) {
+		*device = r;
+		return 0;
+	}
 	free(r);
 	log_error("rng: cannot be added (%s)", strerror(-err));
 	return err;
@@ -102,8 +95,7 @@ static void destroy(void *device)
 {
 	struct virtio_rng *r = device;
 
-	virtio_pci_detach(&r->pci);
-	virtio_release(&r->v);
+	virtio_pci_remove(&r->pci);
 	free(r);
 }
 
