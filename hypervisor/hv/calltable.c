@@ -9,6 +9,9 @@
 #define ABOUT(what_) .about = HVCALL_ABOUT_##what_
 
 const struct hvcall_desc hvcall_table[] = {
+	/* first, as it is looked for most */
+	{ CALL(HVCALL_DISPATCH_VP, VP, hvcall_dispatch_vp),
+	  ABOUT(VP_NAME), CALL_IN(hv_input_dispatch_vp), CALL_OUT(struct hv_output_dispatch_vp) },
 	/* the root itself: rootcalls.c */
 	{ CALL(HVCALL_GET_LOGICAL_PROCESSOR_RUN_TIME, LP, hvcall_get_lp_run_time),
 	  CALL_IN(hv_input_get_lp_run_time), CALL_OUT(struct hv_output_get_lp_run_time) },
@@ -91,8 +94,6 @@ const struct hvcall_desc hvcall_table[] = {
 	  ABOUT(ROOT), CALL_IN(hv_input_create_port) },
 	{ CALL(HVCALL_CONNECT_PORT, SYNIC, hvcall_connect_port),
 	  ABOUT(GUEST), CALL_IN(hv_input_connect_port) },
-	{ CALL(HVCALL_DISPATCH_VP, VP, hvcall_dispatch_vp),
-	  ABOUT(VP_NAME), CALL_IN(hv_input_dispatch_vp), CALL_OUT(struct hv_output_dispatch_vp) },
 	{ CALL(HVCALL_MAP_VP_STATE_PAGE, OTHER, hvcall_map_vp_state_page),
 	  ABOUT(VP), CALL_IN(hv_input_map_vp_state_page), CALL_OUT(uint64_t) },
 	{ CALL(HVCALL_UNMAP_VP_STATE_PAGE, OTHER, hvcall_unmap_vp_state_page),

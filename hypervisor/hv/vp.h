@@ -28,6 +28,7 @@ struct cpuid_page;
 struct hvcall;
 
 #define MTRR_VARIABLE	8
+#define BARE_INSTRUCTIONS 16
 
 struct vp {
 	struct vcpu cpu;		/* run_lock */
@@ -61,7 +62,9 @@ struct vp {
 		};
 	};
 	uint32_t nested_faults;		/* in a row without an intercept */
-	uint64_t bare_at, bare_cr3;	/* address + 1 of an instruction without prefixes */
+	struct {			/* instructions without prefixes: walk_prefixes */
+		uint64_t at, cr3;	/* address + 1 */
+	} bare[BARE_INSTRUCTIONS];
 
 	/* lock */
 	struct lock lock;

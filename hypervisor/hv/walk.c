@@ -197,24 +197,24 @@ enum walk_fetch walk_insn(struct vp *vp, const struct vcpu_exit *e, uint8_t byte
 }
 
 /*
- * Nearly always none. That is remembered of the last instruction, because looking
- * costs more than all else of an exit.
+ * Nearly always none. That is remembered of the last instructions, because looking
+ * costs more than all else of an exit; a guest exits at a dozen of them mostly.
  */
 void walk_prefixes(struct vp *vp, struct vcpu_exit *e)
 {
-	uint64_t at = vp->cpu.seg[VCPU_CS].base + vp->cpu.rip + 1;
-	unsigned int count, prefixes;
+	uint64_t at = vp->cpu.seg[VCPU_CS].base + vp->cpu.rip + 1, cr3 = vp->cpu.cr3;
+	unsigned int slot = (at ^ at >> 4) % BARE_INSTRUCTIONS, count, prefixes;
 	uint8_t bytes[16];
 
-	if (vp->bare_at == at && vp->bare_cr3 == vp->cpu.cr3)
+	if (vp->bare[slot].at == at && vp->bare[slot].cr3 == cr3)
 		return;
 	/* Unreadable: another processor has taken it away since; then without. */
 	if (walk_fetch(vp, bytes, &count) != WALK_FETCHED)
 		return;
 	prefixes = insn_prefixes(bytes, count, operand_mode(&vp->cpu));
 	e->insn_len += (uint8_t)prefixes;
-	vp->bare_at = prefixes ? 0 : at;
-	vp->bare_cr3 = vp->cpu.cr3;
+	vp->bare[slot].at = prefixes ? 0 : at;
+	vp->bare[slot].cr3 = cr3;
 }
 
 /* --- TRANSLATE_VIRTUAL_ADDRESS --- */

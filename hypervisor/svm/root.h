@@ -21,6 +21,8 @@ struct launch_context;
 
 enum root_state { ROOT_PARKED, ROOT_WAIT_SIPI, ROOT_STARTING, ROOT_RUNNING };
 
+#define ROOT_INSTRUCTIONS 16
+
 struct root_vp {
 	struct vmcb *vmcb;
 	struct world_gprs gprs;
@@ -34,6 +36,10 @@ struct root_vp {
 	/* Accepted for the root, but overtaken by a higher one; last is next. */
 	uint8_t held[16];
 	unsigned int held_count;
+
+	struct {			/* where instructions that exited are: root_prefixes */
+		uint64_t va, cr3, pa;
+	} insn[ROOT_INSTRUCTIONS];
 };
 
 /* For every processor, before any runs. False: no memory. */
@@ -66,7 +72,7 @@ unsigned int root_read_virtual(const struct root_vp *vp, uint64_t va, uint8_t *t
 			       unsigned int size);
 
 /* Legacy prefixes and REX before the intercepted instruction, which nobody needs to write. */
-unsigned int root_prefixes(const struct root_vp *vp);
+unsigned int root_prefixes(struct root_vp *vp);
 
 void root_exit_cpuid(struct root_vp *vp);
 void root_exit_msr(struct root_vp *vp);

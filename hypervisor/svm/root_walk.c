@@ -56,14 +56,27 @@ unsigned int root_read_virtual(const struct root_vp *vp, uint64_t va, uint8_t *t
 	return done;
 }
 
-unsigned int root_prefixes(const struct root_vp *vp)
+/*
+ * The walk costs more than all else of an exit, so what it found is remembered of the
+ * last instructions. The byte itself is read every time: kernels patch themselves.
+ */
+unsigned int root_prefixes(struct root_vp *vp)
 {
+	uint64_t va = vp->vmcb->cs.base + vp->vmcb->rip, cr3 = vp->vmcb->cr3, pa;
+	unsigned int slot = (va ^ va >> 4) % ROOT_INSTRUCTIONS, count;
 	uint8_t bytes[INSN_LENGTH_MAX];
-	unsigned int count = root_read_virtual(vp, vp->vmcb->cs.base + vp->vmcb->rip, bytes, 1);
 
+	if (vp->insn[slot].va != va || vp->insn[slot].cr3 != cr3) {
+		if (!translate(vp, va, &pa))
+			return 0;
+		vp->insn[slot].va = va;
+		vp->insn[slot].cr3 = cr3;
+		vp->insn[slot].pa = pa;
+	}
+	pa = vp->insn[slot].pa;
 	/* One byte tells in all but odd cases; then the rest. */
-	if (count == 0 || bytes[0] == 0x0f)
+	if (!phys_is_root_ram(pa, 1) || READ_ONCE(*(uint8_t *)phys_to_virt(pa)) == 0x0f)
 		return 0;
-	count = root_read_virtual(vp, vp->vmcb->cs.base + vp->vmcb->rip, bytes, sizeof(bytes));
+	count = root_read_virtual(vp, va, bytes, sizeof(bytes));
 	return insn_prefixes(bytes, count, INSN_64);
 }

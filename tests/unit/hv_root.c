@@ -154,7 +154,7 @@ void panic(const char *fmt, ...)
 	(void)fmt;
 	abort();
 }
-unsigned int root_prefixes(const struct root_vp *vp)
+unsigned int root_prefixes(struct root_vp *vp)
 {
 	(void)vp;
 	return 0;

@@ -36,6 +36,9 @@ hv_svm_src := tests/unit/hv_svm.c hypervisor/svm/guest.c hypervisor/svm/xstate.c
 unit_tests += hv_root
 hv_root_src := tests/unit/hv_root.c hypervisor/svm/root.c hypervisor/svm/root_state.c
 
+unit_tests += hv_rootwalk
+hv_rootwalk_src := tests/unit/hv_rootwalk.c hypervisor/svm/root_walk.c hypervisor/svm/insn.c
+
 # It includes the sources it tests, over a CPUID of its own.
 unit_tests += hv_features
 hv_features_src := tests/unit/hv_features.c hypervisor/svm/insn.c
