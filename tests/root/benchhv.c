@@ -2,8 +2,8 @@
 /*
  * make bench-hv only, started as "rdinit=/test/benchhv": the costs of guests as
  * the root sees them. Without an argument: what a processor has left beside an
- * idle guest, and tests/guest/cost.c. With "crowd": how soon each of GUESTS idle
- * guests answers. tools/bench-hv.sh reads what is printed.
+ * idle guest, and tests/guest/cost.c; with "cost" only that. With "crowd": how soon
+ * each of GUESTS idle guests answers. tools/bench-hv.sh reads what is printed.
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -114,7 +114,6 @@ static uint64_t capacity(void)
 static void alone(void)
 {
 	uint64_t before, with;
-	pid_t pid;
 
 	setpriority(PRIO_PROCESS, 0, 19);
 	sleep(1);
@@ -126,7 +125,12 @@ static void alone(void)
 	with = capacity();
 	printf("benchhv: capacity %llu, beside an idle guest %llu\n", (unsigned long long)before,
 	       (unsigned long long)with);
-	pid = fork();
+}
+
+static void cost(void)
+{
+	pid_t pid = fork();
+
 	if (pid == 0) {
 		execl(VMMCTL_PATH, "vmm", "--name", "cost", "--kernel", "/guests/cost", "--memory",
 		      "16777216", "--cpus", "2", (char *)NULL);
@@ -177,10 +181,14 @@ int main(int argc, char **argv)
 	mount("devtmpfs", "/dev", "devtmpfs", 0, NULL);
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	signal(SIGPIPE, SIG_IGN);
-	if (argc > 1 && !strcmp(argv[1], "crowd"))
+	if (argc > 1 && !strcmp(argv[1], "crowd")) {
 		crowd();
-	else
+	} else if (argc > 1 && !strcmp(argv[1], "cost")) {
+		cost();
+	} else {
 		alone();
+		cost();
+	}
 	printf("benchhv: done\n");
 	fflush(stdout);
 	reboot(RB_POWER_OFF);
