@@ -214,14 +214,12 @@ static void handle_eoi(struct vcpu *v)
 static void handle_crash(struct vcpu *v)
 {
 	log_warn("guest crashed (processor %u, triple fault)", v->index);
-	exit_report(v);
 	v->machine->end(v->machine, VM_END_CRASH);
 }
 
 static void handle_bad_state(struct vcpu *v)
 {
 	log_warn("guest crashed (processor %u, register state no processor can run)", v->index);
-	exit_report(v);
 	v->machine->end(v->machine, VM_END_CRASH);
 }
 
@@ -252,65 +250,4 @@ void exit_handle(struct vcpu *v)
 	/* We asked for no other intercept. */
 	log_error("unexpected message (processor %u, type 0x%x)", v->index, type);
 	v->machine->end(v->machine, VM_END_INTERNAL);
-}
-
-/* --- report --- */
-
-static uint64_t no_mmio_read(void *arg, uint64_t addr, unsigned int size)
-{
-	(void)arg;
-	(void)addr;
-	(void)size;
-	return ~UINT64_C(0);
-}
-
-static void report_bytes(struct vcpu *v, const struct insn_cpu *cpu)
-{
-	struct insn_bus bus = {
-		/* Looking must not disturb a device. */
-		.arg = v->machine,
-		.ram = bus_ram,
-		.mmio_read = no_mmio_read,
-	};
-	uint8_t bytes[16];
-	unsigned int len = sizeof(bytes);
-	uint64_t rip = cpu->segment[SEG_CS].base + cpu->rip;
-	char text[64];
-
-	while (len && !insn_peek(cpu, &bus, rip, bytes, len))
-		len /= 2; /* the page after it may be missing */
-	describe_bytes(text, sizeof(text), bytes, len);
-	log_warn("  at rip: %s", len ? text : "not mapped");
-}
-
-void exit_report(struct vcpu *v)
-{
-	static const char gpr_name[GPR_COUNT][4] = {
-		"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
-		"r8",  "r9",  "r10", "r11", "r12", "r13", "r14", "r15",
-	};
-	static const char segment_name[SEG_COUNT][3] = {
-		"es", "cs", "ss", "ds", "fs", "gs",
-	};
-	struct insn_cpu cpu;
-
-	if (vcpu_get(v, &cpu)) {
-		log_warn("  registers cannot be read");
-		return;
-	}
-	log_warn("  rip %016llx rflags %08llx cr0 %08llx cr3 %llx cr4 %llx efer %llx",
-		 (unsigned long long)cpu.rip, (unsigned long long)cpu.rflags,
-		 (unsigned long long)cpu.cr0, (unsigned long long)cpu.cr3,
-		 (unsigned long long)cpu.cr4, (unsigned long long)cpu.efer);
-	for (unsigned int i = 0; i < GPR_COUNT; i += 4)
-		log_warn("  %-3s %016llx %-3s %016llx %-3s %016llx %-3s %016llx", gpr_name[i],
-			 (unsigned long long)cpu.gpr[i], gpr_name[i + 1],
-			 (unsigned long long)cpu.gpr[i + 1], gpr_name[i + 2],
-			 (unsigned long long)cpu.gpr[i + 2], gpr_name[i + 3],
-			 (unsigned long long)cpu.gpr[i + 3]);
-	for (unsigned int i = 0; i < SEG_COUNT; i++)
-		log_warn("  %s %04x base %016llx limit %08x attributes %04x", segment_name[i],
-			 cpu.segment[i].selector, (unsigned long long)cpu.segment[i].base,
-			 cpu.segment[i].limit, cpu.segment[i].attributes);
-	report_bytes(v, &cpu);
 }

@@ -10,7 +10,4 @@ struct vcpu;
 /* v->message is new. On the vcpu's thread. */
 void exit_handle(struct vcpu *v);
 
-/* The state of a processor that cannot go on, into the log. */
-void exit_report(struct vcpu *v);
-
 #endif

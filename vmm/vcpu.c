@@ -19,6 +19,13 @@
 /* How long a kicked thread has before it is kicked again. */
 #define KICK_AGAIN_NS	       2000000L
 
+static _Thread_local struct vcpu *current;
+
+struct vcpu *vcpu_current(void)
+{
+	return current;
+}
+
 static int kick_signal(void)
 {
 	return SIGRTMIN; /* the C library keeps the first few */
@@ -56,6 +63,7 @@ static void *run(void *arg)
 	struct vcpu *v = arg;
 	sigset_t set;
 
+	current = v;
 	sigemptyset(&set);
 	sigaddset(&set, kick_signal());
 	pthread_sigmask(SIG_UNBLOCK, &set, NULL);

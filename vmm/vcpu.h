@@ -46,7 +46,10 @@ void vcpu_ask_all(struct vcpu *v, unsigned int count);
 /* Make all stop now, and wait until each has. */
 void vcpu_stop_all(struct vcpu *v, unsigned int count);
 
-/* --- for exit.c, on the vcpu's thread --- */
+/* --- on the vcpu's thread: for exit.c and debug/ --- */
+
+/* Whose thread this is; NULL: no processor's. */
+struct vcpu *vcpu_current(void);
 
 /*
  * Registers as the emulator wants them; from the register page where there is

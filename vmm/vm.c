@@ -14,6 +14,7 @@
 #include "vmm/acpi/acpi.h"
 #include "vmm/console.h"
 #include "vmm/cpuid.h"
+#include "vmm/debug/report.h"
 #include "vmm/dev/pm.h"
 #include "vmm/devices.h"
 #include "vmm/load/load.h"
@@ -59,6 +60,9 @@ static void end(struct machine *m, enum vm_end why)
 	 * the main thread came to stop it.
 	 */
 	vcpu_ask_all(vm->vcpu, vm->vcpu_count);
+	/* Before the main thread kicks this one: a signal costs a line. */
+	if ((why == VM_END_CRASH || why == VM_END_INTERNAL) && vcpu_current())
+		report_crash(vcpu_current());
 	loop_stop(m->loop);
 }
 

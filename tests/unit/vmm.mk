@@ -46,6 +46,12 @@ vmm_exit_src := tests/unit/vmm_exit.c vmm/exit.c vmm/vcpu.c $(vmm_thread_all) vm
 	vmm/memory.c vmm/log.c $(vmm_insn_all)
 vmm_exit_lib := $(TP)/host/lib/libZydis.a $(TP)/host/lib/libZycore.a
 
+vmm_look_all := vmm/debug/look.c vmm/memory.c $(vmm_insn_all)
+
+unit_tests += vmm_report
+vmm_report_src := tests/unit/vmm_report.c vmm/debug/report.c $(vmm_look_all) vmm/log.c
+vmm_report_lib := $(TP)/host/lib/libZydis.a $(TP)/host/lib/libZycore.a
+
 unit_tests += vmm_console
 vmm_console_src := tests/unit/vmm_console.c vmm/console.c vmm/loop.c $(vmm_thread_all) vmm/log.c
 # The test stands between the console and the loop.

@@ -7,7 +7,6 @@
 
 #include "vmm/insn/emulator.h"
 
-#define CR4_LA57	 BIT64(12)
 #define ATTR_EXPAND_DOWN (1U << 2) /* of a data segment */
 #define ATTR_CODE	 (1U << 3)
 #define ATTR_BIG	 (1U << 14)

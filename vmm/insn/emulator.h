@@ -18,6 +18,8 @@
 #define RFLAGS_AC      BIT64(18)
 #define RFLAGS_STATUS  (RFLAGS_CF | RFLAGS_PF | RFLAGS_AF | RFLAGS_ZF | RFLAGS_SF | RFLAGS_OF)
 
+#define CR4_LA57       BIT64(12)
+
 #define FAULT_SS       12
 #define FAULT_GP       13
 #define FAULT_PF       14
@@ -46,7 +48,12 @@ static inline int64_t sign_extend(uint64_t v, unsigned int bits)
 
 /* --- walk.c --- */
 
-enum walk_access { WALK_READ, WALK_WRITE, WALK_FETCH };
+enum walk_access {
+	WALK_READ,
+	WALK_WRITE,
+	WALK_FETCH,
+	WALK_LOOK, /* nobody's: no checks, no bits */
+};
 
 /*
  * Linear to physical through the guest's page tables, with the checks and the

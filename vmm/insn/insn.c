@@ -483,17 +483,16 @@ enum insn_result insn_emulate(struct insn_cpu *cpu, const struct insn_bus *bus,
 	return r;
 }
 
-bool insn_peek(const struct insn_cpu *cpu, const struct insn_bus *bus, uint64_t linear, void *buf,
-	       unsigned int len)
+bool insn_translate(const struct insn_cpu *cpu, const struct insn_bus *bus, uint64_t linear,
+		    uint64_t *gpa)
 {
 	struct insn_cpu copy = *cpu;
 	struct insn_fault fault;
-	struct emulator e = {
-		.cpu = &copy,
-		.bus = bus,
-		.fault = &fault,
-		.mode_bits = code_bits(cpu),
-	};
+	struct emulator e = { .cpu = &copy, .bus = bus, .fault = &fault };
 
-	return linear_read(&e, linear, buf, len, WALK_READ) == INSN_DONE;
+	if (!(cpu->efer & EFER_LMA))
+		linear = (uint32_t)linear;
+	else if ((uint64_t)sign_extend(linear, cpu->cr4 & CR4_LA57 ? 57 : 48) != linear)
+		return false;
+	return walk(&e, linear, WALK_LOOK, gpa) == INSN_DONE;
 }

@@ -79,8 +79,12 @@ enum insn_result {
 enum insn_result insn_emulate(struct insn_cpu *cpu, const struct insn_bus *bus,
 			      const uint8_t *bytes, unsigned int len, struct insn_fault *fault);
 
-/* Read guest memory by linear address, for reports. False: not mapped. */
-bool insn_peek(const struct insn_cpu *cpu, const struct insn_bus *bus, uint64_t linear, void *buf,
-	       unsigned int len);
+/*
+ * Where @linear is, through the guest's page tables, for who looks from outside: no
+ * access rights, no accessed bits, and of the bus only ram() is asked. False: not
+ * mapped.
+ */
+bool insn_translate(const struct insn_cpu *cpu, const struct insn_bus *bus, uint64_t linear,
+		    uint64_t *gpa);
 
 #endif

@@ -15,7 +15,6 @@
 #define CR0_PG	     BIT64(31)
 #define CR4_PSE	     BIT64(4)
 #define CR4_PAE	     BIT64(5)
-#define CR4_LA57     BIT64(12)
 #define CR4_SMEP     BIT64(20)
 #define CR4_SMAP     BIT64(21)
 #define EFER_LMA     BIT64(10)
@@ -157,7 +156,7 @@ static bool allowed(const struct emulator *e, enum walk_access access, bool writ
 	const struct insn_cpu *cpu = e->cpu;
 	bool from_user = cpu->cpl == 3;
 
-	if (from_user && !user)
+	if (from_user && !user && access != WALK_LOOK)
 		return false;
 	switch (access) {
 	case WALK_WRITE:
@@ -168,6 +167,8 @@ static bool allowed(const struct emulator *e, enum walk_access access, bool writ
 		return !nx && !(user && !from_user && (cpu->cr4 & CR4_SMEP));
 	case WALK_READ:
 		break;
+	case WALK_LOOK:
+		return true;
 	}
 	return !(user && !from_user && (cpu->cr4 & CR4_SMAP) && !(cpu->rflags & RFLAGS_AC));
 }
@@ -210,6 +211,8 @@ static enum insn_result try_walk(struct emulator *e, const struct format *f, uin
 	if (!allowed(e, access, writable, user, nx))
 		return page_fault(e, linear, access, PF_PRESENT);
 	*gpa = leaf_address(f, level, step[level].entry, linear);
+	if (access == WALK_LOOK)
+		return INSN_DONE;
 	for (unsigned int l = f->levels; l >= level; l--) {
 		uint64_t bits = PTE_ACCESSED;
 
