@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Fuzz targets of vmm/virtio/ and the PCI part of vmm/dev/.
 
-virtio_fuzz_src := tests/fuzz/virtio_stubs.c vmm/bus.c vmm/log.c vmm/memory.c \
+virtio_fuzz_src := tests/fuzz/virtio_stubs.c tests/fuzz/virtio_driver.c vmm/bus.c vmm/log.c vmm/memory.c \
 	vmm/dev/pci_config.c vmm/dev/pci_host.c vmm/dev/pci_msix.c vmm/dev/reset.c \
 	vmm/virtio/queue.c vmm/virtio/device.c vmm/virtio/pci.c
 
@@ -22,3 +22,8 @@ virtio_net_device_src := tests/fuzz/virtio_net_device.c $(virtio_fuzz_src) vmm/v
 	vmm/virtio/net_path.c vmm/virtio/net_control.c vmm/virtio/net_vhost.c vmm/virtio/vhost.c \
 	vmm/rate.c lib/mac.c lib/conf.c
 virtio_net_device_inc := -Itests/fuzz
+
+fuzz_targets += virtio_small_device
+virtio_small_device_src := tests/fuzz/virtio_small_device.c $(virtio_fuzz_src) \
+	vmm/virtio/rng.c vmm/virtio/console.c vmm/virtio/balloon.c
+virtio_small_device_inc := -Itests/fuzz

@@ -20,47 +20,21 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "abi/platform.h"
 #include "abi/virtio/blk.h"
-#include "virtio_stubs.h"
+#include "virtio_driver.h"
 #include "vmm/backend/disk.h"
 #include "vmm/config.h"
-#include "vmm/dev/pci.h"
 #include "vmm/log.h"
 #include "vmm/ring.h"
-#include "vmm/thread.h"
 #include "vmm/virtio/blk.h"
-#include "vmm/virtio/device.h"
-#include "vmm/virtio/pci.h"
 
 #define DISK_BYTES (64u * 512)
-#define REG(field) offsetof(struct virtio_pci_common_cfg, field)
 
-#define DESC	   0x1000u
-#define AVAIL	   0x2000u
-#define USED	   0x3000u
+static const struct rings rings = { .desc = 0x1000, .avail = 0x2000, .used = 0x3000 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *in, size_t len);
 
-static void check(bool ok)
-{
-	if (!ok)
-		abort();
-}
-
-/* ---- a ring that turns when told to, without a thread ---- */
-
-int thread_start(struct thread *t, enum filter_kind kind, const char *name,
-		 void *(*run)(void *), void *arg)
-{
-	(void)t, (void)kind, (void)name, (void)run, (void)arg;
-	return 0;
-}
-
-void thread_join(struct thread *t)
-{
-	(void)t;
-}
+/* ---- a ring that turns when told to ---- */
 
 #define WATCHES_MAX 4
 
@@ -216,99 +190,43 @@ enum op {
 	OPS,
 };
 
-static uint64_t bar(struct machine *m)
+static void setup(struct machine *m, uint8_t flags)
 {
-	uint64_t val;
-
-	bus_read(m->mmio, PLATFORM_ECAM_BASE + (1 << 15) + PCI_BAR0, 8, &val);
-	return val & ~UINT64_C(0xf);
-}
-
-static void reg(struct machine *m, unsigned int off, unsigned int size, uint64_t val)
-{
-	bus_write(m->mmio, bar(m) + off, size, val);
-}
-
-static void setup(struct machine *m, uint8_t features)
-{
-	reg(m, REG(device_status), 1, 3);
-	reg(m, REG(driver_feature_select), 4, 1);
-	reg(m, REG(driver_feature), 4, 1);
-	reg(m, REG(driver_feature_select), 4, 0);
-	reg(m, REG(driver_feature), 4,
-	    (features & 1 ? BIT32(VIRTIO_F_EVENT_IDX) : 0) |
-		    (features & 2 ? BIT32(VIRTIO_F_INDIRECT_DESC) : 0) |
-		    (features & 4 ? BIT32(VIRTIO_BLK_F_FLUSH) : 0) |
-		    (features & 8 ? BIT32(VIRTIO_BLK_F_CONFIG_WCE) : 0));
-	reg(m, REG(device_status), 1, 11);
-	for (unsigned int queue = 0; queue <= (features >> 4 & 1); queue++) {
-		reg(m, REG(queue_select), 2, queue);
-		reg(m, REG(queue_size), 2, 16);
-		reg(m, REG(queue_desc), 8, DESC);
-		reg(m, REG(queue_driver), 8, AVAIL);
-		reg(m, REG(queue_device), 8, USED);
-		reg(m, REG(queue_enable), 2, 1);
-	}
-	reg(m, REG(device_status), 1, 15);
-}
-
-static void put(struct machine *m, uint64_t at, const void *src, size_t n)
-{
-	memory_write(m->memory, gpa(at), src, n);
-}
-
-/* A descriptor, and its index into the available ring. */
-static void ring(struct machine *m, struct input *in)
-{
-	uint8_t n = input_u8(in) % 16;
-	struct virtq_desc d = {
-		.addr = input_u16(in),
-		.len = input_u16(in),
-		.flags = input_u8(in) & 7,
-		.next = input_u8(in) % 17,
-	};
-	struct virtq_avail *a = memory_at(m->memory, gpa(AVAIL), 64);
-
-	put(m, DESC + 16u * n, &d, sizeof(d));
-	a->ring[input_u8(in) % 16] = n;
-}
-
-static void offer(struct machine *m, uint8_t n)
-{
-	struct virtq_avail *a = memory_at(m->memory, gpa(AVAIL), 64);
-
-	a->idx = (uint16_t)(a->idx + n % 18);
+	driver_begin(m, (flags & 1 ? BIT64(VIRTIO_F_EVENT_IDX) : 0) |
+				(flags & 2 ? BIT64(VIRTIO_F_INDIRECT_DESC) : 0) |
+				(flags & 4 ? BIT64(VIRTIO_BLK_F_FLUSH) : 0) |
+				(flags & 8 ? BIT64(VIRTIO_BLK_F_CONFIG_WCE) : 0) |
+				BIT64(VIRTIO_F_VERSION_1));
+	for (unsigned int queue = 0; queue <= (flags >> 4 & 1); queue++)
+		driver_queue(m, queue, &rings);
+	driver_run(m);
 }
 
 static void step(struct machine *m, struct input *in)
 {
-	uint16_t off;
 	uint64_t val;
 	uint8_t n;
 
 	switch ((enum op)(input_u8(in) % OPS)) {
 	case REGISTER:
-		off = input_u8(in) % 64;
-		n = (uint8_t)(1u << (input_u8(in) & 3));
-		reg(m, off, n, input_bytes(in, n));
+		step_register(m, in);
 		break;
 	case REGISTER_READ:
-		bus_read(m->mmio, bar(m) + input_u8(in) % 64, 1u << (input_u8(in) & 3), &val);
+		n = input_u8(in) % 64;
+		bus_read(m->mmio, driver_bar(m) + n, 1u << (input_u8(in) & 3), &val);
 		break;
 	case MEMORY:
-		off = input_u16(in);
-		val = input_bytes(in, 8);
-		put(m, off, &val, 8);
+		step_memory(m, in);
 		break;
 	case RING:
-		ring(m, in);
+		step_ring(m, in, &rings);
 		break;
 	case OFFER:
-		offer(m, input_u8(in));
+		step_offer(m, in, &rings);
 		break;
 	case NOTIFY:
-		reg(m, 0x3000, 2, 0);
-		reg(m, 0x3004, 2, 1);
+		driver_notify(m, 0);
+		driver_notify(m, 1);
 		ring_turn();
 		break;
 	case DONE:
@@ -322,20 +240,16 @@ static void step(struct machine *m, struct input *in)
 			end_request(&the_disk, n % the_disk.count, n & 1 ? -EIO : -EOPNOTSUPP);
 		break;
 	case RESET:
-		reg(m, REG(device_status), 1, 0);
+		driver_reg(m, REG(device_status), 1, 0);
 		break;
 	case SETUP:
 		setup(m, input_u8(in));
 		break;
 	case COMMAND:
-		bus_write(m->mmio, PLATFORM_ECAM_BASE + (1 << 15) + PCI_COMMAND, 2,
-			  input_u8(in) & 6);
+		step_command(m, in);
 		break;
 	case ANYWHERE:
-		off = input_u16(in) % 0x4000;
-		n = (uint8_t)(1u << (input_u8(in) & 3));
-		bus_read(m->mmio, bar(m) + off, n, &val);
-		bus_write(m->mmio, bar(m) + off, n, input_bytes(in, n));
+		step_anywhere(m, in);
 		break;
 	case OPS:
 		break;
@@ -353,7 +267,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 	struct virtio_blk *blk;
 	struct memory memory;
 	struct machine m;
-	uint64_t status;
 	uint8_t flags;
 
 	log_set_level(LOG_ERROR);
@@ -364,21 +277,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 
 	flags = input_u8(&in);
 	if (!(flags & 0x40)) {
-		bus_write(m.mmio, PLATFORM_ECAM_BASE + (1 << 15) + PCI_COMMAND, 2, 6);
+		driver_recover(&m);
 		setup(&m, flags);
 	}
 	while (in.left)
 		step(&m, &in);
 
 	/* However it stands, a reset ends once the disk has ended everything. */
-	bus_write(m.mmio, PLATFORM_ECAM_BASE + (1 << 15) + PCI_BAR0, 8, PLATFORM_PCI64_BASE);
-	bus_write(m.mmio, PLATFORM_ECAM_BASE + (1 << 15) + PCI_COMMAND, 2, 6);
+	driver_recover(&m);
 	ring_turn();
-	reg(&m, REG(device_status), 1, 0);
+	driver_reg(&m, REG(device_status), 1, 0);
 	while (the_disk.count)
 		end_request(&the_disk, 0, 0);
-	check(bus_read(m.mmio, bar(&m) + REG(device_status), 1, &status));
-	check(status == 0);
+	driver_reset_done(&m);
 
 	virtio_blk_destroy(blk);
 	stub_machine_destroy(&m);

@@ -17,33 +17,25 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "abi/platform.h"
-#include "virtio_stubs.h"
+#include "virtio_driver.h"
 #include "vmm/config.h"
-#include "vmm/dev/pci.h"
 #include "vmm/log.h"
 #include "vmm/virtio/net.h"
 
-#define PAIRS	   2u
-#define QUEUES	   (2 * PAIRS + 1)
-#define SIZE	   16u
-#define REG(field) offsetof(struct virtio_pci_common_cfg, field)
-#define F(name)	   BIT64(VIRTIO_NET_F_##name)
+#define PAIRS	2u
+#define QUEUES	(2 * PAIRS + 1)
+#define F(name) BIT64(VIRTIO_NET_F_##name)
 
-/* Of each queue: descriptors, available, used. */
-#define DESC(q)	   (0x1000u + 0x400u * (q))
-#define AVAIL(q)   (DESC(q) + 0x100u)
-#define USED(q)	   (DESC(q) + 0x200u)
+#define RINGS(q)                                                                 \
+	{                                                                        \
+		0x1000 + 0x400 * (q), 0x1100 + 0x400 * (q), 0x1200 + 0x400 * (q) \
+	}
+
+static const struct rings rings[QUEUES] = { RINGS(0), RINGS(1), RINGS(2), RINGS(3), RINGS(4) };
 
 int LLVMFuzzerTestOneInput(const uint8_t *in, size_t len);
 
-static void check(bool ok)
-{
-	if (!ok)
-		abort();
-}
-
-/* ---- a tap, and a thread that is this one ---- */
+/* ---- a tap, and a loop that is the machine's ---- */
 
 static int wire[PAIRS];
 static struct loop *the_loop;
@@ -119,22 +111,6 @@ void loop_stop(struct loop *l)
 	(void)l;
 }
 
-int thread_start(struct thread *t, enum filter_kind kind, const char *name, void *(*run)(void *),
-		 void *arg)
-{
-	(void)t;
-	(void)kind;
-	(void)name;
-	(void)run;
-	(void)arg;
-	return 0;
-}
-
-void thread_join(struct thread *t)
-{
-	(void)t;
-}
-
 /* ---- the driver ---- */
 
 enum op {
@@ -154,19 +130,6 @@ enum op {
 	OPS,
 };
 
-static uint64_t bar(struct machine *m)
-{
-	uint64_t val;
-
-	bus_read(m->mmio, PLATFORM_ECAM_BASE + (1 << 15) + PCI_BAR0, 8, &val);
-	return val & ~UINT64_C(0xf);
-}
-
-static void reg(struct machine *m, unsigned int off, unsigned int size, uint64_t val)
-{
-	bus_write(m->mmio, bar(m) + off, size, val);
-}
-
 static void setup(struct machine *m, uint8_t flags)
 {
 	uint64_t features = BIT64(VIRTIO_F_VERSION_1) | F(CTRL_VQ) | F(CTRL_RX) | F(CTRL_MAC_ADDR) |
@@ -176,62 +139,27 @@ static void setup(struct machine *m, uint8_t flags)
 	features |= flags & 2 ? BIT64(VIRTIO_F_INDIRECT_DESC) : 0;
 	features |= flags & 4 ? F(MRG_RXBUF) : 0;
 	features |= flags & 8 ? F(MQ) : 0;
-	reg(m, REG(device_status), 1, 3);
-	for (unsigned int i = 0; i < 2; i++) {
-		reg(m, REG(driver_feature_select), 4, i);
-		reg(m, REG(driver_feature), 4, (uint32_t)(features >> (32 * i)));
-	}
-	reg(m, REG(device_status), 1, 11);
-	for (unsigned int q = 0; q < QUEUES; q++) {
-		reg(m, REG(queue_select), 2, q);
-		reg(m, REG(queue_size), 2, SIZE);
-		reg(m, REG(queue_desc), 8, DESC(q));
-		reg(m, REG(queue_driver), 8, AVAIL(q));
-		reg(m, REG(queue_device), 8, USED(q));
-		reg(m, REG(queue_enable), 2, 1);
-	}
-	reg(m, REG(device_status), 1, 15);
+	driver_begin(m, features);
+	for (unsigned int q = 0; q < QUEUES; q++)
+		driver_queue(m, q, &rings[q]);
+	driver_run(m);
 }
 
-static void put(struct machine *m, uint64_t at, const void *src, size_t n)
+static void buffers(struct machine *m, const struct rings *r, uint16_t bytes)
 {
-	memory_write(m->memory, gpa(at), src, n);
-}
+	struct virtq_avail *avail = driver_avail(m, r);
 
-static struct virtq_avail *avail(struct machine *m, unsigned int q)
-{
-	return memory_at(m->memory, gpa(AVAIL(q)), 64);
-}
-
-/* A descriptor, and its index into the available ring. */
-static void ring(struct machine *m, struct input *in)
-{
-	unsigned int q = input_u8(in) % QUEUES;
-	uint8_t n = input_u8(in) % SIZE;
-	struct virtq_desc d = {
-		.addr = input_u16(in),
-		.len = input_u16(in),
-		.flags = input_u8(in) & 7,
-		.next = input_u8(in) % (SIZE + 1),
-	};
-
-	put(m, DESC(q) + 16u * n, &d, sizeof(d));
-	avail(m, q)->ring[input_u8(in) % SIZE] = n;
-}
-
-static void buffers(struct machine *m, unsigned int q, uint16_t bytes)
-{
-	for (uint16_t i = 0; i < SIZE; i++) {
+	for (uint16_t i = 0; i < QUEUE_SIZE; i++) {
 		struct virtq_desc d = {
 			.addr = 0x4000u + i * 0x800u,
 			.len = bytes % 0x800u + 1,
 			.flags = VIRTQ_DESC_F_WRITE,
 		};
 
-		put(m, DESC(q) + 16u * i, &d, sizeof(d));
-		avail(m, q)->ring[i] = i;
+		driver_put(m, r->desc + 16u * i, &d, sizeof(d));
+		avail->ring[i] = i;
 	}
-	avail(m, q)->idx = (uint16_t)(avail(m, q)->idx + SIZE);
+	avail->idx = (uint16_t)(avail->idx + QUEUE_SIZE);
 }
 
 static void take_packets(unsigned int pair)
@@ -256,30 +184,24 @@ static void come(struct input *in)
 static void step(struct machine *m, struct input *in)
 {
 	unsigned int q;
-	uint16_t off;
-	uint64_t val;
-	uint8_t n;
 
 	switch ((enum op)(input_u8(in) % OPS)) {
 	case REGISTER:
-		off = input_u8(in) % 64;
-		n = (uint8_t)(1u << (input_u8(in) & 3));
-		reg(m, off, n, input_bytes(in, n));
+		step_register(m, in);
 		break;
 	case MEMORY:
-		off = input_u16(in);
-		val = input_bytes(in, 8);
-		put(m, off, &val, 8);
+		step_memory(m, in);
 		break;
 	case RING:
-		ring(m, in);
+		q = input_u8(in) % QUEUES;
+		step_ring(m, in, &rings[q]);
 		break;
 	case OFFER:
 		q = input_u8(in) % QUEUES;
-		avail(m, q)->idx = (uint16_t)(avail(m, q)->idx + input_u8(in) % (SIZE + 2));
+		step_offer(m, in, &rings[q]);
 		break;
 	case NOTIFY:
-		reg(m, 0x3000 + 4 * (input_u8(in) % QUEUES), 2, 0);
+		driver_notify(m, input_u8(in) % QUEUES);
 		stub_loop_turn();
 		break;
 	case COME:
@@ -289,24 +211,20 @@ static void step(struct machine *m, struct input *in)
 		take_packets(input_u8(in) % PAIRS);
 		break;
 	case RESET:
-		reg(m, REG(device_status), 1, 0);
+		driver_reg(m, REG(device_status), 1, 0);
 		break;
 	case SETUP:
 		setup(m, input_u8(in));
 		break;
 	case COMMAND:
-		bus_write(m->mmio, PLATFORM_ECAM_BASE + (1 << 15) + PCI_COMMAND, 2,
-			  input_u8(in) & 6);
+		step_command(m, in);
 		break;
 	case ANYWHERE:
-		off = input_u16(in) % 0x4000;
-		n = (uint8_t)(1u << (input_u8(in) & 3));
-		bus_read(m->mmio, bar(m) + off, n, &val);
-		bus_write(m->mmio, bar(m) + off, n, input_bytes(in, n));
+		step_anywhere(m, in);
 		break;
 	case BUFFERS:
 		q = input_u8(in) % QUEUES;
-		buffers(m, q, input_u16(in));
+		buffers(m, &rings[q], input_u16(in));
 		break;
 	case CUT:
 		shutdown(wire[input_u8(in) % PAIRS], SHUT_RDWR);
@@ -324,7 +242,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 	struct virtio_net *net;
 	struct memory memory;
 	struct machine m;
-	uint64_t status;
 	uint8_t flags;
 
 	log_set_level(LOG_ERROR);
@@ -336,17 +253,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 
 	flags = input_u8(&in);
 	if (!(flags & 0x40)) {
-		bus_write(m.mmio, PLATFORM_ECAM_BASE + (1 << 15) + PCI_COMMAND, 2, 6);
+		driver_recover(&m);
 		setup(&m, flags);
 	}
 	while (in.left)
 		step(&m, &in);
 
-	bus_write(m.mmio, PLATFORM_ECAM_BASE + (1 << 15) + PCI_BAR0, 8, PLATFORM_PCI64_BASE);
-	bus_write(m.mmio, PLATFORM_ECAM_BASE + (1 << 15) + PCI_COMMAND, 2, 6);
-	reg(&m, REG(device_status), 1, 0);
-	check(bus_read(m.mmio, bar(&m) + REG(device_status), 1, &status));
-	check(status == 0);
+	driver_recover(&m);
+	driver_reg(&m, REG(device_status), 1, 0);
+	driver_reset_done(&m);
 
 	/* The rest of its sources it takes along, but for those of the taps. */
 	for (unsigned int i = 0; i < PAIRS; i++)

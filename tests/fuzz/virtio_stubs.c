@@ -8,6 +8,7 @@
 
 #include "vmm/config.h"
 #include "vmm/dev/pci.h"
+#include "vmm/thread.h"
 
 #define SOURCES_MAX 16
 
@@ -47,6 +48,20 @@ void stub_loop_turn(void)
 		if (poll(&p, 1, 0) == 1)
 			s->ready(s, (uint32_t)p.revents);
 	}
+}
+
+/* thread.h: there is one, the fuzzer's. */
+
+int thread_start(struct thread *t, enum filter_kind kind, const char *name, void *(*run)(void *),
+		 void *arg)
+{
+	(void)t, (void)kind, (void)name, (void)run, (void)arg;
+	return 0;
+}
+
+void thread_join(struct thread *t)
+{
+	(void)t;
 }
 
 /*
@@ -117,9 +132,10 @@ void stub_machine_create(struct machine *m, struct memory *memory)
 	routes = 0;
 	*memory = (struct memory){
 		.region_count = 1,
-		.region[0] = { 0, STUB_MEMORY, calloc(1, STUB_MEMORY) },
+		.region[0] = { 0, STUB_MEMORY, aligned_alloc(4096, STUB_MEMORY) },
 		.total = STUB_MEMORY,
 	};
+	memset(memory->region[0].host, 0, STUB_MEMORY);
 	*m = (struct machine){
 		.config = &config,
 		.memory = memory,
