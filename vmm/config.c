@@ -81,6 +81,7 @@ static bool read_memory(struct vm_config *c, char *more, char *error)
 static const struct {
 	struct option_key key;
 	const char *usage, *purpose;
+	const char *bare; /* its value when none is given; the next word is none of its */
 	/* Optional: ",key=value..." may follow the value; @more is what, or NULL. */
 	bool (*read_more)(struct vm_config *c, char *more, char *error);
 } options[] = {
@@ -118,7 +119,12 @@ static const struct {
 	  .purpose = "error, warn, info or debug (default: info)" },
 	{ { "--stats", OPTION_FLAG, .offset = FIELD(stats) },
 	  "",
-	  .purpose = "count exits and interrupts, print them at the end" },
+	  .purpose = "count exits and interrupts, print them at the end",
+	  .bare = "on" },
+	{ { "--trace", OPTION_TEXT, FIELD(trace), FILE_NAME },
+	  "[=FILE]",
+	  .purpose = "write a line for each exit (default: to standard error)",
+	  .bare = "-" },
 };
 
 void config_usage(FILE *to, const struct device_kind *const *kinds)
@@ -243,9 +249,8 @@ static bool read_option(struct reader *r, unsigned int i, char *behind)
 	if (r->given & BIT64(i))
 		return fail(r, "given twice", key->name);
 	r->given |= BIT64(i);
-	/* A flag needs no value, so the next word is none of its. */
-	if (key->type == OPTION_FLAG && !*behind)
-		return option_read(key, "on", r->config, r->error);
+	if (options[i].bare && !*behind)
+		return option_read(key, options[i].bare, r->config, r->error);
 	value = take_value(r, behind);
 	if (!value)
 		return fail(r, "value is missing", key->name);

@@ -26,7 +26,8 @@ struct vm_config {
 	uint32_t grace_s;	   /* from power button to kill */
 	uint32_t log_level;	   /* enum log_level */
 	bool sandbox;
-	bool stats; /* print what was counted */
+	bool stats;	   /* print what was counted */
+	const char *trace; /* file, "-": standard error; NULL: not wanted */
 	struct device_config device[DEVICES_MAX];
 	unsigned int device_count;
 };

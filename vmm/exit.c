@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "vmm/debug/trace.h"
 #include "vmm/log.h"
 #include "vmm/stats.h"
 #include "vmm/vcpu.h"
@@ -21,51 +22,63 @@ static void end_internal(struct vcpu *v, const char *what, int error)
 
 /* --- what the emulator reaches --- */
 
+/* For the trace; stores cost less than to ask whether there is one. */
+static void note(struct vcpu *v, unsigned int size, uint64_t val)
+{
+	v->access.value = val;
+	v->access.size = (uint8_t)size;
+	v->access.count++;
+}
+
 static void *bus_ram(void *arg, uint64_t addr, uint64_t len)
 {
-	struct machine *m = arg;
+	const struct vcpu *v = arg;
 
-	return memory_at(m->memory, gpa(addr), len);
+	return memory_at(v->machine->memory, gpa(addr), len);
 }
 
 static uint64_t bus_mmio_read(void *arg, uint64_t addr, unsigned int size)
 {
-	struct machine *m = arg;
+	struct vcpu *v = arg;
 	uint64_t val;
 
-	if (!bus_read(m->mmio, addr, size, &val))
+	if (!bus_read(v->machine->mmio, addr, size, &val))
 		log_debug("nothing there (read of %u at 0x%llx)", size, (unsigned long long)addr);
+	note(v, size, val);
 	return val;
 }
 
 static void bus_mmio_write(void *arg, uint64_t addr, unsigned int size, uint64_t val)
 {
-	struct machine *m = arg;
+	struct vcpu *v = arg;
 
-	if (!bus_write(m->mmio, addr, size, val))
+	if (!bus_write(v->machine->mmio, addr, size, val))
 		log_debug("nothing there (write of %u at 0x%llx)", size, (unsigned long long)addr);
+	note(v, size, val);
 }
 
 static uint64_t bus_port_read(void *arg, uint16_t port, unsigned int size)
 {
-	struct machine *m = arg;
+	struct vcpu *v = arg;
 	uint64_t val;
 
-	bus_read(m->ports, port, size, &val);
+	bus_read(v->machine->ports, port, size, &val);
+	note(v, size, val);
 	return val;
 }
 
 static void bus_port_write(void *arg, uint16_t port, unsigned int size, uint64_t val)
 {
-	struct machine *m = arg;
+	struct vcpu *v = arg;
 
-	bus_write(m->ports, port, size, val);
+	bus_write(v->machine->ports, port, size, val);
+	note(v, size, val);
 }
 
-static struct insn_bus machine_bus(struct machine *m)
+static struct insn_bus machine_bus(struct vcpu *v)
 {
 	return (struct insn_bus){
-		.arg = m,
+		.arg = v,
 		.ram = bus_ram,
 		.mmio_read = bus_mmio_read,
 		.mmio_write = bus_mmio_write,
@@ -108,7 +121,7 @@ static void unknown_instruction(struct vcpu *v, const struct insn_cpu *cpu, cons
 
 static void emulate(struct vcpu *v, const uint8_t *bytes, unsigned int len)
 {
-	struct insn_bus bus = machine_bus(v->machine);
+	struct insn_bus bus = machine_bus(v);
 	struct insn_fault fault;
 	struct insn_cpu cpu;
 	int ret;
@@ -171,9 +184,11 @@ static int simple_io(struct vcpu *v, const struct hv_x64_io_port_intercept *m, u
 
 	if (m->header.access == HV_ACCESS_WRITE) {
 		bus_write(v->machine->ports, m->port, size, m->rax & mask);
+		note(v, size, m->rax & mask);
 		return vcpu_skip(v, rip, NULL);
 	}
 	bus_read(v->machine->ports, m->port, size, &val);
+	note(v, size, val);
 	/* A 32-bit result clears the upper half, smaller ones leave it. */
 	rax = size == 4 ? val : (m->rax & ~mask) | val;
 	return vcpu_skip(v, rip, &rax);
@@ -236,7 +251,7 @@ static const struct {
 	{ HV_MESSAGE_INVALID_VP_REGISTER_VALUE, handle_bad_state, STATS_EXIT_END },
 };
 
-void exit_handle(struct vcpu *v)
+static void handle(struct vcpu *v)
 {
 	uint32_t type = v->message.header.type;
 
@@ -250,4 +265,11 @@ void exit_handle(struct vcpu *v)
 	/* We asked for no other intercept. */
 	log_error("unexpected message (processor %u, type 0x%x)", v->index, type);
 	v->machine->end(v->machine, VM_END_INTERNAL);
+}
+
+void exit_handle(struct vcpu *v)
+{
+	handle(v);
+	if (v->trace)
+		trace_exit(v);
 }

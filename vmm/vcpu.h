@@ -19,18 +19,25 @@
 
 struct mshv_partition;
 struct mshv_vp;
+struct trace;
 struct vcpu_stats;
 
 struct vcpu {
 	struct machine *machine;
 	struct mshv_vp *vp;
 	struct vcpu_stats *stats; /* NULL: not wanted */
+	struct trace *trace;	  /* NULL: not wanted */
 	const uint16_t *pin;	  /* processor of the host it runs on; NULL: any */
 	uint32_t index;
 	struct thread thread;
 	atomic_bool stop;
 	struct hv_message message;  /* the exit being handled */
 	unsigned int unknown_count; /* instructions not emulated, see exit.c */
+	struct {
+		uint64_t value; /* of the last one */
+		uint32_t count; /* while it is traced: since its last exit */
+		uint8_t size;
+	} access; /* of devices: what there is for trace.c to say */
 };
 
 /* 0 or -errno. */

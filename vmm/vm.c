@@ -15,6 +15,7 @@
 #include "vmm/console.h"
 #include "vmm/cpuid.h"
 #include "vmm/debug/report.h"
+#include "vmm/debug/trace.h"
 #include "vmm/dev/pm.h"
 #include "vmm/devices.h"
 #include "vmm/load/load.h"
@@ -34,6 +35,7 @@ struct vm {
 	bool shutting_down;
 	struct loop_source grace; /* timer of vm_shut_down() */
 	struct vcpu_stats *stats; /* an array, or NULL: not wanted */
+	struct trace *trace;	  /* NULL: not wanted */
 	unsigned int vcpu_count;
 	struct vcpu vcpu[];
 };
@@ -240,6 +242,20 @@ static int create_machine(struct vm *vm, int *code)
 	return -1;
 }
 
+static int open_trace(struct vm *vm, int *code)
+{
+	int ret;
+
+	if (!vm->config->trace)
+		return 0;
+	vm->trace = trace_open(vm->config->trace, &ret);
+	if (vm->trace)
+		return 0;
+	log_error("trace cannot be written (%s: %s)", vm->config->trace, strerror(-ret));
+	*code = config_is_at_fault(ret) ? VMMCTL_BAD_CONFIG : VMMCTL_BAD_HOST;
+	return -1;
+}
+
 static int create_vcpus(struct vm *vm, int *code)
 {
 	struct hv_register_assoc reg[BOOT_REGISTERS_MAX];
@@ -259,6 +275,7 @@ static int create_vcpus(struct vm *vm, int *code)
 			return host_error(code, "processor cannot be created", ret);
 		if (vm->stats)
 			vm->vcpu[i].stats = &vm->stats[i];
+		vm->vcpu[i].trace = vm->trace;
 		if (cpus->pin_count)
 			vm->vcpu[i].pin = &cpus->pin[i % cpus->pin_count];
 		vm->vcpu_count++;
@@ -288,7 +305,7 @@ struct vm *vm_create(const struct vm_config *c, int *code)
 	vm->grace.fd = -1;
 	/* What is the user's fault shows first, whatever the host is like. */
 	if (check_pins(&c->cpus, code) || create_memory(vm, code) || create_partition(vm, code) ||
-	    create_machine(vm, code) || create_vcpus(vm, code)) {
+	    create_machine(vm, code) || open_trace(vm, code) || create_vcpus(vm, code)) {
 		vm_destroy(vm);
 		return NULL;
 	}
@@ -329,6 +346,8 @@ enum vm_end vm_run(struct vm *vm)
 	clock_gettime(CLOCK_MONOTONIC, &before);
 	vcpu_stop_all(vm->vcpu, vm->vcpu_count);
 	clock_gettime(CLOCK_MONOTONIC, &after);
+	if (vm->trace)
+		trace_close(vm->trace);
 	if (vm->stats)
 		stats_print(vm->stats, vm->vcpu_count, &vm->machine, us_between(&before, &after));
 	return (enum vm_end)atomic_load(&vm->end);

@@ -42,7 +42,7 @@ unit_tests += vmm_stats
 vmm_stats_src := tests/unit/vmm_stats.c vmm/stats.c vmm/bus.c vmm/log.c
 
 unit_tests += vmm_exit
-vmm_exit_src := tests/unit/vmm_exit.c vmm/exit.c vmm/vcpu.c $(vmm_thread_all) vmm/bus.c \
+vmm_exit_src := tests/unit/vmm_exit.c vmm/exit.c vmm/vcpu.c vmm/debug/trace.c $(vmm_thread_all) vmm/bus.c \
 	vmm/memory.c vmm/log.c $(vmm_insn_all)
 vmm_exit_lib := $(TP)/host/lib/libZydis.a $(TP)/host/lib/libZycore.a
 
@@ -51,6 +51,11 @@ vmm_look_all := vmm/debug/look.c vmm/memory.c $(vmm_insn_all)
 unit_tests += vmm_report
 vmm_report_src := tests/unit/vmm_report.c vmm/debug/report.c $(vmm_look_all) vmm/log.c
 vmm_report_lib := $(TP)/host/lib/libZydis.a $(TP)/host/lib/libZycore.a
+
+unit_tests += vmm_trace
+vmm_trace_src := tests/unit/vmm_trace.c vmm/debug/trace.c vmm/exit.c vmm/bus.c vmm/memory.c \
+	$(vmm_thread_all) vmm/log.c $(vmm_insn_all)
+vmm_trace_lib := $(TP)/host/lib/libZydis.a $(TP)/host/lib/libZycore.a
 
 unit_tests += vmm_console
 vmm_console_src := tests/unit/vmm_console.c vmm/console.c vmm/loop.c $(vmm_thread_all) vmm/log.c

@@ -78,6 +78,7 @@ static void test_good(void **state)
 	assert_true(config.huge_pages);
 	assert_false(config.prefault);
 	assert_false(config.stats);
+	assert_null(config.trace);
 	assert_string_equal(config.mshv, "/dev/mshv");
 	assert_int_equal(config.grace_s, VMMCTL_GRACE_S);
 	assert_null(config.initrd);
@@ -140,6 +141,10 @@ static void test_machine(void **state)
 	/* A flag by itself, and with a value. */
 	assert_int_equal(parse("--stats|--kernel|k"), CONFIG_RUN);
 	assert_true(config.stats);
+	assert_int_equal(parse("--trace|--kernel|k"), CONFIG_RUN);
+	assert_string_equal(config.trace, "-");
+	assert_int_equal(parse("--trace=/t|--kernel|k"), CONFIG_RUN);
+	assert_string_equal(config.trace, "/t");
 	assert_int_equal(parse("--stats=off|--kernel|k"), CONFIG_RUN);
 	assert_false(config.stats);
 	/* Where nothing may follow, a comma is text. */
@@ -210,6 +215,8 @@ static void test_wrong(void **state)
 		"--kernel|k|--memory|64M,name=x",
 		"--kernel|k|--stats=",
 		"--kernel|k|--stats=2",
+		"--kernel|k|--trace=",
+		"--kernel|k|--trace|/t",
 		"--kernel|k|--stats|on",
 		"--kernel|k|--name|",
 		"--kernel|k|--name|a234567890123456789012345678901234",

@@ -21,18 +21,18 @@
 #include "vmm/mshv.h"
 #include "vmm/vcpu.h"
 
-#define RAM_BYTES  (UINT64_C(1) << 20)
-#define LINES_MAX  32
-#define CR0_PG	   BIT64(31)
-#define CR4_PAE	   BIT64(5)
-#define EFER_LMA   BIT64(10)
+#define RAM_BYTES (UINT64_C(1) << 20)
+#define LINES_MAX 32
+#define CR0_PG	  BIT64(31)
+#define CR4_PAE	  BIT64(5)
+#define EFER_LMA  BIT64(10)
 
 /* Tables for long mode in RAM; linear 0x400000 + n pages is what PT says. */
-#define PML4	   0x1000
-#define PDPT	   0x2000
-#define PD	   0x3000
-#define PT	   0x4000
-#define LINEAR	   UINT64_C(0x400000)
+#define PML4	  0x1000
+#define PDPT	  0x2000
+#define PD	  0x3000
+#define PT	  0x4000
+#define LINEAR	  UINT64_C(0x400000)
 
 static struct memory memory;
 static struct machine machine;
@@ -56,12 +56,14 @@ int mshv_vp_get(struct mshv_vp *vp, struct hv_register_assoc *regs, unsigned int
 		regs[i].value.reg64 = 0xabc00000 + regs[i].name;
 		if (regs[i].name == HV_X64_REGISTER_TR)
 			regs[i].value.segment = (struct hv_segment_register){
-				.base = 0xfffffe0000003000, .limit = 0x4087, .selector = 0x40,
+				.base = 0xfffffe0000003000,
+				.limit = 0x4087,
+				.selector = 0x40,
 				.attributes = 0x8b,
 			};
 		if (regs[i].name == HV_X64_REGISTER_IDTR)
-			regs[i].value.table = (struct hv_table_register){ .limit = 0xfff,
-									  .base = 0xfffe };
+			regs[i].value.table =
+				(struct hv_table_register){ .limit = 0xfff, .base = 0xfffe };
 	}
 	return system_error;
 }
@@ -100,7 +102,7 @@ static void check_form(const char *text)
 	assert_true(lines <= LINES_MAX);
 }
 
-#define HAS(text, what) assert_non_null(strstr(text, what))
+#define HAS(text, what)	  assert_non_null(strstr(text, what))
 #define LACKS(text, what) assert_null(strstr(text, what))
 
 static uint8_t *ram(uint64_t at)
@@ -250,8 +252,7 @@ static void test_nothing_there(void **state)
 	check_form(text);
 	HAS(text, "crash: the other system registers cannot be read\n");
 	get_error = -EIO;
-	assert_string_equal(report(),
-			    "vmm: crash: processor 3, whose registers cannot be read\n");
+	assert_string_equal(report(), "vmm: crash: processor 3, whose registers cannot be read\n");
 }
 
 /* A guest that left anything: any registers, tables of noise that lead back to themselves. */

@@ -9,17 +9,17 @@
 #include "vmm/mshv.h"
 #include "vmm/vcpu.h"
 
-#define CODE_BYTES   16
-#define STACK_LINES  8
-#define STACK_PER	     4
+#define CODE_BYTES  16
+#define STACK_LINES 8
+#define STACK_PER   4
 
-#define EFER_LMA     BIT64(10)
-#define ATTR_LONG    BIT32(13) /* of a code segment */
-#define ATTR_BIG     BIT32(14)
+#define EFER_LMA    BIT64(10)
+#define ATTR_LONG   BIT32(13) /* of a code segment */
+#define ATTR_BIG    BIT32(14)
 
 /* As an error: once in a process's life, so neither level nor limit leaves lines out. */
-#define line(...) log_error("crash: " __VA_ARGS__)
-#define LL(v)	  ((unsigned long long)(v))
+#define line(...)   log_error("crash: " __VA_ARGS__)
+#define LL(v)	    ((unsigned long long)(v))
 
 static void general(const struct insn_cpu *cpu)
 {
@@ -46,9 +46,12 @@ static void system_registers(struct vcpu *v, const struct insn_cpu *cpu)
 {
 	enum { CR2, CR8, DR6, DR7, LDTR, TR, GDTR, IDTR };
 	struct hv_register_assoc r[] = {
-		[CR2] = { .name = HV_X64_REGISTER_CR2 }, [CR8] = { .name = HV_X64_REGISTER_CR8 },
-		[DR6] = { .name = HV_X64_REGISTER_DR6 }, [DR7] = { .name = HV_X64_REGISTER_DR7 },
-		[LDTR] = { .name = HV_X64_REGISTER_LDTR }, [TR] = { .name = HV_X64_REGISTER_TR },
+		[CR2] = { .name = HV_X64_REGISTER_CR2 },
+		[CR8] = { .name = HV_X64_REGISTER_CR8 },
+		[DR6] = { .name = HV_X64_REGISTER_DR6 },
+		[DR7] = { .name = HV_X64_REGISTER_DR7 },
+		[LDTR] = { .name = HV_X64_REGISTER_LDTR },
+		[TR] = { .name = HV_X64_REGISTER_TR },
 		[GDTR] = { .name = HV_X64_REGISTER_GDTR },
 		[IDTR] = { .name = HV_X64_REGISTER_IDTR },
 	};
@@ -64,8 +67,8 @@ static void system_registers(struct vcpu *v, const struct insn_cpu *cpu)
 	segment("ldtr", &r[LDTR].value.segment);
 	segment("tr", &r[TR].value.segment);
 	line("gdtr base %016llx limit %04x idtr base %016llx limit %04x",
-	     LL(r[GDTR].value.table.base), r[GDTR].value.table.limit,
-	     LL(r[IDTR].value.table.base), r[IDTR].value.table.limit);
+	     LL(r[GDTR].value.table.base), r[GDTR].value.table.limit, LL(r[IDTR].value.table.base),
+	     r[IDTR].value.table.limit);
 }
 
 static bool in_long_mode(const struct insn_cpu *cpu)
@@ -121,8 +124,8 @@ void report_crash(struct vcpu *v)
 		line("processor %u, whose registers cannot be read", v->index);
 		return;
 	}
-	line("processor %u at %04x:%016llx rflags %08llx", v->index,
-	     cpu.segment[SEG_CS].selector, LL(cpu.rip), LL(cpu.rflags));
+	line("processor %u at %04x:%016llx rflags %08llx", v->index, cpu.segment[SEG_CS].selector,
+	     LL(cpu.rip), LL(cpu.rflags));
 	general(&cpu);
 	for (unsigned int i = 0; i < SEG_COUNT; i++)
 		segment(name[i], &cpu.segment[i]);

@@ -99,6 +99,12 @@ static const struct rule console_rules[] = {
 	COMMON,
 };
 
+static const struct rule trace_rules[] = {
+	ANY(nanosleep),
+	ANY(clock_nanosleep),
+	COMMON,
+};
+
 static const struct rule disk_rules[] = {
 	/* Of its ring (ring.c), which is bound to the image's file and to I/O. */
 	ANY(io_uring_enter),
@@ -116,6 +122,7 @@ static const struct {
 	[FILTER_MAIN] = RULES(main_rules),
 	[FILTER_VP] = RULES(vp_rules),
 	[FILTER_CONSOLE] = RULES(console_rules),
+	[FILTER_TRACE] = RULES(trace_rules),
 	[FILTER_DISK] = RULES(disk_rules),
 	[FILTER_NIC] = RULES(nic_rules),
 };
@@ -124,6 +131,7 @@ static const char *const kind_names[FILTER_KINDS] = {
 	[FILTER_MAIN] = "main",
 	[FILTER_VP] = "processor",
 	[FILTER_CONSOLE] = "console",
+	[FILTER_TRACE] = "trace",
 	[FILTER_DISK] = "disk",
 	[FILTER_NIC] = "network card",
 };
