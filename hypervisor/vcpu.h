@@ -199,13 +199,6 @@ static inline void vcpu_close(struct vcpu *v)
 	__atomic_store_n(&v->in_guest, 0, __ATOMIC_SEQ_CST);
 }
 
-/* Continue behind an instruction of @len bytes that was carried out for the guest. */
-static inline void vcpu_skip(struct vcpu *v, unsigned int len)
-{
-	v->rip += len;
-	v->interrupt_shadow = false;
-}
-
 /* A 64-bit value in two registers, as EDX:EAX. */
 static inline uint64_t vcpu_pair(const struct vcpu *v, enum vcpu_gpr high, enum vcpu_gpr low)
 {
@@ -230,8 +223,11 @@ static inline void vcpu_inject(struct vcpu *v, uint8_t vector, bool has_error,
 #define VECTOR_AC	17
 #define VECTOR_MC	18
 
+#define RFLAGS_TF	BIT64(8)
 #define RFLAGS_IF	BIT64(9)
+#define RFLAGS_RF	BIT64(16)
 #define RFLAGS_VM	BIT64(17)
+#define DR6_BS		BIT64(14)
 #define CR0_PE		BIT64(0)
 #define CR0_AM		BIT64(18)
 #define CR0_WP		BIT64(16)

@@ -107,7 +107,7 @@ static enum next apic_page(struct vp *vp, uint64_t gpa, const struct insn *insn)
 
 	if (!insn->store)
 		operand_load(&vp->cpu, insn, val);
-	vcpu_skip(&vp->cpu, insn->length);
+	vp_skip(vp, insn->length);
 	return after_apic(vp);
 }
 
@@ -163,7 +163,7 @@ static enum next exit_memory(struct vp *vp, const struct vcpu_exit *e)
 			return mov ? apic_page(vp, gpa, &insn) :
 				     unhandled(vp, "local APIC access not by MOV", gpa);
 		if (mov && port_ring(p, gpa, insn.size, operand_stored(&vp->cpu, &insn))) {
-			vcpu_skip(&vp->cpu, insn.length);
+			vp_skip(vp, insn.length);
 			return AGAIN;
 		}
 	}
@@ -185,7 +185,7 @@ static enum next exit_cpuid(struct vp *vp, const struct vcpu_exit *e)
 	v->gpr[VCPU_RBX] = out[1];
 	v->gpr[VCPU_RCX] = out[2];
 	v->gpr[VCPU_RDX] = out[3];
-	vcpu_skip(v, e->insn_len);
+	vp_skip(vp, e->insn_len);
 	return AGAIN;
 }
 
@@ -216,7 +216,7 @@ static enum next exit_msr(struct vp *vp, const struct vcpu_exit *e)
 	}
 	if (!ok)
 		return fault(vp, VECTOR_GP);
-	vcpu_skip(v, e->insn_len);
+	vp_skip(vp, e->insn_len);
 	return after_apic(vp);
 }
 
@@ -231,7 +231,7 @@ static enum next exit_xsetbv(struct vp *vp, const struct vcpu_exit *e)
 		return fault(vp, VECTOR_GP);
 	v->xcr0 = val;
 	vcpu_xcr0_changed(v);
-	vcpu_skip(v, e->insn_len);
+	vp_skip(vp, e->insn_len);
 	return AGAIN;
 }
 
@@ -267,13 +267,13 @@ static enum next exit_cr8(struct vp *vp, const struct vcpu_exit *e)
 		return fault(vp, VECTOR_GP);
 	v->cr8 = val;
 	sync_tpr(vp);
-	vcpu_skip(v, insn.length);
+	vp_skip(vp, insn.length);
 	return AGAIN;
 }
 
 static enum next exit_hlt(struct vp *vp, const struct vcpu_exit *e)
 {
-	vcpu_skip(&vp->cpu, e->insn_len);
+	vp_skip(vp, e->insn_len);
 	lock_scope(&vp->lock);
 	vp->halted = true;
 	return AGAIN;
@@ -288,7 +288,7 @@ static enum next handle(struct vp *vp, struct vcpu_exit *e)
 	switch (e->reason) {
 	case VCPU_EXIT_NOTHING:
 		if (e->insn_len)
-			vcpu_skip(&vp->cpu, e->insn_len);
+			vp_skip(vp, e->insn_len);
 		return AGAIN;
 	case VCPU_EXIT_WINDOW:
 		return AGAIN;
@@ -432,6 +432,8 @@ static struct hv_output_dispatch_vp run(struct vp *vp)
 				return intercepted;
 			continue;
 		}
+		if (vp->stepped && !vp->explicit_suspend && intercept_step(vp))
+			return intercepted;
 		lock_take(&vp->lock);
 		if (startup_pending(vp)) {
 			lock_drop(&vp->lock);

@@ -178,7 +178,7 @@ bool guestcalls_exit(struct vp *vp, uint8_t insn_len)
 	v->gpr[VCPU_RAX] = wide ? result : (uint32_t)result;
 	if (!wide)
 		v->gpr[VCPU_RDX] = result >> 32;
-	vcpu_skip(v, insn_len);
+	vp_skip(vp, insn_len);
 	/* It spins for a processor that perhaps wants this one. */
 	return (r.control & HV_CONTROL_CODE_MASK) == HVCALL_NOTIFY_LONG_SPIN_WAIT;
 }

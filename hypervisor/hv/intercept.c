@@ -165,6 +165,21 @@ void intercept_exception(struct vp *vp, const struct vcpu_exit *exit)
 	send(vp, HV_MESSAGE_X64_EXCEPTION_INTERCEPT, sizeof(*m));
 }
 
+bool intercept_step(struct vp *vp)
+{
+	struct vcpu_exit e = { 0 };
+
+	vp->stepped = false;
+	vp->cpu.dr6 |= DR6_BS;
+	e.exception.vector = VECTOR_DB;
+	if (vp->cpu.exceptions & BIT32(VECTOR_DB)) {
+		intercept_exception(vp, &e);
+		return true;
+	}
+	vcpu_inject(&vp->cpu, VECTOR_DB, false, 0);
+	return false;
+}
+
 bool intercept_missing(struct vp *vp)
 {
 	const struct insn_bytes none = { 0 };

@@ -35,6 +35,8 @@ void intercept_apic_eoi(struct vp *vp, uint8_t vector);
 void intercept_cpuid(struct vp *vp, const struct vcpu_exit *exit, const uint32_t out[4]);
 void intercept_msr(struct vp *vp, const struct vcpu_exit *exit);
 void intercept_exception(struct vp *vp, const struct vcpu_exit *exit);
+/* The #DB behind a single-stepped instruction of vp_skip. False: the guest has it. */
+bool intercept_step(struct vp *vp);
 
 /* Is one for any of @access installed? Any CPU. */
 bool intercept_installed(const struct partition *p, enum hv_intercept_type type,

@@ -96,6 +96,7 @@ static void reset_common(struct vp *vp)
 	v->gdtr = v->idtr = (struct hv_table_register){ .limit = 0xffff };
 	v->event.valid = false;
 	v->interrupt_shadow = false;
+	vp->stepped = false;
 	v->nmi_masked = false;
 	v->flush = 1;
 }
@@ -137,6 +138,16 @@ void vp_start(struct vp *vp, uint8_t sipi_vector)
 	v->seg[VCPU_CS] = segment((uint16_t)(sipi_vector << 8),
 				  (uint64_t)sipi_vector << 12, 0x9b);
 	v->rip = 0;
+}
+
+void vp_skip(struct vp *vp, unsigned int len)
+{
+	struct vcpu *v = &vp->cpu;
+
+	v->rip += len;
+	v->rflags &= ~RFLAGS_RF;
+	v->interrupt_shadow = false;
+	vp->stepped = v->rflags & RFLAGS_TF;
 }
 
 /* --- life --- */

@@ -42,6 +42,7 @@ struct vp {
 	/* run_lock */
 	bool intercept_suspend;
 	bool has_run;			/* at least one dispatch */
+	bool stepped;			/* single-stepped over: #DB comes first */
 	bool unknown_msr;		/* guestmsr.c leaves this access to the VMM */
 	uint64_t apic_id;		/* INITIAL_APIC_ID */
 	uint64_t tsc_adjust;
@@ -98,6 +99,13 @@ void vp_put(struct vp *vp);
 /* Own the architectural state: gets the VP out of guest mode first. */
 void vp_acquire(struct vp *vp);
 void vp_drop(struct vp *vp);
+
+/*
+ * Continue behind an instruction of @len bytes that was carried out for the guest, which
+ * traps if it is single-stepped. run_lock held. A VMM that sets RIP itself also injects
+ * the #DB itself (PENDING_EVENT0), as with Microsoft's: RIP says not what was executed.
+ */
+void vp_skip(struct vp *vp, unsigned int len);
 
 /* The hardware timer follows the local APIC's next expiry. run_lock held. */
 void vp_sync_timer(struct vp *vp);

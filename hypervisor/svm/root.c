@@ -46,9 +46,6 @@ void root_inject_gp(struct root_vp *vp)
 	inject_exception(vp, VECTOR_GP, true, 0);
 }
 
-#define RFLAGS_TF BIT64(8)
-#define DR6_BS	  BIT64(14)
-
 void root_skip_opcode(struct root_vp *vp, unsigned int length)
 {
 	const struct vmcb *v = vp->vmcb;
@@ -64,6 +61,7 @@ void root_skip(struct root_vp *vp, unsigned int length)
 	struct vmcb *v = vp->vmcb;
 
 	v->rip += length;
+	v->rflags &= ~RFLAGS_RF;
 	v->int_state &= ~SVM_INTERRUPT_SHADOW;
 	if (v->rflags & RFLAGS_TF) {
 		v->dr6 |= DR6_BS;

@@ -12,8 +12,6 @@
 #define CPUID_XSAVES BIT32(3)  /* 0xd.1, EAX */
 #define CPUID_RDTSCP BIT32(27) /* 0x80000001, EDX */
 #define MSR_XSS	     0xda0u
-#define CR0_TS	     BIT64(3)
-#define CR4_OSFXSR   BIT64(9)
 #define XSAVE_BV     512 /* XSTATE_BV's place in the area */
 
 /* x87, SSE, AVX: what guests get, if the processor has it. */
@@ -102,13 +100,6 @@ uint64_t vcpu_xcr0_mask(void)
 void vcpu_attach(struct vcpu *v)
 {
 	struct root_state *r = &root[cpu_this()->index];
-	uint64_t cr4 = CR4_OSFXSR | (features.guest_mask ? CR4_OSXSAVE : 0);
-
-	/* Our own control registers, once per CPU: launch took them from firmware. */
-	if ((read_cr4() & cr4) != cr4)
-		write_cr4(read_cr4() | cr4);
-	if (read_cr0() & CR0_TS)
-		__asm__ volatile("clts");
 
 	if (features.guest_mask)
 		r->xcr0 = xgetbv();

@@ -111,6 +111,49 @@ static void run(struct guest *g)
 	expect(g, HV_MESSAGE_X64_IO_PORT_INTERCEPT, 46, 2);
 }
 
+/* --- single steps --- */
+
+/* clang-format off: an instruction a line */
+static const uint8_t step_code[] = {
+	0xbc, 0x00, 0x60,			/*  0 mov sp,0x6000 */
+	0xc7, 0x06, 0x04, 0x00, 0x20, 0x10,	/*  3 mov word [4],0x1020: #DB's handler */
+	0xc7, 0x06, 0x06, 0x00, 0x00, 0x00,	/*  9 mov word [6],0 */
+	0xbf, 0x00, 0x80,			/* 15 mov di,0x8000 */
+	0x9c,					/* 18 pushf */
+	0x80, 0x0e, 0xff, 0x5f, 0x01,		/* 19 or byte [0x5fff],1: TF */
+	0x9d,					/* 24 popf */
+	0x0f, 0xa2,				/* 25 cpuid */
+	0x90,					/* 27 nop */
+	0x0f, 0xa2,				/* 28 cpuid */
+	0xe6, 0x80,				/* 30 out 0x80,al */
+	0x8f, 0x05,				/* 32 pop word [di]: where it trapped */
+	0xff, 0x35,				/* 34 push word [di] */
+	0x47, 0x47,				/* 36 inc di; inc di */
+	0xcf,					/* 38 iret */
+};
+/* clang-format on */
+
+/* What the hypervisor carries out traps like what the processor does. */
+static void steps(struct guest *g)
+{
+	static const uint16_t want[] = { CODE_AT + 27, CODE_AT + 28, CODE_AT + 30, 0 };
+	const struct hv_x64_exception_intercept *x = (const void *)g->msg.payload;
+
+	expect(g, HV_MESSAGE_X64_IO_PORT_INTERCEPT, 30, 2);
+	EXPECT(!memcmp(g->ram + 0x8000, want, sizeof(want)), "trapped at %#x %#x %#x",
+	       *(uint16_t *)(g->ram + 0x8000), *(uint16_t *)(g->ram + 0x8002),
+	       *(uint16_t *)(g->ram + 0x8004));
+	/* The same for a debugger. */
+	EXPECT(install(g, HV_INTERCEPT_EXCEPTION, HV_INTERCEPT_EXECUTE, 1) == 0, "#DB");
+	g->page->rip = CODE_AT + 25;
+	g->page->dirty |= HV_REGISTER_PAGE_RIP;
+	for (unsigned int i = 0; want[i]; i++) {
+		expect(g, HV_MESSAGE_X64_EXCEPTION_INTERCEPT, want[i] - CODE_AT, 0);
+		EXPECT(x->vector == 1 && (x->parameter & 0x400f) == 0x4000, "%u, DR6 %#llx",
+		       x->vector, (long long)x->parameter);
+	}
+}
+
 /* --- registers of a device in a guest's memory --- */
 
 #define DEVICE_AT 0x100000
@@ -178,6 +221,11 @@ int main(void)
 	EXPECT(error == 0, "%s", strerror(-error));
 	if (!error)
 		run(&g);
+	guest_destroy(&g);
+	error = guest_create(&g, step_code, sizeof(step_code));
+	EXPECT(error == 0, "%s", strerror(-error));
+	if (!error)
+		steps(&g);
 	guest_destroy(&g);
 	error = guest_create(&g, device_code, sizeof(device_code));
 	EXPECT(error == 0, "%s", strerror(-error));

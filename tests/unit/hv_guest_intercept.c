@@ -147,6 +147,93 @@ static void test_exception(void **state)
 	assert_int_equal(vp->cpu.exceptions, BIT32(VECTOR_DB));
 }
 
+static bool trapped; /* the last entry began with #DB */
+
+static void note_trap(struct vcpu *v, struct vcpu_exit *e)
+{
+	trapped = v->event.valid && v->event.type == VCPU_EVENT_EXCEPTION &&
+		  v->event.vector == VECTOR_DB && !v->event.has_error;
+	scripted(v, e);
+}
+
+/* Executes it with TF set; did the guest get its #DB behind it? */
+static bool steps(struct vcpu_exit e)
+{
+	vp->cpu.rip = 0x1000;
+	vp->cpu.dr6 = 0xffff0ff0;
+	vp->cpu.rflags = 2 | RFLAGS_TF | RFLAGS_RF;
+	vp->cpu.interrupt_shadow = true;
+	vp->message->header.type = HV_MESSAGE_NONE;
+	vp->cpu.event.valid = false;
+	script(e);
+	rig_guest = note_trap;
+	trapped = false;
+	rig_dispatch(vp, CLEAR);
+	assert_int_equal(trapped, vp->cpu.dr6 == (0xffff0ff0 | DR6_BS));
+	if (vp->cpu.rip != 0x1000)
+		assert_false((vp->cpu.rflags & RFLAGS_RF) || vp->cpu.interrupt_shadow);
+	return trapped;
+}
+
+/* APM vol. 2, "Single Stepping": instructions that we carry out trap like all others. */
+static void test_single_step(void **state)
+{
+	const struct hv_x64_exception_intercept *m = (void *)vp->message->payload;
+	struct vcpu_exit eoi = { .reason = VCPU_EXIT_MEMORY,
+				 .memory = { .gpa = 0xfee000b0, .write = true } };
+
+	(void)state;
+	vp->cpu.gpr[VCPU_RCX] = 0x277;
+	assert_true(steps((struct vcpu_exit){ .reason = VCPU_EXIT_CPUID, .insn_len = 2 }));
+	vp->cpu.gpr[VCPU_RCX] = 0x277;
+	assert_true(steps((struct vcpu_exit){ .reason = VCPU_EXIT_MSR, .insn_len = 2 }));
+	assert_true(steps((struct vcpu_exit){ .reason = VCPU_EXIT_NOTHING, .insn_len = 2 }));
+	/* It ends a halt at once. */
+	assert_true(steps((struct vcpu_exit){ .reason = VCPU_EXIT_HLT, .insn_len = 1 }));
+	assert_false(vp->halted);
+	assert_int_equal(vp->cpu.rip, 0x1001);
+	/* Nothing was carried out: a fault, an interrupt, the VMM's to do. */
+	assert_false(steps((struct vcpu_exit){ .reason = VCPU_EXIT_HYPERCALL, .insn_len = 3 }));
+	assert_int_equal(vp->cpu.rip, 0x1000);
+	assert_false(steps((struct vcpu_exit){ .reason = VCPU_EXIT_WINDOW }));
+	assert_false(steps((struct vcpu_exit){ .reason = VCPU_EXIT_IO, .insn_len = 2 }));
+
+	/* With a message in between. */
+	code("\x66\x89\x07", 3); /* mov [bx],eax */
+	vlapic_write(vp, 0xf0, 0x1ff);
+	vlapic_accept(vp, 0x50, true);
+	vlapic_take(vp, 0x50);
+	assert_false(steps(eoi));
+	assert_int_equal(vp->message->header.type, HV_MESSAGE_X64_APIC_EOI);
+	rig_dispatch(vp, CLEAR);
+	assert_true(trapped);
+	/* And not after an INIT. */
+	vlapic_accept(vp, 0x50, true);
+	vlapic_take(vp, 0x50);
+	assert_false(steps(eoi));
+	vp->apic.init_pending = true;
+	rig_dispatch(vp, CLEAR);
+	assert_false(trapped);
+
+	/* A VMM that wants the guest's #DB (gdb steps) gets this one as well. */
+	vp->cpu.event.valid = false;
+	assert_int_equal(install(HV_INTERCEPT_EXCEPTION, HV_INTERCEPT_EXECUTE, VECTOR_DB), 0);
+	vp->cpu.rip = 0x1000;
+	vp->cpu.rflags = 2 | RFLAGS_TF;
+	script((struct vcpu_exit){ .reason = VCPU_EXIT_HLT, .insn_len = 1 });
+	EXPECT_RESULT(rig_dispatch(vp, CLEAR), READY, INTERCEPT);
+	assert_int_equal(vp->message->header.type, HV_MESSAGE_X64_EXCEPTION_INTERCEPT);
+	assert_int_equal(m->vector, VECTOR_DB);
+	assert_int_equal(m->parameter, 0xffff0ff0 | DR6_BS);
+	assert_int_equal(m->header.rip, 0x1001);
+	assert_true(vp->halted);
+	/* And has it once. */
+	trapped = false;
+	rig_guest = note_trap;
+	EXPECT_RESULT(rig_dispatch(vp, CLEAR), BLOCKED, NONE);
+	assert_false(trapped);
+}
+
 static void test_refused(void **state)
 {
 	static const struct {
@@ -194,6 +281,7 @@ const struct CMUnitTest intercept_tests[] = {
 	RUN_TEST(test_cpuid),
 	RUN_TEST(test_msr),
 	RUN_TEST(test_exception),
+	RUN_TEST(test_single_step),
 	RUN_TEST(test_refused),
 };
 const size_t intercept_test_count = ARRAY_SIZE(intercept_tests);

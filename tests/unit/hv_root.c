@@ -419,6 +419,29 @@ static void test_init(void **state)
 	assert_int_equal(run(init_step), 2);
 }
 
+/* Single-stepped: the trap behind it, and no trap of its breakpoints held back longer. */
+static void stepped_step(unsigned int entry, struct vmcb *v)
+{
+	if (!entry) {
+		kernel_code(v);
+		v->rflags |= RFLAGS_TF | RFLAGS_RF;
+		v->int_state = SVM_INTERRUPT_SHADOW;
+		v->exit_code = SVM_EXIT_VMMCALL;
+		return;
+	}
+	assert_int_equal(v->rip, CALL_RIP + 3);
+	assert_int_equal(v->event_inj, SVM_EVENT_VALID | SVM_EVENT_EXCEPTION | VECTOR_DB);
+	assert_true(v->dr6 & DR6_BS);
+	assert_false((v->rflags & RFLAGS_RF) || v->int_state);
+	longjmp(rig.end, 1);
+}
+
+static void test_stepped(void **state)
+{
+	(void)state;
+	run(stepped_step);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -428,6 +451,7 @@ int main(void)
 		cmocka_unit_test(test_stray),
 		cmocka_unit_test(test_turns),
 		cmocka_unit_test(test_init),
+		cmocka_unit_test(test_stepped),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
