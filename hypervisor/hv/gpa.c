@@ -14,6 +14,9 @@
 #define PFN_LIMIT	BIT64(GPA_BITS - PAGE_SHIFT)
 #define LARGE_PFNS	(LARGE_PAGE_SIZE >> PAGE_SHIFT)
 
+/* What a call answers: accessed in bit 0, dirty in bit 1. */
+_Static_assert(NESTED_DIRTY == 2 * NESTED_ACCESSED, "GET_GPA_PAGES_ACCESS_STATES");
+
 static void *table_get(void *arg)
 {
 	struct partition *p = arg;
@@ -388,17 +391,22 @@ enum hv_status hvcall_get_gpa_pages_access_states(struct hvcall *c)
 	lock_take(&p->lock);
 	lock_take(&p->gpa_lock);
 	for (uint32_t i = c->rep_start; i < c->rep_count; i++) {
-		uint64_t gpa = (in->gpa_pfn + i) << PAGE_SHIFT;
+		uint64_t pfn = in->gpa_pfn + i, less = clear;
 		enum nested_level level;
 		uint64_t *entry;
 
-		entry = p->nested.root ? nested_entry(&p->nested, gpa, &level) : NULL;
-		state[i] = 0;
+		entry = p->nested.root ? nested_entry(&p->nested, pfn << PAGE_SHIFT, &level) : NULL;
 		if (!entry || !(*entry & NESTED_PRESENT))
 			continue;
-		state[i] = (uint8_t)((*entry & NESTED_ACCESSED ? 1 : 0) |
-				     (*entry & NESTED_DIRTY ? 2 : 0));
-		__atomic_fetch_and(entry, ~clear, __ATOMIC_SEQ_CST);
+		if (level != NESTED_4K && (*entry & clear)) {
+			uint64_t *leaves = nested_leaves(&p->nested, pfn << PAGE_SHIFT);
+
+			/* Linux deposits nothing for this call: rather marked than lost. */
+			less = leaves ? clear : 0;
+			entry = leaves ? &leaves[pfn % LARGE_PFNS] : entry;
+		}
+		state[i] = (uint8_t)(__atomic_fetch_and(entry, ~less, __ATOMIC_SEQ_CST) /
+				     NESTED_ACCESSED % 4);
 		__atomic_fetch_or(entry, set, __ATOMIC_SEQ_CST);
 	}
 	c->reps_done = c->rep_count;

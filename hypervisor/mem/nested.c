@@ -49,7 +49,7 @@ static void table_put(struct nested *n, uint64_t *table)
 	n->alloc.put(n->alloc.arg, table);
 }
 
-/* @entry at @depth came (@more 1) or goes (-1). */
+/* @more leaves at @depth like @entry came; -1: it goes. */
 static void count_leaf(struct nested *n, uint64_t entry, unsigned int depth, int more)
 {
 	if ((entry & NESTED_PRESENT) && is_leaf(entry, depth))
@@ -83,16 +83,18 @@ static uint64_t split_entry(uint64_t entry, unsigned int depth, unsigned int i)
  */
 static bool make_table(struct nested *n, uint64_t *entry, unsigned int depth)
 {
-	uint64_t *table = table_get(n);
+	uint64_t *table = table_get(n), old = READ_ONCE(*entry);
 
 	if (!table)
 		return false;
-	for (unsigned int i = 0; *entry && i < ENTRIES; i++) {
-		table[i] = split_entry(*entry, depth, i);
-		count_leaf(n, table[i], depth - 1, 1);
-	}
-	count_leaf(n, *entry, depth, -1);
-	WRITE_ONCE(*entry, (uint64_t)(uintptr_t)table | TABLE_FLAGS);
+	do {
+		for (unsigned int i = 0; i < ENTRIES; i++)
+			table[i] = split_entry(old, depth, i);
+		/* The processor may mark the leaf meanwhile. */
+	} while (!__atomic_compare_exchange_n(entry, &old, (uint64_t)(uintptr_t)table | TABLE_FLAGS,
+					      false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST));
+	count_leaf(n, old, depth, -1);
+	count_leaf(n, table[0], depth - 1, ENTRIES);
 	return true;
 }
 

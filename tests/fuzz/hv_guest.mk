@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: MIT
 # The hypervisor's guest side: hypercalls and exits in any order, on the unit
-# tests' machine (whose main is not wanted here). Its sources are listed in
-# tests/unit/hv_guest.mk, which is read later: hence "=".
+# tests' machine. Its sources are listed in tests/unit/hv_guest.mk, which is read
+# later: hence "=".
 
 fuzz_targets += hv_calls
-hv_calls_src     = tests/fuzz/hv_calls.c $(hv_guest_src)
-hv_calls_cflags := -Dmain=unit_tests_main
-hv_calls_lib    := $(firstword $(wildcard /usr/lib/*/libcmocka.so))
+hv_calls_src  = tests/fuzz/hv_calls.c $(hv_machine_src)
+hv_calls_lib := $(firstword $(wildcard /usr/lib/*/libcmocka.so))

@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The fake machine under hypervisor/hv/, and main. See hv_guest.h. */
+/* The fake machine under hypervisor/hv/. See hv_guest.h. */
 #include "tests/unit/hv_guest.h"
 
-#include <asm/prctl.h>
 #include <cpuid.h>
-#include <stdio.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "hypervisor/hv/stats.h"
 #include "hypervisor/hv/synic.h"
@@ -563,38 +559,4 @@ int rig_check(void **state)
 	assert_null(rig_timer);
 	assert_int_equal(rig_waiting, 0);
 	return 0;
-}
-
-int main(void); /* the fuzz target compiles it under another name */
-int main(void)
-{
-	static _Alignas(4096) uint8_t input[4096];
-	int failed;
-
-	fake_cpu.self = &fake_cpu;
-	fake_cpu.hvcall_in = input;
-	other_cpu.self = &other_cpu;
-	other_cpu.index = 1;
-	/* cpu_this() reads %gs:0; the host's programs do not use %gs. */
-	if (syscall(SYS_arch_prctl, ARCH_SET_GS, &fake_cpu)) {
-		perror("arch_prctl");
-		return 1;
-	}
-	partition_init();
-	for (unsigned int i = 0; i < cpu_count; i++) {
-		if (!trace_create(cpus[i]) || !stats_create(cpus[i]))
-			return 1;
-	}
-	failed = _cmocka_run_group_tests("memory", memory_tests, memory_test_count, NULL, NULL);
-	failed += _cmocka_run_group_tests("lapic", lapic_tests, lapic_test_count, NULL, NULL);
-	failed += _cmocka_run_group_tests("run", run_tests, run_test_count, NULL, NULL);
-	failed += _cmocka_run_group_tests("events", event_tests, event_test_count, NULL, NULL);
-	failed += _cmocka_run_group_tests("state", state_tests, state_test_count, NULL, NULL);
-	failed += _cmocka_run_group_tests("observe", observe_tests, observe_test_count, NULL, NULL);
-	failed += _cmocka_run_group_tests("synic", synic_tests, synic_test_count, NULL, NULL);
-	failed += _cmocka_run_group_tests("timer", timer_tests, timer_test_count, NULL, NULL);
-	failed += _cmocka_run_group_tests("calls", call_tests, call_test_count, NULL, NULL);
-	failed += _cmocka_run_group_tests("intercept", intercept_tests, intercept_test_count, NULL,
-					  NULL);
-	return failed != 0;
 }

@@ -88,10 +88,10 @@ extern struct timer *rig_timer; /* last armed */
 /* The suites. */
 extern const struct CMUnitTest memory_tests[], lapic_tests[], run_tests[], event_tests[],
 	state_tests[], observe_tests[], synic_tests[], timer_tests[], call_tests[],
-	intercept_tests[];
+	intercept_tests[], access_tests[];
 extern const size_t memory_test_count, lapic_test_count, run_test_count, event_test_count,
 	state_test_count, observe_test_count, synic_test_count, timer_test_count, call_test_count,
-	intercept_test_count;
+	intercept_test_count, access_test_count;
 
 #define RIG_TEST(fn) cmocka_unit_test_setup_teardown(fn, rig_reset, rig_check)
 

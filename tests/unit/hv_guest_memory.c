@@ -510,30 +510,6 @@ static void test_destroyed_in_turns(void **state)
 	assert_int_equal(rig_turns, 1);
 }
 
-static void test_access_states(void **state)
-{
-	struct hv_input_gpa_access_states in = { .flags = HV_ACCESS_STATE_CLEAR_DIRTY };
-	uint64_t id = rig_partition();
-	struct partition *p = partition_get(id);
-	uint8_t states[3], byte = 1;
-
-	(void)state;
-	in.partition_id = id;
-	rig_map(id, 0, 3, RWX);
-	assert_int_equal(gpa_read(p, 0x0, &byte, 1), GPA_OK);
-	assert_int_equal(gpa_write(p, 0x1000, &byte, 1), GPA_OK);
-	assert_int_equal(rig_rep(hvcall_get_gpa_pages_access_states, &in, sizeof(in), states, 3,
-				 0, 3, NULL), 0);
-	assert_int_equal(states[0], 1);
-	assert_int_equal(states[1], 3);
-	assert_int_equal(states[2], 0);
-	assert_int_equal(rig_rep(hvcall_get_gpa_pages_access_states, &in, sizeof(in), states, 3,
-				 0, 3, NULL), 0);
-	assert_int_equal(states[1], 1);
-	partition_put(p);
-	rig_partition_end(id);
-}
-
 static void test_ports(void **state)
 {
 	struct hv_input_create_port create = {
@@ -588,7 +564,6 @@ const struct CMUnitTest memory_tests[] = {
 	RIG_TEST(test_large_pages),
 	RIG_TEST(test_map_finalized),
 	RIG_TEST(test_destroyed_in_turns),
-	RIG_TEST(test_access_states),
 	RIG_TEST(test_ports),
 };
 const size_t memory_test_count = ARRAY_SIZE(memory_tests);

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/* All suites, on two fake processors of which this is the first. */
+#include "tests/unit/hv_guest.h"
+
+#include <asm/prctl.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "hypervisor/hv/stats.h"
+#include "hypervisor/trace.h"
+
+#define SUITE(name_)                                      \
+	{                                                 \
+#name_, name_##_tests, name_##_test_count \
+	}
+
+int main(void)
+{
+	const struct {
+		const char *name;
+		const struct CMUnitTest *tests;
+		size_t count;
+	} suite[] = {
+		SUITE(memory), SUITE(access), SUITE(lapic),	SUITE(run),
+		SUITE(event),  SUITE(state),  SUITE(observe),	SUITE(synic),
+		SUITE(timer),  SUITE(call),   SUITE(intercept),
+	};
+	static _Alignas(4096) uint8_t input[4096];
+	int failed = 0;
+
+	for (unsigned int i = 0; i < cpu_count; i++) {
+		cpus[i]->self = cpus[i];
+		cpus[i]->index = i;
+		cpus[i]->hvcall_in = input;
+	}
+	/* cpu_this() reads %gs:0; the host's programs do not use %gs. */
+	if (syscall(SYS_arch_prctl, ARCH_SET_GS, cpus[0])) {
+		perror("arch_prctl");
+		return 1;
+	}
+	partition_init();
+	for (unsigned int i = 0; i < cpu_count; i++) {
+		if (!trace_create(cpus[i]) || !stats_create(cpus[i]))
+			return 1;
+	}
+	for (unsigned int i = 0; i < ARRAY_SIZE(suite); i++)
+		failed += _cmocka_run_group_tests(suite[i].name, suite[i].tests, suite[i].count,
+						  NULL, NULL);
+	return failed != 0;
+}
