@@ -27,17 +27,6 @@ static bool page_ok(struct partition *p, uint64_t val)
 	return r == GPA_OK || r == GPA_NO_ACCESS;
 }
 
-static void hypercall_page_write(struct partition *p, uint64_t val)
-{
-	/* Locked, or no identity yet: the write is ignored. */
-	if (p->hypercall_msr & BIT64(1))
-		return;
-	if (!p->guest_os_id)
-		val &= ~HV_MSR_PAGE_ENABLE;
-	p->hypercall_msr = val;
-	guesttime_stale(p, GUEST_PAGE_HYPERCALL);
-}
-
 /* The local APIC by synthetic MSR, in either of its modes; no lock held. */
 static bool apic_write(struct vp *vp, unsigned int reg, uint64_t val)
 {
@@ -85,7 +74,9 @@ bool guestmsr_synthetic_write(struct vp *vp, uint32_t msr, uint64_t val)
 			p->hypercall_msr &= ~HV_MSR_PAGE_ENABLE;
 		return true;
 	case HV_MSR_HYPERCALL:
-		hypercall_page_write(p, val);
+		/* Without an identity there is no page. */
+		p->hypercall_msr = p->guest_os_id ? val : val & ~HV_MSR_PAGE_ENABLE;
+		guesttime_stale(p, GUEST_PAGE_HYPERCALL);
 		return true;
 	case HV_MSR_REFERENCE_TSC:
 		p->reference_tsc_msr = val;
@@ -232,6 +223,7 @@ static bool set_efer(struct vp *vp, uint64_t val)
 bool guestmsr_write(struct vp *vp, uint32_t msr, uint64_t val)
 {
 	const struct gate *gate = gate_of(msr);
+	struct partition *p = vp->partition;
 	const struct vp_register *r;
 	uint32_t n;
 
@@ -240,10 +232,12 @@ bool guestmsr_write(struct vp *vp, uint32_t msr, uint64_t val)
 		return vlapic_finish(vp, vlapic_msr_write(vp, msr, val));
 	}
 	if (gate)
-		return partition_has(vp->partition, gate->feature) &&
-		       ((msr != HV_MSR_HYPERCALL && msr != HV_MSR_REFERENCE_TSC) ||
-			page_ok(vp->partition, val)) &&
-		       guestmsr_synthetic_write(vp, msr, val);
+		return partition_has(p, gate->feature) &&
+		       /* Locked: ignored, until the VMM resets it. */
+		       ((msr == HV_MSR_HYPERCALL && (p->hypercall_msr & HV_MSR_HYPERCALL_LOCKED)) ||
+			(((msr != HV_MSR_HYPERCALL && msr != HV_MSR_REFERENCE_TSC) ||
+			  page_ok(p, val)) &&
+			 guestmsr_synthetic_write(vp, msr, val)));
 	if (reads_as_zero(msr))
 		return true;
 

@@ -3,6 +3,8 @@
  * What reaches a guest (start-up, interrupts, exceptions) and what the hypervisor
  * answers without its VMM (APIC page, doorbells, hypercalls, MSRs).
  */
+#include "abi/hv/msr.h"
+#include "hypervisor/hv/guestmsr.h"
 #include "tests/unit/hv_guest_run.h"
 
 static void test_startup(void **state)
@@ -260,6 +262,25 @@ static void test_hypercall(void **state)
 	assert_memory_equal((uint8_t *)rig_page(ram + 2), "\x0f\x01\xd9\xc3", 4);
 }
 
+/* The lock bit holds the guest, not the VMM that resets it. */
+static void test_hypercall_locked(void **state)
+{
+	uint64_t val;
+
+	(void)state;
+	assert_true(guestmsr_write(vp, HV_MSR_GUEST_OS_ID, 1));
+	assert_true(guestmsr_write(vp, HV_MSR_HYPERCALL, 0x2003));
+	/* Ignored, be it a page that could be or not. */
+	assert_true(guestmsr_write(vp, HV_MSR_HYPERCALL, 0));
+	assert_true(guestmsr_write(vp, HV_MSR_HYPERCALL, BIT64(45) | 1));
+	assert_true(guestmsr_read(vp, HV_MSR_HYPERCALL, &val));
+	assert_int_equal(val, 0x2003);
+	assert_int_equal(set_reg(HV_X64_REGISTER_HYPERCALL, 0), 0);
+	assert_int_equal(get_reg(HV_X64_REGISTER_HYPERCALL), 0);
+	assert_true(guestmsr_write(vp, HV_MSR_HYPERCALL, 0x3001));
+	assert_int_equal(get_reg(HV_X64_REGISTER_HYPERCALL), 0x3001);
+}
+
 /* Behind its WRMSR of @val the guest waits for page 100, and finds it written. */
 static const uint8_t *enable_page(uint32_t msr, uint64_t val)
 {
@@ -406,7 +427,7 @@ const struct CMUnitTest event_tests[] = {
 	RUN_TEST(test_startup),	 RUN_TEST(test_injection),
 	RUN_TEST(test_cr8),	 RUN_TEST(test_cr8_told), RUN_TEST(test_cr8_not_there),
 	RUN_TEST(test_apic_page_and_eoi_message),
-	RUN_TEST(test_doorbell), RUN_TEST(test_hypercall), RUN_TEST(test_pages_not_populated),
+	RUN_TEST(test_doorbell), RUN_TEST(test_hypercall), RUN_TEST(test_hypercall_locked), RUN_TEST(test_pages_not_populated),
 	RUN_TEST(test_msr_faults), RUN_TEST(test_prefixes), RUN_TEST(test_bytes_from_processor),
 };
 const size_t event_test_count = ARRAY_SIZE(event_tests);

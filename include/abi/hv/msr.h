@@ -37,6 +37,7 @@
 
 /* Page-address MSRs (HYPERCALL, REFERENCE_TSC, SIMP, …): bit 0 enable, pfn 63:12. */
 #define HV_MSR_PAGE_ENABLE		(1ULL << 0)
+#define HV_MSR_HYPERCALL_LOCKED		(1ULL << 1)	/* until a reset */
 
 /* What the hypercall page begins with on AMD processors: VMMCALL; RET. */
 #define HV_HYPERCALL_CODE		{ 0x0f, 0x01, 0xd9, 0xc3 }
