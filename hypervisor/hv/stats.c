@@ -139,13 +139,20 @@ static enum hv_status own_page(struct counters *page, uint64_t *pfn)
 }
 
 /* @slot's page, from the pool if there is none yet and @pfn wants it. */
-static enum hv_status pool_page(struct lock *lock, struct counters **slot, uint64_t *pfn)
+static enum hv_status pool_page(struct counters **slot, uint64_t *pfn)
 {
-	lock_scope(lock);
-	if (pfn && !*slot)
-		*slot = pool_get_shared(&partition_root()->pool);
-	if (pfn && !*slot)
-		return HV_STATUS_INSUFFICIENT_MEMORY;
+	struct counters *page, *none = NULL;
+
+	if (pfn && !READ_ONCE(*slot)) {
+		/* Without a lock: it waits for all processors. */
+		page = pool_get_shared(&partition_root()->pool);
+		if (!page)
+			return HV_STATUS_INSUFFICIENT_MEMORY;
+		/* Another call may have been faster. */
+		if (!__atomic_compare_exchange_n(slot, &none, page, false, __ATOMIC_SEQ_CST,
+						 __ATOMIC_SEQ_CST))
+			stats_free(page);
+	}
 	return own_page(*slot, pfn);
 }
 
@@ -160,7 +167,7 @@ static enum hv_status vp_page(struct partition *p, uint32_t index, uint64_t *pfn
 	vp = vp_get(p, index);
 	if (!vp)
 		return HV_STATUS_INVALID_VP_INDEX;
-	status = pool_page(&vp->lock, &vp->stats, pfn);
+	status = pool_page(&vp->stats, pfn);
 	vp_put(vp);
 	return status;
 }
@@ -176,7 +183,7 @@ static enum hv_status partition_page(const struct hv_input_stats_page *in, uint6
 	if (in->type == HV_STATS_OBJECT_VP) {
 		status = vp_page(p, in->vp_index, pfn);
 	} else {
-		status = pool_page(&p->stats_lock, &p->stats, pfn);
+		status = pool_page(&p->stats, pfn);
 		stats_partition(p);
 	}
 	partition_put(p);

@@ -78,10 +78,14 @@ void rootmem_show(const uint64_t *pfn, uint32_t count)
 	}
 }
 
+void (*rig_on_share)(void);
+
 bool rootmem_share(void *page, bool writable)
 {
 	uint64_t pfn = (uint64_t)(uintptr_t)page >> PAGE_SHIFT;
 
+	if (rig_on_share)
+		rig_on_share();
 	/* Deposited, or private (statistics). */
 	assert_int_equal(writable, pfn - first_pfn() < RIG_PAGES);
 	if (writable)
@@ -543,6 +547,7 @@ int rig_reset(void **state)
 	memset(&partition_root()->pool, 0, sizeof(struct pool));
 	rig_kicks = rig_signals = rig_entries = rig_rung_port = 0;
 	rig_on_kick = NULL;
+	rig_on_share = NULL;
 	rig_turn_ticks = UINT64_MAX;
 	rig_signals_wait = false;
 	rig_guest = NULL;

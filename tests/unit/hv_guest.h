@@ -31,6 +31,8 @@ int rig_check(void **state);
 
 /* Is the page in the root's nested table? */
 bool rig_root_sees(const void *page);
+/* Called when a page is about to be shared with the root, which may take long. */
+extern void (*rig_on_share)(void);
 /* There is no memory to take pages out of it. */
 extern bool rig_no_tables;
 /* An unused page of the root, by frame number. */
@@ -88,10 +90,10 @@ extern struct timer *rig_timer; /* last armed */
 /* The suites. */
 extern const struct CMUnitTest memory_tests[], lapic_tests[], run_tests[], event_tests[],
 	state_tests[], observe_tests[], synic_tests[], timer_tests[], call_tests[],
-	intercept_tests[], access_tests[];
+	intercept_tests[], access_tests[], page_tests[];
 extern const size_t memory_test_count, lapic_test_count, run_test_count, event_test_count,
 	state_test_count, observe_test_count, synic_test_count, timer_test_count, call_test_count,
-	intercept_test_count, access_test_count;
+	intercept_test_count, access_test_count, page_test_count;
 
 #define RIG_TEST(fn) cmocka_unit_test_setup_teardown(fn, rig_reset, rig_check)
 

@@ -93,6 +93,38 @@ static void test_objects(void **state)
 			 HV_STATUS_INVALID_PARTITION_ID);
 }
 
+static const uint64_t *theirs;
+static uint32_t shared_type;
+
+/* Another processor asks for the same page, and is faster. */
+static void map_meanwhile(void)
+{
+	rig_on_share = NULL;
+	assert_int_equal(vp->lock.held, 0);
+	assert_int_equal(vp->partition->lock.held, 0);
+	assert_int_equal(vp->partition->stats_lock.held, 0);
+	theirs = map_stats(shared_type, partition, 0, 0);
+}
+
+/* Sharing a page waits for the other processors: not under a lock. */
+static void test_shared_without_lock(void **state)
+{
+	static const uint32_t type[] = { HV_STATS_OBJECT_VP, HV_STATS_OBJECT_PARTITION };
+	struct pool *pool = &partition_root()->pool;
+
+	(void)state;
+	assert_int_equal(rig_deposit(HV_PARTITION_ID_SELF, 4), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(type); i++) {
+		uint32_t free_pages = pool->free_count;
+
+		shared_type = type[i];
+		rig_on_share = map_meanwhile;
+		assert_ptr_equal(map_stats(shared_type, partition, 0, 0), theirs);
+		assert_null(rig_on_share);
+		assert_int_equal(pool->free_count, free_pages - 1);
+	}
+}
+
 static void test_partition_counters(void **state)
 {
 	const uint64_t *pt, *root = map_stats(HV_STATS_OBJECT_PARTITION, ROOT_PARTITION_ID, 0, 0);
@@ -284,7 +316,8 @@ static void test_deposits_on_demand(void **state)
 #define OBSERVE_TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 const struct CMUnitTest observe_tests[] = {
-	OBSERVE_TEST(test_objects),	OBSERVE_TEST(test_partition_counters),
+	OBSERVE_TEST(test_objects),	OBSERVE_TEST(test_shared_without_lock),
+	OBSERVE_TEST(test_partition_counters),
 	OBSERVE_TEST(test_vp_counters), OBSERVE_TEST(test_trace_of_a_turn),
 	OBSERVE_TEST(test_trace_wraps), OBSERVE_TEST(test_deposits_on_demand),
 };
