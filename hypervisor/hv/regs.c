@@ -153,6 +153,7 @@ enum hv_status regs_set(struct vp *vp, uint32_t name, const union hv_register_va
 	const struct vp_register *r;
 	struct vcpu *cpu = &vp->cpu;
 	bool ok = true;
+	uint64_t old;
 	uint32_t n;
 
 	if (name == HV_X64_REGISTER_TSC) { /* all of the partition's */
@@ -240,9 +241,12 @@ enum hv_status regs_set(struct vp *vp, uint32_t name, const union hv_register_va
 		break;
 	case HV_X64_REGISTER_APIC_BASE:
 		/* The VMM may go back from x2APIC, a guest may not. */
-		if ((vp->apic.base_msr ^ v->reg64) & (APIC_BASE_X2APIC | APIC_BASE_ENABLE))
+		old = vp->apic.base_msr;
+		if ((old ^ v->reg64) & (APIC_BASE_X2APIC | APIC_BASE_ENABLE))
 			vp->apic.base_msr &= ~APIC_BASE_X2APIC;
 		ok = vlapic_base_write(vp, v->reg64);
+		if (!ok)
+			vp->apic.base_msr = old;
 		break;
 	case HV_X64_REGISTER_INITIAL_APIC_ID:
 	case HV_X64_REGISTER_APIC_ID:

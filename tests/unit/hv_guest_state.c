@@ -122,6 +122,8 @@ static void test_plain_values(void **state)
 
 static void test_refused_values(void **state)
 {
+	union hv_register_value v;
+
 	(void)state;
 	assert_int_equal(set64(HV_X64_REGISTER_CR0, BIT64(32)), HV_STATUS_INVALID_REGISTER_VALUE);
 	assert_int_equal(set64(HV_X64_REGISTER_CR4, BIT64(13)), HV_STATUS_INVALID_REGISTER_VALUE);
@@ -132,6 +134,14 @@ static void test_refused_values(void **state)
 	assert_int_equal(set64(HV_X64_REGISTER_DR7, BIT64(40)), HV_STATUS_INVALID_REGISTER_VALUE);
 	assert_int_equal(set64(HV_X64_REGISTER_CR8, 16), HV_STATUS_INVALID_REGISTER_VALUE);
 	assert_int_equal(set64(HV_X64_REGISTER_SPEC_CTRL, 1), HV_STATUS_INVALID_REGISTER_VALUE);
+	/* Without a trace: x2APIC stays, although a VMM may end it. */
+	assert_int_equal(set64(HV_X64_REGISTER_APIC_BASE, 0xfee00d00), 0);
+	assert_int_equal(set64(HV_X64_REGISTER_APIC_BASE, 0xfee00400),
+			 HV_STATUS_INVALID_REGISTER_VALUE);
+	assert_int_equal(set64(HV_X64_REGISTER_APIC_BASE, 0xfee00901),
+			 HV_STATUS_INVALID_REGISTER_VALUE);
+	assert_int_equal(get_reg(HV_X64_REGISTER_APIC_BASE, &v), 0);
+	assert_int_equal(v.reg64, 0xfee00d00);
 	/* An exception vector the processor would refuse to inject. */
 	assert_int_equal(set64(HV_REGISTER_PENDING_INTERRUPTION, 1 | 3 << 1 | 40 << 16),
 			 HV_STATUS_INVALID_REGISTER_VALUE);
