@@ -75,17 +75,26 @@ void guestcpuid_free(struct vp *vp)
 	}
 }
 
-static struct registered *lookup(struct vp *vp, uint32_t leaf, uint32_t subleaf)
+#define NO_SUBLEAF BIT64(32)
+
+/* The subleaf's own, or else the leaf's. */
+static struct registered *lookup(struct vp *vp, uint32_t leaf, uint64_t subleaf)
 {
+	struct registered *general = NULL;
+
 	for (struct cpuid_page *page = vp->cpuid; page; page = page->next) {
 		struct registered *r = page->entry, *end = r + REGISTERED;
 
 		for (; r < end && r->used; r++) {
-			if (r->leaf == leaf && (!r->subleaf_specific || r->subleaf == subleaf))
+			if (r->leaf != leaf)
+				continue;
+			if (!r->subleaf_specific)
+				general = r;
+			else if (r->subleaf == subleaf)
 				return r;
 		}
 	}
-	return NULL;
+	return general;
 }
 
 static struct registered *add(struct vp *vp)
@@ -108,7 +117,7 @@ enum hv_status hvcall_register_intercept_result(struct hvcall *c)
 
 	if (in->intercept_type != HV_INTERCEPT_CPUID)
 		return HV_STATUS_INVALID_PARAMETER;
-	r = lookup(c->vp, in->eax, in->ecx);
+	r = lookup(c->vp, in->eax, in->subleaf_specific ? in->ecx : NO_SUBLEAF);
 	if (!r || r->subleaf_specific != !!in->subleaf_specific)
 		r = add(c->vp);
 	if (!r)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* INSTALL_INTERCEPT: what a VMM may have instead of the hypervisor's own answer. */
+#include "hypervisor/hv/guestcpuid.h"
 #include "tests/unit/hv_guest_run.h"
 
 static enum hv_status install(uint32_t type, uint32_t access, uint64_t parameter)
@@ -70,6 +71,51 @@ static void test_cpuid(void **state)
 	assert_int_equal(cpuid_of(1), HV_MESSAGE_X64_CPUID_INTERCEPT);
 	assert_int_equal(install(HV_INTERCEPT_CPUID, 0, 1), 0);
 	assert_int_equal(cpuid_of(1), HV_MESSAGE_NONE);
+}
+
+static void result(uint32_t leaf, uint32_t subleaf, bool specific, uint32_t eax)
+{
+	struct hv_input_register_intercept_result in = {
+		.partition_id = partition, .intercept_type = HV_INTERCEPT_CPUID, .eax = leaf,
+		.ecx = subleaf, .subleaf_specific = specific, .result = { { eax, ~0u } },
+	};
+
+	assert_int_equal(rig_call(hvcall_register_intercept_result, &in, sizeof(in), NULL, 0), 0);
+}
+
+static uint32_t result_of(uint32_t leaf, uint32_t subleaf)
+{
+	uint32_t r[4];
+
+	guestcpuid_get(vp, leaf, subleaf, r);
+	return r[0];
+}
+
+/* A subleaf's own result goes before that of the leaf, whichever came first. */
+static void test_results(void **state)
+{
+	uint32_t free_pages;
+
+	(void)state;
+	result(4, 2, true, 100);
+	result(4, 2, false, 200); /* without "specific" the subleaf means nothing */
+	result(5, 0, false, 201);
+	result(5, 2, true, 101);
+	assert_int_equal(result_of(4, 2), 100);
+	assert_int_equal(result_of(4, 9), 200);
+	assert_int_equal(result_of(5, 2), 101);
+	assert_int_equal(result_of(5, 9), 201);
+
+	/* What is said again replaces what was said, and takes no more room. */
+	free_pages = vp->partition->pool.free_count;
+	for (uint32_t i = 0; i <= 200; i++) {
+		result(4, i % 2, false, i);
+		result(4, 2, true, 1000 + i);
+	}
+	assert_int_equal(vp->partition->pool.free_count, free_pages);
+	assert_int_equal(result_of(4, 9), 200);
+	assert_int_equal(result_of(4, 2), 1200);
+	assert_int_equal(result_of(5, 2), 101);
 }
 
 static void test_msr(void **state)
@@ -280,6 +326,7 @@ static void test_refused(void **state)
 
 const struct CMUnitTest intercept_tests[] = {
 	RUN_TEST(test_cpuid),
+	RUN_TEST(test_results),
 	RUN_TEST(test_msr),
 	RUN_TEST(test_exception),
 	RUN_TEST(test_single_step),
