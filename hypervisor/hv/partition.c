@@ -124,13 +124,12 @@ enum hv_status hvcall_finalize_partition(struct hvcall *c)
 	before = p->state;
 	p->state = PARTITION_FINALIZED;
 	lock_drop(&p->lock);
-	/* Its tables go last, and in turns. */
+	/* Its tables go last. They and the VPs take long: in turns. */
 	if (before == PARTITION_FINALIZED && !p->nested.root)
 		return HV_STATUS_INVALID_PARTITION_STATE;
 
-	vp_destroy_all(p);
 	port_destroy_all(p);
-	c->again = !gpa_destroy(p);
+	c->again = vp_destroy_any(p) || !gpa_destroy(p);
 	if (!c->again && p->pool.free_count != p->pool.total)
 		log_line("hv: partition %llu keeps %u pages (a leak)", LLU(p->id),
 			 p->pool.total - p->pool.free_count);
@@ -156,7 +155,8 @@ enum hv_status hvcall_delete_partition(struct hvcall *c)
 	struct partition *p = c->partition;
 
 	lock_take(&p->lock);
-	if (p->state == PARTITION_ACTIVE) {
+	/* Active, or not yet all of it finalized. */
+	if (p->state != PARTITION_CREATED && p->nested.root) {
 		lock_drop(&p->lock);
 		return HV_STATUS_INVALID_PARTITION_STATE;
 	}

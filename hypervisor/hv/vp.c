@@ -268,10 +268,12 @@ static bool destroy(struct partition *p, uint32_t index)
 	return true;
 }
 
-void vp_destroy_all(struct partition *p)
+bool vp_destroy_any(struct partition *p)
 {
 	for (unsigned int i = 0; i < p->vp_limit; i++)
-		destroy(p, i);
+		if (destroy(p, i))
+			return true;
+	return false;
 }
 
 enum hv_status hvcall_delete_vp(struct hvcall *c)

@@ -114,8 +114,8 @@ void vp_sync_timer(struct vp *vp);
 void vp_init_signal(struct vp *vp);
 void vp_start(struct vp *vp, uint8_t sipi_vector);
 
-/* Take every VP away from @p and free it; @p is no longer active. */
-void vp_destroy_all(struct partition *p);
+/* Take a VP away from @p, which is finalized, and free it. False: there is none any more. */
+bool vp_destroy_any(struct partition *p);
 
 /* vp.lock held. Linux looks at the counter and does not dispatch while it is 1. */
 static inline void vp_set_blocked(struct vp *vp, bool blocked)

@@ -510,6 +510,29 @@ static void test_destroyed_in_turns(void **state)
 	assert_int_equal(rig_turns, 1);
 }
 
+/* And its processors one at a time: the root has to lose sight of their pages. */
+static void test_processors_destroyed_in_turns(void **state)
+{
+	static const uint32_t index[] = { 0, 1, 7, 255 };
+	uint64_t id = rig_partition();
+	struct hv_input_partition p = { id };
+	struct partition *partition;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(index); i++)
+		rig_vp(id, index[i]);
+	/* In between it is not to be deleted. */
+	partition = partition_get(id);
+	partition->state = PARTITION_FINALIZED;
+	partition_put(partition);
+	assert_int_equal(rig_call(hvcall_delete_partition, &p, sizeof(p), NULL, 0),
+			 HV_STATUS_INVALID_PARTITION_STATE);
+	assert_int_equal(rig_call(hvcall_finalize_partition, &p, sizeof(p), NULL, 0), 0);
+	assert_int_equal(rig_turns, ARRAY_SIZE(index) + 1);
+	rig_withdraw(id);
+	assert_int_equal(rig_call(hvcall_delete_partition, &p, sizeof(p), NULL, 0), 0);
+}
+
 static void test_ports(void **state)
 {
 	struct hv_input_create_port create = {
@@ -564,6 +587,7 @@ const struct CMUnitTest memory_tests[] = {
 	RIG_TEST(test_large_pages),
 	RIG_TEST(test_map_finalized),
 	RIG_TEST(test_destroyed_in_turns),
+	RIG_TEST(test_processors_destroyed_in_turns),
 	RIG_TEST(test_ports),
 };
 const size_t memory_test_count = ARRAY_SIZE(memory_tests);
