@@ -41,19 +41,28 @@ uint64_t guesttime_host_tsc(const struct partition *p, uint64_t reference)
 
 /*
  * A guest's TSC starts at 0 with the partition, so its reference time is
- * tsc * scale plus whatever adjustment the VMM made.
+ * tsc * scale plus whatever adjustment the VMM made. Its other processors read
+ * meanwhile: invalid, values, valid; each write ends with a lock's release.
  */
 static enum gpa_result write_tsc_page(struct partition *p)
 {
-	static uint32_t sequence;
+	uint64_t gpa = p->reference_tsc_msr & PAGE_MASK;
 	struct hv_tsc_page page = { 0 };
+	enum gpa_result r;
 	int64_t unused;
 
+	/* Whoever writes last writes what is true last. */
+	lock_scope(&p->lock);
 	clock_tsc_page(&page.scale, &unused);
 	page.offset = p->time_adjust;
-	if (!p->time_frozen)
-		page.sequence = ++sequence ? sequence : ++sequence;
-	return gpa_write(p, p->reference_tsc_msr & PAGE_MASK, &page, sizeof(page));
+	r = gpa_write(p, gpa, &page, sizeof(page.sequence));
+	if (r == GPA_OK)
+		r = gpa_write(p, gpa, &page, sizeof(page));
+	if (r != GPA_OK || p->time_frozen)
+		return r;
+	if (!++p->tsc_sequence)
+		p->tsc_sequence = 1;
+	return gpa_write(p, gpa, &p->tsc_sequence, sizeof(p->tsc_sequence));
 }
 
 /* At the start of the page the guest chose. */

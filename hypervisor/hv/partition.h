@@ -72,6 +72,7 @@ struct partition {
 	uint64_t reference_tsc_msr;
 	uint64_t tsc_invariant_control;
 	uint32_t stale_pages;		/* to be written before an entry (guestmsr.c) */
+	uint32_t tsc_sequence;		/* lock: the reference TSC page's last */
 
 	struct port_page *ports;	/* doorbells, NULL: none */
 	struct lock stats_lock;
