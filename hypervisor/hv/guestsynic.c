@@ -202,9 +202,9 @@ bool guestsynic_auto_eoi(const struct vp *vp, uint8_t vector)
 void guestsynic_assist_arm(struct vp *vp)
 {
 	if ((vp->vp_assist & HV_MSR_PAGE_ENABLE) && !(vp->todo & VP_TODO_ASSIST) &&
-	    vlapic_eoi_is_plain(vp))
-		vp->assist_armed = gpa_exchange(vp->partition, vp->vp_assist & PAGE_MASK,
-						ASSIST_NO_EOI, false) >= 0;
+	    vlapic_eoi_is_plain(vp) &&
+	    gpa_exchange(vp->partition, vp->vp_assist & PAGE_MASK, ASSIST_NO_EOI, false) >= 0)
+		vp->assist_armed = vp->vp_assist;
 }
 
 void guestsynic_assist_settle(struct vp *vp)
@@ -212,6 +212,9 @@ void guestsynic_assist_settle(struct vp *vp)
 	uint64_t gpa = vp->vp_assist & PAGE_MASK;
 	int64_t old;
 
+	/* In a page that it is not any more nothing is to be done. */
+	if (vp->assist_armed != vp->vp_assist)
+		vp->assist_armed = 0;
 	if (!vp->assist_armed)
 		return;
 	old = gpa_exchange(vp->partition, gpa, 0, true);
@@ -220,7 +223,7 @@ void guestsynic_assist_settle(struct vp *vp)
 		vp_missing(vp, gpa, true);
 		return;
 	}
-	vp->assist_armed = false;
+	vp->assist_armed = 0;
 	if (old & ASSIST_NO_EOI)
 		return;
 	lock_scope(&vp->lock);

@@ -260,14 +260,20 @@ enum hv_status regs_set(struct vp *vp, uint32_t name, const union hv_register_va
 		break;
 	default:
 		r = vpregs_by_name(name, &n);
-		if (r && (r->rules & VPREGS_VMM))
-			memcpy(vpregs_at(vp, r, n), v, r->size);
-		else if (r && (r->rules & VPREGS_PARTITION))
+		if (r && (r->rules & VPREGS_VMM)) {
+			void *at = vpregs_at(vp, r, n);
+
+			/* Another page: nothing is to be done in the old one any more. */
+			if (memcmp(at, v, r->size))
+				vp->todo &= ~r->todo;
+			memcpy(at, v, r->size);
+		} else if (r && (r->rules & VPREGS_PARTITION)) {
 			ok = guestmsr_synthetic_write(vp, r->msr, v->reg64);
-		else if (r && !r->size && r->msr == VPREGS_NONE)
+		} else if (r && !r->size && r->msr == VPREGS_NONE) {
 			ok = !v->reg64;
-		else
+		} else {
 			return HV_STATUS_INVALID_PARAMETER;
+		}
 		break;
 	}
 	return ok ? HV_STATUS_SUCCESS : HV_STATUS_INVALID_REGISTER_VALUE;

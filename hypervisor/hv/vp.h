@@ -52,7 +52,7 @@ struct vp {
 	uint64_t mtrr_fixed[11];
 	uint64_t mtrr_base[MTRR_VARIABLE], mtrr_mask[MTRR_VARIABLE];
 	uint64_t siefp, simp;		/* MSRs, as vp_assist */
-	bool assist_armed;		/* the assist page says "no EOI required" */
+	uint64_t assist_armed;		/* vp_assist, if its page says "no EOI required" */
 	uint64_t missing;		/* vp_missing; 0: nothing */
 	struct cpuid_page *cpuid;	/* registered results, NULL: none */
 	union {				/* by enum hv_vp_state_page */

@@ -20,6 +20,11 @@
 #define PARTITION(name_, msr_, field_) \
 	IN(struct partition, name_, msr_, 1, field_, VPREGS_PARTITION)
 #define COMPUTED(name_, msr_, n_) { .name = (name_), .msr = (msr_), .count = (n_) }
+#define PAGE(name_, msr_, field_, todo_)                                              \
+	{                                                                             \
+		.name = (name_), .msr = (msr_), .offset = offsetof(struct vp, field_), \
+		.count = 1, .size = 8, .rules = VMM, .todo = (todo_)                   \
+	}
 /* Of features that guests do not have: 0, and stays 0. */
 #define ZERO(name_, n_) COMPUTED(name_, NONE, n_)
 
@@ -87,11 +92,11 @@ static const struct vp_register table[] = {
 	COMPUTED(HV_REGISTER_PROCESSOR_CLOCK, HV_MSR_TSC_FREQUENCY, 2),
 	VP(NONE, HV_MSR_ICR, 1, apic.icr, 0),
 	VP(NONE, HV_MSR_TPR, 1, apic.tpr, 0),
-	VP(HV_REGISTER_VP_ASSIST_PAGE, HV_MSR_VP_ASSIST_PAGE, 1, vp_assist, VMM),
+	PAGE(HV_REGISTER_VP_ASSIST_PAGE, HV_MSR_VP_ASSIST_PAGE, vp_assist, VP_TODO_ASSIST),
 	VP(HV_REGISTER_SCONTROL, HV_MSR_SCONTROL, 1, scontrol, VMM),
 	COMPUTED(HV_REGISTER_SVERSION, HV_MSR_SVERSION, 1),
-	VP(HV_REGISTER_SIEFP, HV_MSR_SIEFP, 1, siefp, VMM),
-	VP(HV_REGISTER_SIMP, HV_MSR_SIMP, 1, simp, VMM),
+	PAGE(HV_REGISTER_SIEFP, HV_MSR_SIEFP, siefp, VP_TODO_SIEFP),
+	PAGE(HV_REGISTER_SIMP, HV_MSR_SIMP, simp, VP_TODO_SIMP),
 	VP(HV_REGISTER_SINT0, HV_MSR_SINT0, HV_SINT_COUNT, sint[0], VMM),
 	COMPUTED(HV_REGISTER_STIMER0_CONFIG, HV_MSR_STIMER0_CONFIG, 2 * HV_STIMER_COUNT),
 

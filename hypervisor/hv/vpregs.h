@@ -17,6 +17,7 @@ struct vp_register {
 	uint8_t count;		/* one behind the other */
 	uint8_t size;		/* bytes; 0: no storage, guestmsr_get knows @msr; or zero */
 	uint8_t rules;		/* VPREGS_* */
+	uint8_t todo;		/* names a page: VP_TODO_* of it */
 };
 
 #define VPREGS_NONE	  (~0u)

@@ -12,4 +12,5 @@ hv_machine_src := tests/unit/hv_guest.c tests/unit/hv_guest_clock.c \
 
 unit_tests += hv_guest
 hv_guest_src := $(hv_machine_src) $(addprefix tests/unit/hv_guest_,main.c memory.c access.c lapic.c \
-	run.c run_rig.c events.c state.c observe.c synic.c timer.c calls.c intercept.c)
+	run.c run_rig.c events.c state.c observe.c synic.c pages.c timer.c calls.c intercept.c)
+hv_guest_ldflags := -Wl,--wrap=gpa_write

@@ -24,7 +24,7 @@ int main(void)
 	} suite[] = {
 		SUITE(memory), SUITE(access), SUITE(lapic),	SUITE(run),
 		SUITE(event),  SUITE(state),  SUITE(observe),	SUITE(synic),
-		SUITE(timer),  SUITE(call),   SUITE(intercept),
+		SUITE(timer),  SUITE(call),   SUITE(intercept), SUITE(page),
 	};
 	static _Alignas(4096) uint8_t input[4096];
 	int failed = 0;

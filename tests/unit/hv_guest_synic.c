@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A guest's SynIC: registers, pages, messages and events from the root, EOI. */
+/* A guest's SynIC: registers, pages, messages and events from the root. */
 #include "abi/hv/msr.h"
 #include "hypervisor/counters.h"
 #include "hypervisor/hv/guestcpuid.h"
@@ -421,109 +421,6 @@ static void test_auto_eoi(void **state)
 	assert_int_equal(vp->apic.isr[3], BIT32(0x10));
 }
 
-static uint32_t assist_seen;
-static bool guest_ends;
-static void (*meanwhile)(void);
-
-static void handler(struct vcpu *v, struct vcpu_exit *e)
-{
-	uint32_t *assist = guest_page(ASSIST);
-
-	(void)v, (void)e;
-	assist_seen = *assist;
-	if (guest_ends)
-		*assist = 0;
-	if (meanwhile)
-		meanwhile();
-	meanwhile = NULL;
-}
-
-static bool in_service(uint8_t vector)
-{
-	return vp->apic.isr[vector / 32] & BIT32(vector % 32);
-}
-
-static void irq_0x90(void)
-{
-	vlapic_accept(vp, 0x90, false);
-}
-
-static void test_eoi_assist(void **state)
-{
-	(void)state;
-	wr(HV_MSR_VP_ASSIST_PAGE, ASSIST | 1);
-	vp->cpu.rflags = 0x202;
-	rig_guest = handler;
-	assert_irq(0x50);
-	rig_dispatch(vp, 0);
-	assert_int_equal(assist_seen, 1);
-	assert_true(in_service(0x50)); /* has not ended it, and sees no promise now */
-	assert_int_equal(*(uint32_t *)guest_page(ASSIST), 0);
-	guest_ends = true;
-	rig_dispatch(vp, 0);
-	assert_int_equal(assist_seen, 1);
-	assert_false(in_service(0x50));
-	rig_dispatch(vp, 0);
-	assert_int_equal(assist_seen, 0); /* nothing in service */
-
-	/* One that waits behind it needs the real EOI; so does a level-triggered one. */
-	assert_irq(0x50);
-	assert_irq(0x40);
-	rig_dispatch(vp, 0);
-	assert_int_equal(assist_seen, 0);
-	assert_true(in_service(0x50));
-	wr(HV_MSR_EOI, 0);
-	assert_false(in_service(0x50));
-	rig_dispatch(vp, 0);
-	assert_false(in_service(0x40));
-	vlapic_accept(vp, 0x80, true);
-	rig_dispatch(vp, 0);
-	assert_true(in_service(0x80));
-	assert_int_equal(assist_seen, 0);
-	wr(HV_MSR_EOI, 0);
-	vp->apic.eoi_vector = -1;
-
-	/* One that comes after the guest ended this. */
-	meanwhile = irq_0x90;
-	assert_irq(0x60);
-	rig_dispatch(vp, 0);
-	assert_false(in_service(0x60));
-	assert_true(requested(0x90));
-	guest_ends = false;
-}
-
-/* The page goes away in between: settled before the guest runs again. */
-static void lose_page(void)
-{
-	vp->cpu.in_guest = 0; /* as if from another processor, right after the exit */
-	rig_map(partition, ASSIST >> PAGE_SHIFT, 1, HV_MAP_GPA_NO_ACCESS);
-	vp->cpu.in_guest = 1;
-}
-
-static void test_eoi_assist_unpopulated(void **state)
-{
-	struct {
-		struct hv_input_map_gpa_pages h;
-		uint64_t pfn;
-	} in = { .h = { .partition_id = partition, .gpa_pfn = ASSIST >> PAGE_SHIFT, .flags = RWX },
-		 .pfn = ram + (ASSIST >> PAGE_SHIFT) };
-
-	(void)state;
-	wr(HV_MSR_VP_ASSIST_PAGE, ASSIST | 1);
-	vp->cpu.rflags = 0x202;
-	rig_guest = handler;
-	guest_ends = true;
-	meanwhile = lose_page;
-	assert_irq(0x50);
-	rig_dispatch(vp, 0);
-	assert_true(in_service(0x50));
-	EXPECT_RESULT(rig_dispatch(vp, CLEAR), READY, INTERCEPT);
-	assert_int_equal(rig_rep(hvcall_map_gpa_pages, &in, sizeof(in), NULL, 0, 0, 1, NULL), 0);
-	EXPECT_RESULT(rig_dispatch(vp, CLEAR), READY, NONE);
-	assert_false(in_service(0x50));
-	guest_ends = false;
-}
-
 static void test_apic_registers(void **state)
 {
 	struct vp *other = rig_vp(partition, 1);
@@ -573,7 +470,6 @@ const struct CMUnitTest synic_tests[] = {
 	SYNIC_TEST(test_post_direct),	   SYNIC_TEST(test_post_unpopulated),
 	SYNIC_TEST(test_signal_direct),	   SYNIC_TEST(test_page_blobs),
 	SYNIC_TEST(test_registers_by_vmm), SYNIC_TEST(test_auto_eoi),
-	SYNIC_TEST(test_eoi_assist),	   SYNIC_TEST(test_eoi_assist_unpopulated),
 	SYNIC_TEST(test_apic_registers),   SYNIC_TEST(test_guest_idle),
 };
 const size_t synic_test_count = ARRAY_SIZE(synic_tests);
