@@ -92,23 +92,28 @@ static void gdt_build(struct cpu *cpu)
 
 #define CR0_HOST       0x80010033ull /* PG WP NE ET MP PE */
 #define CR4_HOST       0x000006f0ull /* OSXMMEXCPT OSFXSR PGE MCE PAE PSE */
+#define CR4_HOST_UMIP  BIT64(11)
+#define CR4_HOST_FSGS  BIT64(16)
 #define CR4_HOST_XSAVE BIT64(18)
 #define CR4_HOST_SMEP  BIT64(20)
 #define CR4_HOST_SMAP  BIT64(21)
 
 /*
- * We have no global and no user pages, so PGE, SMEP and SMAP change nothing for
- * us; but Linux sets them, and an emulator drops all translations once more at
- * each world switch if they differ.
+ * We have no global pages, no user's pages and code, so PGE, SMEP, SMAP, UMIP and FSGSBASE
+ * change nothing for us; but Linux sets them, and an emulator drops all translations
+ * once more at each world switch if they differ. And what we have guests may have
+ * (vcpu_cr4_mask).
  */
 static uint64_t host_cr4(void)
 {
 	uint64_t cr4 = CR4_HOST;
-	uint32_t features = cpuid(7, 0).ebx;
+	struct cpuid c = cpuid(7, 0);
 
 	cr4 |= cpuid(1, 0).ecx & BIT32(26) ? CR4_HOST_XSAVE : 0;
-	cr4 |= features & BIT32(7) ? CR4_HOST_SMEP : 0;
-	cr4 |= features & BIT32(20) ? CR4_HOST_SMAP : 0;
+	cr4 |= c.ecx & BIT32(2) ? CR4_HOST_UMIP : 0;
+	cr4 |= c.ebx & BIT32(0) ? CR4_HOST_FSGS : 0;
+	cr4 |= c.ebx & BIT32(7) ? CR4_HOST_SMEP : 0;
+	cr4 |= c.ebx & BIT32(20) ? CR4_HOST_SMAP : 0;
 	return cr4;
 }
 

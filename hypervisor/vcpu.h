@@ -107,7 +107,7 @@ enum vcpu_exit_reason {
 	VCPU_EXIT_HLT,
 	VCPU_EXIT_HYPERCALL,
 	VCPU_EXIT_XSETBV,
-	VCPU_EXIT_CR8,			/* about to be written while an interrupt waits */
+	VCPU_EXIT_CR,			/* CR4, or CR8 while an interrupt waits, is to be written */
 	VCPU_EXIT_SHUTDOWN,		/* triple fault */
 	VCPU_EXIT_INVALID,		/* the processor refused the state */
 	VCPU_EXIT_EXCEPTION,		/* one of .exceptions; not delivered */
@@ -134,8 +134,9 @@ struct vcpu_exit {
 			bool write;
 		} msr;
 		struct {
+			uint8_t number;
 			uint8_t reg;	/* holds the value, if insn_len is known */
-		} cr8;
+		} cr;
 		struct {
 			uint8_t vector;
 			bool has_error;
@@ -166,6 +167,8 @@ void vcpu_xcr0_changed(struct vcpu *v);
 /* Enter the guest (attached, opened) and tell why it left; closes. */
 void vcpu_run(struct vcpu *v, struct vcpu_exit *exit);
 
+/* Bits of CR4 a guest may set. */
+uint64_t vcpu_cr4_mask(void);
 /* Bits of XCR0 a guest may set, and the size of the area they need. */
 uint64_t vcpu_xcr0_mask(void);
 

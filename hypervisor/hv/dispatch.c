@@ -244,14 +244,17 @@ static void sync_tpr(struct vp *vp)
 	vp->apic.tpr = (uint32_t)vp->cpu.cr8 << 4;
 }
 
-/* While an interrupt waits: what CR8 says decides about it. */
-static enum next exit_cr8(struct vp *vp, const struct vcpu_exit *e)
+/*
+ * CR8 while an interrupt waits: what it says decides about it. CR4: the processor has
+ * more bits than guests (APM vol. 2, "CR4 Register": reserved ones are #GP).
+ */
+static enum next exit_cr(struct vp *vp, const struct vcpu_exit *e)
 {
 	struct vcpu *v = &vp->cpu;
 	struct insn insn = {
 		.length = e->insn_len,
 		.size = vcpu_long64(v) ? 8 : 4,
-		.reg = e->cr8.reg,
+		.reg = e->cr.reg,
 	};
 	struct insn_bytes bytes = { 0 };
 	uint64_t val;
@@ -260,13 +263,21 @@ static enum next exit_cr8(struct vp *vp, const struct vcpu_exit *e)
 		if (walk_fetch(vp, bytes.byte, &bytes.count) == WALK_RETRY)
 			return retry(vp);
 		if (!insn_decode_mov_cr(&insn, bytes.byte, bytes.count, operand_mode(v)))
-			return unhandled(vp, "write to CR8 not by MOV", 0);
+			return unhandled(vp, "write to CR not by MOV", 0);
 	}
 	val = operand_stored(v, &insn);
-	if (val > 15)
-		return fault(vp, VECTOR_GP);
-	v->cr8 = val;
-	sync_tpr(vp);
+	if (e->cr.number == 4) {
+		if ((val & ~vcpu_cr4_mask()) ||
+		    ((v->efer & EFER_LMA) && !(val & CR4_PAE)))
+			return fault(vp, VECTOR_GP);
+		v->cr4 = val;
+		v->flush = 1;
+	} else {
+		if (val > 15)
+			return fault(vp, VECTOR_GP);
+		v->cr8 = val;
+		sync_tpr(vp);
+	}
 	vp_skip(vp, insn.length);
 	return AGAIN;
 }
@@ -308,8 +319,8 @@ static enum next handle(struct vp *vp, struct vcpu_exit *e)
 		return guestcalls_exit(vp, e->insn_len) ? RETURN_READY : AGAIN;
 	case VCPU_EXIT_XSETBV:
 		return exit_xsetbv(vp, e);
-	case VCPU_EXIT_CR8:
-		return exit_cr8(vp, e);
+	case VCPU_EXIT_CR:
+		return exit_cr(vp, e);
 	case VCPU_EXIT_SHUTDOWN:
 		intercept_unrecoverable(vp);
 		return RETURN_INTERCEPT;

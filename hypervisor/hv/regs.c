@@ -218,8 +218,7 @@ enum hv_status regs_set(struct vp *vp, uint32_t name, const union hv_register_va
 		return set_control(cpu, &cpu->cr3, v->reg64, 0x000fffffffffffff);
 	case HV_X64_REGISTER_CR4:
 	case HV_X64_REGISTER_INTERMEDIATE_CR4:
-		/* Neither VMXE nor LA57, CET, PKS: not in a guest's CPUID. */
-		return set_control(cpu, &cpu->cr4, v->reg64, 0x371fff & ~CR4_LA57 & ~BIT64(13));
+		return set_control(cpu, &cpu->cr4, v->reg64, vcpu_cr4_mask());
 	case HV_X64_REGISTER_EFER:
 		return set_control(cpu, &cpu->efer, v->reg64, guestcpuid_efer_mask());
 	case HV_X64_REGISTER_CR8:

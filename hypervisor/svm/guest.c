@@ -32,6 +32,7 @@
 /* Whether it may come in is the local APIC's decision, which has been made. */
 #define VIRTUAL_INTERRUPT \
 	(SVM_V_IRQ | SVM_V_IGN_TPR | (uint64_t)0xf << SVM_V_INTR_PRIO_SHIFT)
+#define CR4		0x0010u
 #define CR8		0x0100u
 #define DR0_TO_DR3	0x000fu
 /* Breakpoints are enabled by DR7, or DR5, the same register while CR4.DE is clear. */
@@ -104,6 +105,15 @@ void cpuid_native(uint32_t leaf, uint32_t subleaf, uint32_t out[4])
 	out[3] = c.edx;
 }
 
+/*
+ * Ours (cpu.c), which are features that a guest may have seen in CPUID, and VME, PVI, TSD,
+ * DE and PCE: every processor with SVM has them. So no PCID, LA57, PKU or CET.
+ */
+uint64_t vcpu_cr4_mask(void)
+{
+	return read_cr4() | 0x7ff;
+}
+
 /* --- state in --- */
 
 static struct vmcb_segment to_vmcb(const struct hv_segment_register *s)
@@ -174,7 +184,7 @@ static void load_controls(const struct vcpu *v, struct vmcb *b)
 		b->int_ctl |= VIRTUAL_INTERRUPT;
 	}
 	/* QEMU 7.2 aborts when CR8 is written beside V_IRQ (docs/LIMITS.md). */
-	b->intercept_cr_write = v->cr8_window || (b->int_ctl & SVM_V_IRQ) ? CR8 : 0;
+	b->intercept_cr_write = v->cr8_window || (b->int_ctl & SVM_V_IRQ) ? CR4 | CR8 : CR4;
 	/* The end of an NMI handler; nmi_iret: it is about to execute. */
 	if (v->nmi_masked && !v->nmi_iret)
 		b->intercept1 |= SVM_INTERCEPT_IRET;
@@ -455,13 +465,15 @@ static void decode_exit(struct vcpu *v, const struct vmcb *b, struct vcpu_exit *
 	case SVM_EXIT_RDPMC:
 		vcpu_inject(v, VECTOR_GP, true, 0);
 		break;
+	case SVM_EXIT_CR0_WRITE + 4:
 	case SVM_EXIT_CR0_WRITE + 8:
-		instruction(b, e, VCPU_EXIT_CR8, 0);
+		instruction(b, e, VCPU_EXIT_CR, 0);
 		/* Without decode assists (QEMU) the length stays unknown. */
 		if (!svm_features.decode_assists || !(b->exit_info_1 & SVM_CR_MOV))
 			e->insn_len = 0;
 		e->opcode_only = false;
-		e->cr8.reg = b->exit_info_1 & SVM_CR_GPR;
+		e->cr.number = code & 15;
+		e->cr.reg = b->exit_info_1 & SVM_CR_GPR;
 		break;
 	case SVM_EXIT_IRET:
 		v->nmi_iret = true;

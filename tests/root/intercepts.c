@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <glob.h>
 #include <linux/mshv.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -154,6 +155,31 @@ static void steps(struct guest *g)
 	}
 }
 
+/* --- CR4 --- */
+
+/* mov cr4,eax; out 0x80,al; #GP: out 0x81,al */
+static const uint8_t cr4_code[] = { 0x0f, 0x22, 0xe0, 0xe6, 0x80, 0xe6, 0x81 };
+
+/* PSE, OSFXSR; and of what guests do not have: PKE, CET, LA57, PCIDE */
+static void cr4(struct guest *g)
+{
+	static const uint32_t value[] = { 0x10, 0x200, 0, 1u << 22, 1u << 23, 1u << 12, 1u << 17 };
+	const uint16_t gp[2] = { CODE_AT + 5, 0 };
+	union hv_register_value now;
+
+	memcpy(g->ram + 13 * 4, gp, sizeof(gp));
+	for (unsigned int i = 0; i < sizeof(value) / sizeof(*value); i++) {
+		bool good = value[i] < 1u << 12;
+
+		g->page->gpr[0] = value[i];
+		g->page->rip = CODE_AT;
+		g->page->dirty |= HV_REGISTER_PAGE_GENERAL | HV_REGISTER_PAGE_RIP;
+		expect(g, HV_MESSAGE_X64_IO_PORT_INTERCEPT, good ? 3 : 5, 2);
+		EXPECT(get_register(g, HV_X64_REGISTER_CR4, &now) == 0, "errno %d", errno);
+		EXPECT(now.reg64 == (good ? value[i] : 0), "%#llx", (long long)now.reg64);
+	}
+}
+
 /* --- registers of a device in a guest's memory --- */
 
 #define DEVICE_AT 0x100000
@@ -226,6 +252,11 @@ int main(void)
 	EXPECT(error == 0, "%s", strerror(-error));
 	if (!error)
 		steps(&g);
+	guest_destroy(&g);
+	error = guest_create(&g, cr4_code, sizeof(cr4_code));
+	EXPECT(error == 0, "%s", strerror(-error));
+	if (!error)
+		cr4(&g);
 	guest_destroy(&g);
 	error = guest_create(&g, device_code, sizeof(device_code));
 	EXPECT(error == 0, "%s", strerror(-error));

@@ -236,6 +236,7 @@ void synic_ring(struct cpu *target, unsigned int sint, uint32_t port_id)
 
 void (*rig_guest)(struct vcpu *v, struct vcpu_exit *exit);
 unsigned int rig_entries, rig_attached, rig_turns;
+bool rig_flush;
 
 void vcpu_create(struct vcpu *v, void *vmcb, void *xsave, uint64_t nested_root)
 {
@@ -259,6 +260,11 @@ void vcpu_detach(struct vcpu *v)
 void vcpu_xcr0_changed(struct vcpu *v)
 {
 	(void)v;
+}
+
+uint64_t vcpu_cr4_mask(void)
+{
+	return 0x350fff;
 }
 
 uint64_t vcpu_xcr0_mask(void)
@@ -305,6 +311,7 @@ void vcpu_run(struct vcpu *v, struct vcpu_exit *e)
 	struct vcpu_event injected;
 
 	assert_true(v->in_guest);
+	rig_flush = v->flush;
 	v->flush = 0;
 	v->left = rdtsc();
 	rig_entries++;

@@ -71,6 +71,7 @@ uint64_t rig_map(uint64_t partition, uint64_t gfn, unsigned int count, uint32_t 
 /* What the "guest" does at each entry; NULL: an interrupt of the host. */
 extern void (*rig_guest)(struct vcpu *v, struct vcpu_exit *exit);
 extern unsigned int rig_entries, rig_attached;
+extern bool rig_flush; /* the last entry dropped translations */
 struct hv_output_dispatch_vp rig_dispatch(struct vp *vp, uint32_t flags);
 
 /* How long a dispatch may take, in ticks of this machine: for ever, if nobody says so. */

@@ -94,7 +94,7 @@ static struct vcpu_exit cr8_exit;
 static void write_cr8(struct vcpu *v, struct vcpu_exit *e)
 {
 	note_event(v, e);
-	if (cr8_exit.reason != VCPU_EXIT_CR8)
+	if (cr8_exit.reason != VCPU_EXIT_CR)
 		return;
 	assert_int_equal(injected, 0);
 	assert_true(v->cr8_window);
@@ -108,8 +108,9 @@ static void write_cr8(struct vcpu *v, struct vcpu_exit *e)
 static uint8_t cr8_write(const void *bytes, size_t size, uint8_t length, uint8_t reg)
 {
 	code(bytes, size);
-	cr8_exit = (struct vcpu_exit){ .reason = VCPU_EXIT_CR8, .insn_len = length };
-	cr8_exit.cr8.reg = reg;
+	cr8_exit = (struct vcpu_exit){ .reason = VCPU_EXIT_CR, .insn_len = length };
+	cr8_exit.cr.number = 8;
+	cr8_exit.cr.reg = reg;
 	rig_guest = write_cr8;
 	vp->cpu.rip = 0x1000;
 	vp->cpu.rflags = 0x202;
@@ -152,9 +153,57 @@ static void test_cr8_not_there(void **state)
 {
 	(void)state;
 	code("\x0f\x20\xc1", 3);
-	script((struct vcpu_exit){ .reason = VCPU_EXIT_CR8 });
+	script((struct vcpu_exit){ .reason = VCPU_EXIT_CR, .cr.number = 8 });
 	EXPECT_RESULT(rig_dispatch(vp, 0), READY, INTERCEPT);
 	assert_int_equal(vp->message->header.type, HV_MESSAGE_UNRECOVERABLE_EXCEPTION);
+}
+
+static void note_script(struct vcpu *v, struct vcpu_exit *e)
+{
+	note_event(v, e);
+	scripted(v, e);
+}
+
+/* MOV to CR4: what becomes of it, or of the guest. */
+static uint64_t cr4_write(uint64_t old, uint64_t new)
+{
+	vp->cpu.cr4 = old;
+	vp->cpu.gpr[VCPU_RCX] = new;
+	vp->cpu.event.valid = false;
+	vp->cpu.rip = 0x1000;
+	code("\x0f\x22\xe1", 3); /* mov cr4,ecx */
+	script((struct vcpu_exit){ .reason = VCPU_EXIT_CR, .cr.number = 4 });
+	rig_guest = note_script;
+	rig_dispatch(vp, 0);
+	assert_int_equal(vp->cpu.rip, injected == VECTOR_GP ? 0x1000 : 0x1003);
+	assert_int_equal(rig_flush, injected != VECTOR_GP);
+	if (injected == VECTOR_GP)
+		assert_int_equal(vp->cpu.cr4, old);
+	return injected ? ~0ULL : vp->cpu.cr4;
+}
+
+static void test_cr4(void **state)
+{
+	/* VME … OSXMMEXCPT, UMIP, FSGSBASE, OSXSAVE, SMEP, SMAP */
+	const uint64_t most = 0x350fff;
+
+	(void)state;
+	assert_int_equal(cr4_write(0, most), most);
+	assert_int_equal(cr4_write(most, CR4_PAE), CR4_PAE);
+	for (unsigned int bit = 0; bit < 32; bit++) {
+		bool ok = most & BIT64(bit);
+
+		assert_int_equal(cr4_write(0, BIT64(bit)), ok ? BIT64(bit) : ~0ULL);
+		assert_int_equal(set_reg(HV_X64_REGISTER_CR4, BIT64(bit)),
+				 ok ? 0 : HV_STATUS_INVALID_REGISTER_VALUE);
+	}
+	/* Not in long mode. */
+	vp->cpu.efer = EFER_LME | EFER_LMA;
+	assert_int_equal(cr4_write(CR4_PAE, CR4_PAE | CR4_PSE), CR4_PAE | CR4_PSE);
+	assert_int_equal(cr4_write(CR4_PAE, 0), ~0ULL);
+	vp->cpu.seg[VCPU_CS].attributes |= SEG_LONG;
+	vp->cpu.cr0 |= CR0_PE;
+	assert_int_equal(cr4_write(CR4_PAE, 1ULL << 32 | CR4_PAE), ~0ULL);
 }
 
 static void test_apic_page_and_eoi_message(void **state)
@@ -426,6 +475,7 @@ static void test_bytes_from_processor(void **state)
 const struct CMUnitTest event_tests[] = {
 	RUN_TEST(test_startup),	 RUN_TEST(test_injection),
 	RUN_TEST(test_cr8),	 RUN_TEST(test_cr8_told), RUN_TEST(test_cr8_not_there),
+	RUN_TEST(test_cr4),
 	RUN_TEST(test_apic_page_and_eoi_message),
 	RUN_TEST(test_doorbell), RUN_TEST(test_hypercall), RUN_TEST(test_hypercall_locked), RUN_TEST(test_pages_not_populated),
 	RUN_TEST(test_msr_faults), RUN_TEST(test_prefixes), RUN_TEST(test_bytes_from_processor),

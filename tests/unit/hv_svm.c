@@ -387,7 +387,7 @@ static void test_debug_registers(void **state)
 	assert_int_equal(turns, 7);
 }
 
-/* --- writes to CR8 --- */
+/* --- writes to control registers --- */
 
 static uint16_t cr_writes;
 
@@ -396,15 +396,20 @@ static void note_cr(struct vmcb *b)
 	cr_writes = b->intercept_cr_write;
 }
 
-static void write_cr8(struct vmcb *b)
+static unsigned int cr_number;
+
+static void write_cr(struct vmcb *b)
 {
-	b->exit_code = SVM_EXIT_CR0_WRITE + 8;
+	b->exit_code = SVM_EXIT_CR0_WRITE + cr_number;
 	b->exit_info_1 = SVM_CR_MOV | 11;
 	b->next_rip = b->rip + 4;
 }
 
-/* They exit while an interrupt waits, and only then. */
-static void test_cr8(void **state)
+/*
+ * Of CR8 they exit while an interrupt waits, and only then; of CR4 always, whose bits a
+ * processor may have without a guest having them.
+ */
+static void test_cr_writes(void **state)
 {
 	struct vcpu_exit e = { 0 };
 
@@ -412,33 +417,39 @@ static void test_cr8(void **state)
 	power_on();
 	guest = note_cr;
 	turn();
-	assert_int_equal(cr_writes, 0);
+	assert_int_equal(cr_writes, BIT32(4));
 	v.cr8_window = true;
 	turn();
-	assert_int_equal(cr_writes, BIT32(8));
+	assert_int_equal(cr_writes, BIT32(4) | BIT32(8));
 	v.cr8_window = false;
 	v.window = true;
 	turn();
-	assert_int_equal(cr_writes, BIT32(8));
+	assert_int_equal(cr_writes, BIT32(4) | BIT32(8));
 	v.window = false;
 	v.rflags = RFLAGS_IF;
 	v.event = (struct vcpu_event){ .valid = true, .type = VCPU_EVENT_EXTERNAL };
 	turn();
-	assert_int_equal(cr_writes, BIT32(8));
+	assert_int_equal(cr_writes, BIT32(4) | BIT32(8));
+
+	/* Ours with XSAVE, SMEP, SMAP, and what all have: no PCID, PKU, CET, LA57. */
+	hw.cr4 = 0x3406f0;
+	assert_int_equal(vcpu_cr4_mask(), 0x3407ff);
 
 	/* Who knows nothing about the instruction says so. */
 	v.event.valid = false;
-	guest = write_cr8;
-	for (unsigned int i = 0; i < 4; i++) {
+	guest = write_cr;
+	for (unsigned int i = 0; i < 8; i++) {
+		cr_number = i & 4 ? 4 : 8;
 		svm_features.decode_assists = i & 1;
 		svm_features.nrips = i & 2;
 		e = (struct vcpu_exit){ 0 };
 		vcpu_open(&v);
 		vcpu_run(&v, &e);
-		assert_int_equal(e.reason, VCPU_EXIT_CR8);
-		assert_int_equal(e.insn_len, i == 3 ? 4 : 0);
-		if (i == 3)
-			assert_int_equal(e.cr8.reg, 11);
+		assert_int_equal(e.reason, VCPU_EXIT_CR);
+		assert_int_equal(e.cr.number, cr_number);
+		assert_int_equal(e.insn_len, (i & 3) == 3 ? 4 : 0);
+		if ((i & 3) == 3)
+			assert_int_equal(e.cr.reg, 11);
 	}
 	svm_features.decode_assists = svm_features.nrips = false;
 }
@@ -568,7 +579,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(test_barrier, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_barrier_without_cpuid, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_debug_registers, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_cr8, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_cr_writes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_machine_check, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_root_tsc, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_root_tsc_adjust, setup, teardown),
