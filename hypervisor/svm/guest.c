@@ -505,12 +505,10 @@ static void decode_exit(struct vcpu *v, const struct vmcb *b, struct vcpu_exit *
 		vcpu_inject(v, VECTOR_UD, false, 0);
 		break;
 	default:
-		/* SVM_EXIT_INVALID; QEMU fills in its lower half only. */
-		log_line("guest: exit %#llx (info %#llx %#llx, rip %#llx, cr0 %#llx, cr4 %#llx, efer %#llx)",
-			 (unsigned long long)code, (unsigned long long)b->exit_info_1,
-			 (unsigned long long)b->exit_info_2, (unsigned long long)b->rip,
-			 (unsigned long long)b->cr0, (unsigned long long)b->cr4,
-			 (unsigned long long)b->efer);
+		/* SVM_EXIT_INVALID; QEMU fills in its lower half only. RIP follows. */
+		log_line("guest: exit %#llx (info %#llx %#llx, cr0 %#llx, cr4 %#llx, efer %#llx)",
+			 LLU(code), LLU(b->exit_info_1), LLU(b->exit_info_2), LLU(b->cr0),
+			 LLU(b->cr4), LLU(b->efer));
 		e->reason = VCPU_EXIT_INVALID;
 		break;
 	}

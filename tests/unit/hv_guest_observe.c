@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* Statistics pages and the trace ring: hv/stats.c and trace.c, and who feeds them. */
+#include <signal.h>
+#include <ucontext.h>
+
 #include "tests/unit/hv_guest.h"
 
 #include "hypervisor/hv/stats.h"
 #include "hypervisor/hw/clock.h"
 #include "hypervisor/options.h"
+#include "hypervisor/mem/nested.h"
 #include "hypervisor/trace.h"
 
 #define RWX (HV_MAP_GPA_READABLE | HV_MAP_GPA_WRITABLE | HV_MAP_GPA_KERNEL_EXECUTABLE)
@@ -315,10 +319,66 @@ static void test_deposits_on_demand(void **state)
 
 #define OBSERVE_TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
+/* --- what was written to --- */
+
+static struct {
+	uint64_t *entry;
+	unsigned int left; /* instructions until a processor writes to the page; 0: it has */
+} writer;
+
+static void on_step(int sig, siginfo_t *info, void *context)
+{
+	(void)sig;
+	(void)info;
+	if (--writer.left)
+		return;
+	*writer.entry |= NESTED_DIRTY;
+	((ucontext_t *)context)->uc_mcontext.gregs[REG_EFL] &= ~(greg_t)RFLAGS_TF;
+}
+
+/* The red zone stays as it is. */
+#define FLAGS(change) \
+	__asm__ volatile("lea -128(%%rsp), %%rsp; pushfq; " change \
+			 ", (%%rsp); popfq; lea 128(%%rsp), %%rsp" : : : "cc", "memory")
+
+/* Between any two instructions of ours a page may be written to: it is told, now or then. */
+static void test_dirty_log(void **state)
+{
+	struct hv_input_gpa_access_states in = { .flags = HV_ACCESS_STATE_CLEAR_DIRTY };
+	struct sigaction action = { .sa_sigaction = on_step, .sa_flags = SA_SIGINFO }, before;
+	uint64_t id = rig_partition();
+	struct partition *p = partition_get(id);
+	unsigned int now = 0, later = 0;
+	uint8_t told;
+	struct hvcall c = { .in = &in, .out = &told, .rep_count = 1, .partition = p };
+
+	(void)state;
+	rig_map(id, 0, 1, RWX);
+	writer.entry = nested_entry(&p->nested, 0, NULL);
+	assert_int_equal(sigaction(SIGTRAP, &action, &before), 0);
+	for (unsigned int n = 1; later < 8; n++) {
+		*writer.entry &= ~NESTED_DIRTY;
+		writer.left = n;
+		FLAGS("orl $0x100");
+		hvcall_get_gpa_pages_access_states(&c);
+		FLAGS("andl $~0x100");
+		assert_int_equal(c.reps_done, 1);
+		assert_int_equal(writer.left, 0);
+		assert_int_not_equal(!!(told & 2), !!(*writer.entry & NESTED_DIRTY));
+		now += told >> 1;
+		later += !(told >> 1);
+	}
+	sigaction(SIGTRAP, &before, NULL);
+	assert_true(now);
+	partition_put(p);
+	rig_partition_end(id);
+}
+
 const struct CMUnitTest observe_tests[] = {
 	OBSERVE_TEST(test_objects),	OBSERVE_TEST(test_shared_without_lock),
 	OBSERVE_TEST(test_partition_counters),
 	OBSERVE_TEST(test_vp_counters), OBSERVE_TEST(test_trace_of_a_turn),
 	OBSERVE_TEST(test_trace_wraps), OBSERVE_TEST(test_deposits_on_demand),
+	RIG_TEST(test_dirty_log),
 };
 const size_t observe_test_count = ARRAY_SIZE(observe_tests);

@@ -9,6 +9,18 @@
 
 #include "hypervisor/mem/nested.h"
 
+/*
+ * The processor walks the tables while we change them, and sets A and D with a locked
+ * cycle of its own: in the worst moment, which is right before each of our stores.
+ */
+static void processor_walks(uint64_t *entry);
+#undef WRITE_ONCE
+#define WRITE_ONCE(x, v) (processor_walks(&(x)), *(volatile __typeof__(x) *)&(x) = (v))
+#define __atomic_compare_exchange_n(p, ...) \
+	(processor_walks(p), __atomic_compare_exchange_n(p, __VA_ARGS__))
+#include "hypervisor/mem/nested.c"
+#undef __atomic_compare_exchange_n
+
 #define RW  (NESTED_PRESENT | NESTED_WRITE)
 #define GIB BIT64(30)
 
@@ -89,6 +101,43 @@ static void test_leaf_sizes(void **state)
 	destroy(&n, &p);
 	for (unsigned int i = 0; i < 3; i++)
 		assert_int_equal(n.leaves[i], 0);
+}
+
+static unsigned int walks; /* that come before the processor finds nothing more to set */
+
+static void processor_walks(uint64_t *entry)
+{
+	if (walks && (*entry & (NESTED_PRESENT | NESTED_LARGE)) == (NESTED_PRESENT | NESTED_LARGE))
+		*entry |= walks-- > 1 ? NESTED_ACCESSED : NESTED_DIRTY;
+}
+
+/* A page written through the large one while that is split was written. */
+static void test_split_keeps_dirty(void **state)
+{
+	struct pool p = { .limit = 100 };
+	struct nested n = create(&p);
+	uint64_t bits = NESTED_ACCESSED | NESTED_DIRTY;
+	enum nested_level level;
+
+	(void)state;
+	assert_true(nested_map(&n, GIB, GIB, RW, NESTED_2M));
+	walks = 2;
+	assert_true(nested_unmap(&n, GIB + 0x3000, NESTED_4K));
+	assert_int_equal(walks, 0);
+	assert_int_equal(nested_lookup(&n, GIB, &level) & bits, bits);
+	assert_int_equal(level, NESTED_4K);
+	assert_int_equal(nested_lookup(&n, GIB + 511 * PAGE_SIZE, NULL),
+			 (GIB + 511 * PAGE_SIZE) | RW | NESTED_USER | bits);
+	assert_int_equal(n.leaves[NESTED_4K], 511);
+	assert_int_equal(n.leaves[NESTED_2M], 0);
+
+	assert_true(nested_map(&n, 8 * GIB, 8 * GIB, RW, NESTED_1G));
+	walks = 1;
+	assert_true(nested_unmap(&n, 8 * GIB, NESTED_2M));
+	assert_int_equal(nested_lookup(&n, 8 * GIB + LARGE_PAGE_SIZE, &level) & NESTED_DIRTY,
+			 NESTED_DIRTY);
+	assert_int_equal(level, NESTED_2M);
+	destroy(&n, &p);
 }
 
 static void test_split_keeps_neighbours(void **state)
@@ -246,6 +295,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_leaf_sizes),
+		cmocka_unit_test(test_split_keeps_dirty),
 		cmocka_unit_test(test_split_keeps_neighbours),
 		cmocka_unit_test(test_no_access),
 		cmocka_unit_test(test_unmap_of_nothing_needs_nothing),
