@@ -88,6 +88,55 @@ static void test_injection(void **state)
 	assert_true(vp->cpu.window);
 }
 
+/*
+ * An interrupt of the host between STI and HLT, and then the guest's own: it ends
+ * the halt, so it must not come before it.
+ */
+static void test_shadowed_hlt(void **state)
+{
+	static const uint8_t hlt = 0xf4, nop = 0x90;
+
+	(void)state;
+	vlapic_write(vp, 0xf0, 0x1ff);
+	rig_guest = note_event;
+	code(&hlt, 1);
+	vp->cpu.rflags = 0x202;
+	vp->cpu.interrupt_shadow = true;
+	EXPECT_RESULT(rig_dispatch(vp, 0), BLOCKED, NONE);
+	assert_int_equal(rig_entries, 0);
+	assert_int_equal(vp->cpu.rip, 0x1001);
+	assert_irq(0x50);
+	assert_int_equal(rig_signals, 1);
+	rig_dispatch(vp, 0);
+	assert_int_equal(injected, 0x50);
+	assert_int_equal(vp->cpu.rip, 0x1001);
+
+	/* Here already. */
+	vlapic_write(vp, 0xb0, 0);
+	assert_irq(0x51);
+	vp->cpu.rip = 0x1000;
+	vp->cpu.interrupt_shadow = true;
+	rig_dispatch(vp, 0);
+	assert_int_equal(injected, 0x51);
+	assert_int_equal(vp->cpu.rip, 0x1001);
+
+	/* Any other instruction is the guest's; HLT without the right to it, too. */
+	vlapic_write(vp, 0xb0, 0);
+	assert_irq(0x52);
+	code(&nop, 1);
+	vp->cpu.rip = 0x1000;
+	vp->cpu.interrupt_shadow = true;
+	rig_dispatch(vp, 0);
+	assert_int_equal(injected, 0);
+	assert_int_equal(vp->cpu.rip, 0x1000);
+	code(&hlt, 1);
+	vp->cpu.cr0 |= CR0_PE;
+	vp->cpu.seg[VCPU_SS].attributes |= 3 << 5;
+	rig_dispatch(vp, 0);
+	assert_int_equal(vp->cpu.rip, 0x1000);
+	assert_true(vp->cpu.interrupt_shadow);
+}
+
 static struct vcpu_exit cr8_exit;
 
 /* Lowers CR8 once, while 0x75 waits for that; then an interrupt of the host. */
@@ -473,7 +522,7 @@ static void test_bytes_from_processor(void **state)
 }
 
 const struct CMUnitTest event_tests[] = {
-	RUN_TEST(test_startup),	 RUN_TEST(test_injection),
+	RUN_TEST(test_startup),	 RUN_TEST(test_injection), RUN_TEST(test_shadowed_hlt),
 	RUN_TEST(test_cr8),	 RUN_TEST(test_cr8_told), RUN_TEST(test_cr8_not_there),
 	RUN_TEST(test_cr4),
 	RUN_TEST(test_apic_page_and_eoi_message),
