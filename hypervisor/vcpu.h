@@ -169,6 +169,8 @@ void vcpu_run(struct vcpu *v, struct vcpu_exit *exit);
 
 /* Bits of CR4 a guest may set. */
 uint64_t vcpu_cr4_mask(void);
+/* Bits of MXCSR this processor has; FXRSTOR and XRSTOR fault on others. */
+uint32_t vcpu_mxcsr_mask(void);
 /* Bits of XCR0 a guest may set, and the size of the area they need. */
 uint64_t vcpu_xcr0_mask(void);
 

@@ -9,7 +9,6 @@
 #define AVX		BIT64(2)
 #define COMPACTED	BIT64(63)
 #define MXCSR_DEFAULT	0x1f80u
-#define MXCSR_MASK	0xffffu
 
 struct xsave {
 	uint16_t fcw, fsw;
@@ -58,7 +57,7 @@ void fpu_reset(struct vcpu *v)
 	memset(x, 0, sizeof(*x));
 	init_x87(x);
 	x->mxcsr = MXCSR_DEFAULT;
-	x->mxcsr_mask = MXCSR_MASK;
+	x->mxcsr_mask = vcpu_mxcsr_mask();
 }
 
 static uint64_t component_of(uint32_t name)
@@ -123,7 +122,7 @@ void fpu_get_xmm_control(const struct vcpu *v, struct hv_xmm_control_status *s)
 	*s = (struct hv_xmm_control_status){
 		.last_fp_rdp = x->xstate_bv & X87 ? x->fdp : 0,
 		.xmm_status_control = x->mxcsr,
-		.xmm_status_control_mask = MXCSR_MASK,
+		.xmm_status_control_mask = x->mxcsr_mask,
 	};
 }
 
@@ -132,7 +131,7 @@ bool fpu_set_xmm_control(struct vcpu *v, const struct hv_xmm_control_status *s)
 	struct xsave *x = v->xsave;
 
 	/* XRSTOR would fault on it. */
-	if (s->xmm_status_control & ~MXCSR_MASK)
+	if (s->xmm_status_control & ~x->mxcsr_mask)
 		return false;
 	if (s->last_fp_rdp || (x->xstate_bv & X87))
 		touch(v, X87)->fdp = s->last_fp_rdp;
@@ -182,7 +181,7 @@ void fpu_get_compacted(const struct vcpu *v, uint64_t mask, uint8_t *buf)
 	if (x->xstate_bv & SSE)
 		memcpy(to->xmm, x->xmm, sizeof(to->xmm));
 	to->mxcsr = x->mxcsr;
-	to->mxcsr_mask = MXCSR_MASK;
+	to->mxcsr_mask = x->mxcsr_mask;
 	to->xstate_bv = x->xstate_bv & mask;
 	to->xcomp_bv = COMPACTED | mask;
 	move_components(buf, v->xsave, true, mask, x->xstate_bv);
@@ -195,13 +194,13 @@ bool fpu_set_compacted(struct vcpu *v, const uint8_t *buf)
 	uint64_t mask = from->xcomp_bv & ~COMPACTED;
 
 	if (!(from->xcomp_bv & COMPACTED) || (mask & ~vcpu_xcr0_mask()) ||
-	    (from->xstate_bv & ~mask) || (from->mxcsr & ~MXCSR_MASK))
+	    (from->xstate_bv & ~mask) || (from->mxcsr & ~x->mxcsr_mask))
 		return false;
 
 	memcpy(x, from, offsetof(struct xsave, xstate_bv));
 	if (!(from->xstate_bv & X87))
 		init_x87(x);
-	x->mxcsr_mask = MXCSR_MASK;
+	x->mxcsr_mask = vcpu_mxcsr_mask();
 	x->xstate_bv = from->xstate_bv;
 	x->xcomp_bv = 0;
 	move_components(v->xsave, buf, false, mask, from->xstate_bv);

@@ -12,6 +12,7 @@
 #define CPUID_XSAVES BIT32(3)  /* 0xd.1, EAX */
 #define CPUID_RDTSCP BIT32(27) /* 0x80000001, EDX */
 #define MSR_XSS	     0xda0u
+#define MXCSR_MASK   28	 /* its place in the area */
 #define XSAVE_BV     512 /* XSTATE_BV's place in the area */
 
 /* x87, SSE, AVX: what guests get, if the processor has it. */
@@ -19,6 +20,7 @@
 
 static struct {
 	uint64_t guest_mask; /* 0: FXSAVE only */
+	uint32_t mxcsr_mask;
 	bool xss, tsc_aux;
 } features;
 
@@ -89,7 +91,15 @@ bool xstate_init(void)
 		if (!root[i].area)
 			return false;
 	}
+	/* As it says by FXSAVE; all that have SVM do. */
+	__asm__ volatile("fxsave64 %0" : "+m"(*(uint8_t(*)[512])root[0].area));
+	features.mxcsr_mask = *(uint32_t *)(void *)(root[0].area + MXCSR_MASK);
 	return true;
+}
+
+uint32_t vcpu_mxcsr_mask(void)
+{
+	return features.mxcsr_mask;
 }
 
 uint64_t vcpu_xcr0_mask(void)

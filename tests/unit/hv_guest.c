@@ -267,6 +267,12 @@ uint64_t vcpu_cr4_mask(void)
 	return 0x350fff;
 }
 
+/* With the bit for misaligned operands, which QEMU's does not have and AMD's do. */
+uint32_t vcpu_mxcsr_mask(void)
+{
+	return 0x2ffff;
+}
+
 uint64_t vcpu_xcr0_mask(void)
 {
 	return 7;

@@ -303,7 +303,15 @@ static void test_xsave_blob(void **state)
 	/* Standard format to the processor. */
 	assert_int_equal(*(uint64_t *)((uint8_t *)vp->cpu.xsave + 520), 0);
 
-	/* What XRSTOR would fault on is refused. */
+	/* The processor's MXCSR and no other: what XRSTOR would fault on is refused. */
+	assert_int_equal(*(uint32_t *)(page + 28), 0x2ffff);
+	*(uint32_t *)(page + 24) = 0x2ffff;
+	assert_int_equal(vp_state(hvcall_set_vp_state, HV_VP_STATE_XSAVE, pfn), 0);
+	assert_int_equal(((uint32_t *)vp->cpu.xsave)[6], 0x2ffff);
+	*(uint32_t *)(page + 28) = 0xffffffff;
+	*(uint32_t *)(page + 24) = BIT32(16);
+	assert_int_equal(vp_state(hvcall_set_vp_state, HV_VP_STATE_XSAVE, pfn),
+			 HV_STATUS_INVALID_PARAMETER);
 	*(uint32_t *)(page + 24) = BIT32(31);
 	assert_int_equal(vp_state(hvcall_set_vp_state, HV_VP_STATE_XSAVE, pfn),
 			 HV_STATUS_INVALID_PARAMETER);

@@ -323,6 +323,18 @@ static void test_no_barrier_without_cpuid(void **state)
 	assert_int_equal(hw.barriers, 0);
 }
 
+/* --- MXCSR --- */
+
+static void test_mxcsr(void **state)
+{
+	_Alignas(16) uint32_t image[128];
+
+	(void)state;
+	__asm__ volatile("fxsave64 %0" : "=m"(image));
+	assert_int_equal(vcpu_mxcsr_mask(), image[7]);
+	assert_int_not_equal(image[7], 0);
+}
+
 /* --- debug registers --- */
 
 static unsigned int turns;
@@ -578,6 +590,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_barrier, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_barrier_without_cpuid, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_mxcsr, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_debug_registers, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_cr_writes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_machine_check, setup, teardown),
