@@ -385,7 +385,6 @@ static void prepare_events(struct vp *vp)
 
 	if (!v->event.valid && a->nmi_pending && !v->nmi_masked && !v->interrupt_shadow) {
 		inject_event(vp, VCPU_EVENT_NMI, VECTOR_NMI);
-		v->nmi_masked = true;
 		a->nmi_pending = false;
 	}
 	if (!v->event.valid && open && a->extint_pending) {

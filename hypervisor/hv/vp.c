@@ -97,7 +97,7 @@ static void reset_common(struct vp *vp)
 	v->event.valid = false;
 	v->interrupt_shadow = false;
 	vp->stepped = false;
-	v->nmi_masked = false;
+	v->nmi_masked = v->nmi_iret = false;
 	v->flush = 1;
 }
 

@@ -170,7 +170,7 @@ static bool is_virtual_interrupt(const struct vcpu *v)
 	       (v->rflags & RFLAGS_IF) && !v->interrupt_shadow;
 }
 
-static void load_controls(const struct vcpu *v, struct vmcb *b)
+static void load_controls(struct vcpu *v, struct vmcb *b)
 {
 	b->intercept_exceptions = EXCEPTIONS | v->exceptions;
 	b->intercept1 = INTERCEPTS1;
@@ -185,6 +185,10 @@ static void load_controls(const struct vcpu *v, struct vmcb *b)
 	}
 	/* QEMU 7.2 aborts when CR8 is written beside V_IRQ (docs/LIMITS.md). */
 	b->intercept_cr_write = v->cr8_window || (b->int_ctl & SVM_V_IRQ) ? CR4 | CR8 : CR4;
+	if (v->event.valid && v->event.type == VCPU_EVENT_NMI) {
+		v->nmi_masked = true;
+		v->nmi_iret = false;
+	}
 	/* The end of an NMI handler; nmi_iret: it is about to execute. */
 	if (v->nmi_masked && !v->nmi_iret)
 		b->intercept1 |= SVM_INTERCEPT_IRET;
@@ -195,7 +199,7 @@ static void load_controls(const struct vcpu *v, struct vmcb *b)
 	b->intercept_dr_write = v->dr_live ? 0 : DR0_TO_DR3 | DR5_AND_DR7;
 }
 
-static void load_state(const struct vcpu *v, struct vmcb *b, struct world_gprs *gprs)
+static void load_state(struct vcpu *v, struct vmcb *b, struct world_gprs *gprs)
 {
 	memcpy(gprs->r, v->gpr, sizeof(gprs->r));
 	b->rax = v->gpr[VCPU_RAX];

@@ -322,6 +322,7 @@ void vcpu_run(struct vcpu *v, struct vcpu_exit *e)
 	v->left = rdtsc();
 	rig_entries++;
 	assert_true(rig_entries < 10000000);
+	v->nmi_masked |= v->event.valid && v->event.type == VCPU_EVENT_NMI;
 	e->reason = VCPU_EXIT_HOST;
 	/* Injected events are taken; the guest may leave another, cut off by the exit. */
 	injected = v->event;

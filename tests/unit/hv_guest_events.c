@@ -27,9 +27,11 @@ static void test_startup(void **state)
 	/* INIT arrives while it runs: back to waiting, with nothing left over. */
 	vlapic_write(ap, 0xf0, 0x1ff);
 	vlapic_accept(ap, 0x60, false);
+	ap->cpu.nmi_masked = ap->cpu.nmi_iret = true; /* about to leave an NMI's handler */
 	vlapic_ipi(vp, 1ULL << 56 | 0x4500);
 	EXPECT_RESULT(rig_dispatch(ap, 0), BLOCKED, NONE);
 	assert_int_equal(vlapic_requested(ap), -1);
+	assert_false(ap->cpu.nmi_masked || ap->cpu.nmi_iret);
 	vlapic_ipi(vp, 1ULL << 56 | 0x469a);
 	EXPECT_RESULT(rig_dispatch(ap, 0), READY, NONE);
 	assert_int_equal(rig_signals, 2);

@@ -466,6 +466,60 @@ static void test_cr_writes(void **state)
 	svm_features.decode_assists = svm_features.nrips = false;
 }
 
+/* --- NMIs --- */
+
+static bool iret_exits;
+
+static void note_iret(struct vmcb *b)
+{
+	iret_exits = b->intercept1 & SVM_INTERCEPT_IRET;
+	if (b->event_inj & SVM_EVENT_VALID)
+		b->rip = 0x2000; /* the handler */
+}
+
+static void iret(struct vmcb *b)
+{
+	note_iret(b);
+	b->exit_code = SVM_EXIT_IRET;
+}
+
+static void iret_done(struct vmcb *b)
+{
+	note_iret(b);
+	b->rip = 0x1000;
+}
+
+/* Masked from delivery, whoever asked for it, to the end of the handler's IRET. */
+static void test_nmi(void **state)
+{
+	(void)state;
+	power_on();
+	for (unsigned int i = 0; i < 2; i++) {
+		v.event = (struct vcpu_event){ .valid = true, .type = VCPU_EVENT_NMI, .vector = 2 };
+		v.rip = 0x1000;
+		guest = note_iret;
+		turn();
+		assert_true(v.nmi_masked);
+		turn();
+		assert_true(v.nmi_masked && iret_exits);
+		guest = iret;
+		turn();
+		assert_true(v.nmi_masked && iret_exits);
+		/* Another exit before it is carried out. */
+		guest = note_iret;
+		turn();
+		assert_true(v.nmi_masked && !iret_exits);
+		/* A VMM starts anew, instead of the IRET. */
+		if (i == 0)
+			continue;
+		guest = iret_done;
+		turn();
+		assert_false(v.nmi_masked || iret_exits);
+		turn();
+		assert_false(iret_exits);
+	}
+}
+
 /* --- machine checks --- */
 
 static void machine_check(struct vmcb *b)
@@ -593,6 +647,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(test_mxcsr, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_debug_registers, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_cr_writes, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_nmi, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_machine_check, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_root_tsc, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_root_tsc_adjust, setup, teardown),
