@@ -74,6 +74,7 @@ static void *run(void *arg)
 		/* A signal; EAGAIN where the kernel wants to be asked again. */
 		if (ret == -EINTR || ret == -EAGAIN) {
 			stats_count(v->stats, STATS_KICKED);
+			v->moved = true;
 			continue;
 		}
 		if (ret) {
@@ -81,6 +82,7 @@ static void *run(void *arg)
 			v->machine->end(v->machine, VM_END_INTERNAL);
 			break;
 		}
+		v->moved = false;
 		exit_handle(v);
 	}
 	return NULL;
@@ -192,7 +194,7 @@ int vcpu_get(struct vcpu *v, struct insn_cpu *cpu)
 	const struct hv_register_page *page = mshv_vp_page(v->vp);
 
 	cpu->cpl = h->execution_state & HV_EXEC_CPL_MASK;
-	if (!page)
+	if (!page || v->moved)
 		return get_by_hypercall(v, cpu);
 	memcpy(cpu->gpr, page->gpr, sizeof(cpu->gpr));
 	memcpy(cpu->segment, page->segment, sizeof(cpu->segment));

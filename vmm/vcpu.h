@@ -32,6 +32,7 @@ struct vcpu {
 	struct thread thread;
 	atomic_bool stop;
 	struct hv_message message;  /* the exit being handled */
+	bool moved;		    /* it ran on after that, its register page is of then */
 	unsigned int unknown_count; /* instructions not emulated, see exit.c */
 	struct {
 		uint64_t value; /* of the last one */
@@ -60,7 +61,8 @@ struct vcpu *vcpu_current(void);
 
 /*
  * Registers as the emulator wants them; from the register page where there is
- * one. CPL comes from the message. -errno if the hypervisor refuses.
+ * one. CPL comes from the message. -errno if the hypervisor refuses. Also on another
+ * thread, once this one has ended.
  */
 int vcpu_get(struct vcpu *v, struct insn_cpu *cpu);
 /* General registers, RIP and RFLAGS back. */

@@ -31,6 +31,9 @@ struct hv_register_page *mshv_vp_page(struct mshv_vp *vp)
 	return use_page ? &page : NULL;
 }
 
+/* Where it is by now, if that is elsewhere than its page says; else 0. */
+static uint64_t moved_to;
+
 static union hv_register_value get(uint32_t name)
 {
 	union hv_register_value v = { 0 };
@@ -40,7 +43,7 @@ static union hv_register_value get(uint32_t name)
 	else if (name >= HV_X64_REGISTER_ES && name <= HV_X64_REGISTER_GS)
 		v.segment = page.segment[name - HV_X64_REGISTER_ES];
 	else if (name == HV_X64_REGISTER_RIP)
-		v.reg64 = page.rip;
+		v.reg64 = moved_to ? moved_to : page.rip;
 	else if (name == HV_X64_REGISTER_RFLAGS)
 		v.reg64 = page.rflags;
 	else if (name == HV_X64_REGISTER_CR0)
@@ -428,6 +431,25 @@ static void test_stop(void **state)
 }
 
 /* The guest's last exit is its last: nobody has to come and stop the processor. */
+/* The register page is of the last message; a processor that was kicked went on since. */
+static void test_look_at_stopped(void **state)
+{
+	struct vcpu v = { .machine = &machine };
+	struct insn_cpu cpu;
+
+	(void)state;
+	vcpu_prepare_kick();
+	atomic_store(&runs, 0);
+	assert_int_equal(vcpu_start(&v), 0);
+	while (!atomic_load(&runs))
+		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+	vcpu_stop_all(&v, 1);
+	moved_to = 0x2000;
+	assert_int_equal(vcpu_get(&v, &cpu), 0);
+	moved_to = 0;
+	assert_int_equal(cpu.rip, 0x2000);
+}
+
 static void test_end_is_the_end(void **state)
 {
 	struct vcpu v = { .machine = &machine };
@@ -460,6 +482,7 @@ int main(void)
 		TEST(test_eoi),
 		TEST(test_ends),
 		TEST(test_stop),
+		TEST(test_look_at_stopped),
 		TEST(test_end_is_the_end),
 	};
 
