@@ -36,8 +36,9 @@ void loop_init(struct loop *loop, const struct manifest *manifest, struct consol
 		guest->config = &manifest->guests[i];
 		guest->pid = 0;
 		guest->due_ms = -1;
+		guest->fired = false;
 		guest->pipes = (struct spawn_pipes){ -1, -1, -1 };
-		unit_init(&guest->unit, guest->config->restart);
+		unit_init(&guest->unit, guest->config->restart, guest->config->on);
 		console_guest(&guest->out, name, types);
 		console_vmm(&guest->err, name);
 		if (types)
@@ -60,7 +61,8 @@ static void obey(struct loop *loop, struct loop_guest *guest, struct unit_decisi
 static void start(struct loop *loop, struct loop_guest *guest)
 {
 	int64_t now_us = sys_now_us();
-	pid_t pid = spawn_vmm(loop->manifest, guest->config, guest == loop->typist, &guest->pipes);
+	pid_t pid = spawn_vmm(loop->manifest, guest->config, guest == loop->typist, guest->fired,
+			      &guest->pipes);
 
 	if (pid > 0) {
 		guest->pid = pid;
@@ -150,6 +152,11 @@ static void log_end(const struct loop_guest *guest, int status, enum unit_outcom
 		log_event("guest %s ended: %s", name, text);
 	else if (outcome == UNIT_BAD_CONFIG)
 		log_event("guest %s ended: %s, no restart (it would fail again)", name, text);
+	else if (unit_policy(&guest->unit, outcome) == END_POWEROFF)
+		log_event("guest %s ended: %s, no restart (%s: poweroff)", name, text,
+			  outcome == UNIT_RESET	  ? "on_reset" :
+			  outcome == UNIT_CRASHED ? "on_crash" :
+						    "on_watchdog");
 	else
 		log_event("guest %s ended: %s, no restart (restart: %s)", name, text,
 			  restart_policy_names[guest->config->restart]);
@@ -173,6 +180,7 @@ static void reap(struct loop *loop)
 			guest->pid = 0;
 			read_rest(loop, guest);
 			outcome = unit_outcome_of(status);
+			guest->fired = outcome == UNIT_WATCHDOG;
 			decision = unit_step(&guest->unit, UNIT_EXIT, outcome, sys_now_ms());
 			log_end(guest, status, outcome, decision, loop->is_stopping);
 			obey(loop, guest, decision);

@@ -26,6 +26,8 @@ struct loop_guest {
 	pid_t pid;
 	/* When unit wants UNIT_TIMER; negative: never. */
 	int64_t due_ms;
+	/* Its watchdog ended it last time. */
+	bool fired;
 	/* Valid while pid is not 0, or -1. */
 	struct spawn_pipes pipes;
 	struct console_source out;

@@ -94,6 +94,29 @@ static bool read_restart(struct schema_reader *r, const char *key, const yaml_no
 	return true;
 }
 
+static bool read_end(struct schema_reader *r, const char *key, const yaml_node_t *node,
+		     const char *const *words, enum end_policy *policy)
+{
+	unsigned int choice;
+
+	if (!schema_choice(r, key, node, words, &choice))
+		return false;
+	*policy = (enum end_policy)(END_RESTART + choice);
+	return true;
+}
+
+static bool read_on_end(struct schema_reader *r, const char *key, const yaml_node_t *node,
+			void *field)
+{
+	return read_end(r, key, node, end_policy_names, field);
+}
+
+static bool read_on_watchdog(struct schema_reader *r, const char *key, const yaml_node_t *node,
+			     void *field)
+{
+	return read_end(r, key, node, watchdog_policy_names, field);
+}
+
 static bool read_on_idle(struct schema_reader *r, const char *key, const yaml_node_t *node,
 			 void *field)
 {
@@ -258,6 +281,10 @@ static const struct schema_key guest_keys[] = {
 	{ "console", manifest_read_console, offsetof(struct manifest_guest, console), NULL },
 	{ "rng", schema_flag, offsetof(struct manifest_guest, rng), NULL },
 	{ "balloon", manifest_read_balloon, 0, NULL },
+	{ "watchdog", schema_flag, offsetof(struct manifest_guest, watchdog), NULL },
+	{ "on_reset", read_on_end, offsetof(struct manifest_guest, on.reset), NULL },
+	{ "on_crash", read_on_end, offsetof(struct manifest_guest, on.crash), NULL },
+	{ "on_watchdog", read_on_watchdog, offsetof(struct manifest_guest, on.watchdog), NULL },
 	{ "restart", read_restart, offsetof(struct manifest_guest, restart), NULL },
 	{ NULL, NULL, 0, NULL },
 };
@@ -286,6 +313,16 @@ static bool balloon_fits(struct schema_reader *r, const yaml_node_t *node,
 		return true;
 	return schema_problem(r, &schema_lookup(r, balloon, "size")->start_mark,
 			      "size: as large as the guest's memory");
+}
+
+/* Somebody relies on it. */
+static bool has_its_watchdog(struct schema_reader *r, const yaml_node_t *node,
+			     const struct manifest_guest *guest)
+{
+	if (guest->watchdog || guest->on.watchdog == END_AS_RESTART)
+		return true;
+	return schema_problem(r, &schema_lookup(r, node, "on_watchdog")->start_mark,
+			      "on_watchdog: the guest has none (write watchdog: true)");
 }
 
 /* Guests get their memory in manifest order: does this one still fit? */
@@ -338,7 +375,8 @@ static bool read_guest(struct schema_reader *r, const yaml_node_t *node, unsigne
 	};
 	set_where(r, node, number);
 	good = schema_read(r, node, guest_keys, guest) && is_new_name(r, node, guest->name) &&
-	       balloon_fits(r, node, guest) && fits(r, node, guest);
+	       balloon_fits(r, node, guest) && has_its_watchdog(r, node, guest) &&
+	       fits(r, node, guest);
 	r->where[0] = '\0';
 	if (good)
 		m->guest_count++;

@@ -92,7 +92,9 @@ struct manifest_guest {
 	enum manifest_console console; /* besides the serial port */
 	bool rng;
 	struct manifest_balloon balloon;
+	bool watchdog;
 	enum restart_policy restart;
+	struct end_policies on;
 };
 
 struct manifest {

@@ -19,7 +19,7 @@
 #include "include/base/base.h"
 #include "init/manifest.h"
 
-#define SCHEMA_KEYS_MAX	 16 /* in one table, with its end */
+#define SCHEMA_KEYS_MAX	 24 /* in one table, with its end */
 #define SCHEMA_PAIRS_MAX 64 /* in one mapping of the file */
 #define SCHEMA_QUOTE_MAX 80 /* a quoted value in a message */
 

@@ -25,7 +25,7 @@ enum { READ_END, WRITE_END, ENDS };
 
 /* argv of a vmm; lives in the child only, so it may be large. */
 struct arguments {
-	const char *word[20 + 2 * VMMCTL_DISKS_MAX + 2 * VMMCTL_NICS_MAX + 1];
+	const char *word[27 + 2 * VMMCTL_DISKS_MAX + 2 * VMMCTL_NICS_MAX + 1];
 	unsigned int count;
 	char memory[64];
 	char cpus[48 + 5 * VMMCTL_CPUS_MAX];
@@ -113,8 +113,21 @@ static void add_small_devices(struct arguments *args, const struct manifest_gues
 	}
 }
 
+/* The rest of these policies is ours: unit.c. */
+static void add_policies(struct arguments *args, const struct end_policies *on)
+{
+	if (on->reset == END_PRESERVE)
+		add(args, "--on-reset", "preserve");
+	if (on->crash == END_PRESERVE)
+		add(args, "--on-crash", "preserve");
+	if (on->watchdog == END_PRESERVE)
+		add(args, "--on-watchdog", "preserve");
+	else if (on->watchdog == END_IGNORE)
+		add(args, "--on-watchdog", "ignore");
+}
+
 static void compose(struct arguments *args, const struct manifest_guest *guest,
-		    const struct net_taps *taps)
+		    const struct net_taps *taps, bool fired)
 {
 	uint32_t i;
 
@@ -137,6 +150,9 @@ static void compose(struct arguments *args, const struct manifest_guest *guest,
 	for (i = 0; i < guest->nic_count; i++)
 		add_nic(args, i, &guest->nics[i], taps->fd[i]);
 	add_small_devices(args, guest);
+	if (guest->watchdog)
+		add_word(args, fired ? "--watchdog=fired=on" : "--watchdog");
+	add_policies(args, &guest->on);
 }
 
 /* The last words of a child that does not become a vmm. */
@@ -152,7 +168,8 @@ static _Noreturn void give_up(int code, const char *what, const char *why)
 
 /* In the child.  Descriptors 0 to 2 are open in init, so no pipe is one of them. */
 static _Noreturn void become_vmm(const struct manifest *manifest,
-				 const struct manifest_guest *guest, int in, int out, int err)
+				 const struct manifest_guest *guest, bool fired, int in, int out,
+				 int err)
 {
 	static char *const no_environment[] = { NULL };
 	struct net_taps taps;
@@ -169,7 +186,7 @@ static _Noreturn void become_vmm(const struct manifest *manifest,
 		_exit(VMMCTL_NO_EXEC);
 	if (!net_open_taps(manifest, guest, &taps, why))
 		give_up(VMMCTL_BAD_HOST, "no network card", why);
-	compose(&args, guest, &taps);
+	compose(&args, guest, &taps, fired);
 	sys_signals_child();
 	/* execve() takes char **, for historical reasons, and writes nothing. */
 	execve(VMMCTL_PATH, (char *const *)(uintptr_t)args.word, no_environment);
@@ -223,7 +240,7 @@ static pid_t fork_vmm(const struct manifest_guest *guest)
 }
 
 pid_t spawn_vmm(const struct manifest *manifest, const struct manifest_guest *guest, bool console,
-		struct spawn_pipes *pipes)
+		bool fired, struct spawn_pipes *pipes)
 {
 	int in[ENDS], out[ENDS], err[ENDS];
 	int result;
@@ -241,7 +258,7 @@ pid_t spawn_vmm(const struct manifest *manifest, const struct manifest_guest *gu
 
 	pid = fork_vmm(guest);
 	if (pid == 0)
-		become_vmm(manifest, guest, in[READ_END], out[WRITE_END], err[WRITE_END]);
+		become_vmm(manifest, guest, fired, in[READ_END], out[WRITE_END], err[WRITE_END]);
 	if (pid < 0) {
 		result = pid;
 		goto close_err;

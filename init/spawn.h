@@ -18,10 +18,11 @@ struct spawn_pipes {
 };
 
 /*
- * Start guest, one of manifest's. The child's pid, or -errno with nothing left behind.  A program that cannot
- * be executed shows as a child that ends with VMMCTL_NO_EXEC.
+ * Start guest, one of manifest's, whose watchdog @fired last time. The child's pid, or
+ * -errno with nothing left behind.  A program that cannot be executed shows as a child
+ * that ends with VMMCTL_NO_EXEC.
  */
 pid_t spawn_vmm(const struct manifest *manifest, const struct manifest_guest *guest, bool console,
-		struct spawn_pipes *pipes);
+		bool fired, struct spawn_pipes *pipes);
 
 #endif

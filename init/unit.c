@@ -10,9 +10,23 @@
 
 #define NO_TIMER (-1)
 
-void unit_init(struct unit *unit, enum restart_policy restart)
+void unit_init(struct unit *unit, enum restart_policy restart, struct end_policies on)
 {
-	*unit = (struct unit){ .state = UNIT_NEW, .restart = restart };
+	*unit = (struct unit){ .state = UNIT_NEW, .restart = restart, .on = on };
+}
+
+enum end_policy unit_policy(const struct unit *unit, enum unit_outcome outcome)
+{
+	switch (outcome) {
+	case UNIT_RESET:
+		return unit->on.reset;
+	case UNIT_CRASHED:
+		return unit->on.crash;
+	case UNIT_WATCHDOG:
+		return unit->on.watchdog;
+	default:
+		return END_AS_RESTART;
+	}
 }
 
 /*
@@ -27,6 +41,7 @@ sequels[RESTART_POLICY_COUNT][UNIT_OUTCOME_COUNT] = {
 		[UNIT_POWERED_OFF]	= NO_MORE,
 		[UNIT_RESET]		= NO_MORE,
 		[UNIT_CRASHED]		= NO_MORE,
+		[UNIT_WATCHDOG]		= NO_MORE,
 		[UNIT_KILLED]		= NO_MORE,
 		[UNIT_BAD_HOST]		= NO_MORE,
 		[UNIT_INTERNAL]		= NO_MORE,
@@ -36,6 +51,7 @@ sequels[RESTART_POLICY_COUNT][UNIT_OUTCOME_COUNT] = {
 		[UNIT_POWERED_OFF]	= NO_MORE,
 		[UNIT_RESET]		= AT_ONCE,
 		[UNIT_CRASHED]		= AFTER_A_WHILE,
+		[UNIT_WATCHDOG]		= AFTER_A_WHILE,
 		[UNIT_KILLED]		= AFTER_A_WHILE,
 		[UNIT_BAD_HOST]		= AFTER_A_WHILE,
 		[UNIT_INTERNAL]		= AFTER_A_WHILE,
@@ -46,12 +62,25 @@ sequels[RESTART_POLICY_COUNT][UNIT_OUTCOME_COUNT] = {
 		[UNIT_POWERED_OFF]	= AFTER_A_WHILE,
 		[UNIT_RESET]		= AT_ONCE,
 		[UNIT_CRASHED]		= AFTER_A_WHILE,
+		[UNIT_WATCHDOG]		= AFTER_A_WHILE,
 		[UNIT_KILLED]		= AFTER_A_WHILE,
 		[UNIT_BAD_HOST]		= AFTER_A_WHILE,
 		[UNIT_INTERNAL]		= AFTER_A_WHILE,
 		[UNIT_BAD_CONFIG]	= NO_MORE,
 	},
 };
+
+static enum sequel sequel_of(const struct unit *unit, enum unit_outcome outcome)
+{
+	switch (unit_policy(unit, outcome)) {
+	case END_RESTART:
+		return sequels[RESTART_ALWAYS][outcome];
+	case END_POWEROFF:
+		return NO_MORE;
+	default:
+		return sequels[unit->restart][outcome];
+	}
+}
 
 /* The n-th wait in a row, n from 1: 1 s, 2 s, 4 s, ... 60 s; 0 is no wait. */
 static int64_t backoff_ms(unsigned int n)
@@ -80,7 +109,7 @@ static struct unit_decision spawn(struct unit *unit, int64_t now_ms)
 
 static struct unit_decision ran_to_end(struct unit *unit, enum unit_outcome outcome, int64_t now_ms)
 {
-	enum sequel sequel = sequels[unit->restart][outcome];
+	enum sequel sequel = sequel_of(unit, outcome);
 	struct unit_decision decision;
 	int64_t wait = 0;
 
@@ -255,6 +284,8 @@ enum unit_outcome unit_outcome_of(int wait_status)
 		return UNIT_RESET;
 	case VMMCTL_CRASHED:
 		return UNIT_CRASHED;
+	case VMMCTL_WATCHDOG:
+		return UNIT_WATCHDOG;
 	case VMMCTL_KILLED:
 		return UNIT_KILLED;
 	case VMMCTL_BAD_HOST:
@@ -279,6 +310,8 @@ static const char *exit_text(int code)
 		return "reset requested";
 	case VMMCTL_CRASHED:
 		return "crashed (triple fault)";
+	case VMMCTL_WATCHDOG:
+		return "watchdog (no sign of life)";
 	case VMMCTL_KILLED:
 		return "killed (did not power off in time)";
 	case VMMCTL_BAD_HOST:

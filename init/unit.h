@@ -55,6 +55,7 @@ enum unit_outcome {
 	UNIT_POWERED_OFF,
 	UNIT_RESET,
 	UNIT_CRASHED,
+	UNIT_WATCHDOG,
 	UNIT_KILLED,
 	UNIT_BAD_HOST,
 	UNIT_INTERNAL,
@@ -70,6 +71,7 @@ enum unit_outcome {
 struct unit {
 	enum unit_state state;
 	enum restart_policy restart;
+	struct end_policies on;
 	/* Runs in a row that ended before they were UNIT_HEALTHY_MS old. */
 	unsigned int short_runs;
 	int64_t started_ms;
@@ -83,7 +85,10 @@ struct unit_decision {
 	bool again;
 };
 
-void unit_init(struct unit *unit, enum restart_policy restart);
+void unit_init(struct unit *unit, enum restart_policy restart, struct end_policies on);
+
+/* What was said about ends like this one. */
+enum end_policy unit_policy(const struct unit *unit, enum unit_outcome outcome);
 
 /*
  * Tell the unit what happened at now_ms (monotonic).  outcome counts only with

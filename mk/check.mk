@@ -120,7 +120,7 @@ $(TEST)/fsck/e2fsck:
 # One image per machine test.
 machine_payload := $(O)/guest/bzImage $(O)/guest/initramfs.cpio.gz $(O)/guest/disk.img \
 	$(O)/guest/debian/vmlinuz $(O)/guest/debian/initramfs.cpio.gz $(STUB) $(GUEST_PROGRAMS) \
-	$(ROOT_PROGRAMS) $(KILL_DISK) $(O)/tools/hvtrace $(TEST)/netpeer.cpio.gz
+	$(ROOT_PROGRAMS) $(KILL_DISK) $(O)/tools/hvtrace $(TEST)/netpeer.cpio.gz $(TEST)/dog.cpio.gz
 
 $(TEST)/%/image: $(IMAGE_DEPS) $(machine_payload) tests/matrix.cfg tests/machine.sh \
 		$(wildcard tests/machine/*.yaml tests/peers/*)

@@ -23,8 +23,8 @@ $(GUEST)/userland.list: mk/guests.mk
 $(GUEST_INITRAMFS): $(GUEST)/userland.list guests/init guests/shrc $(BUSYBOX) tools/mkcpio.sh
 	$(call say,CPIO,$@)tools/mkcpio.sh -o $@ $<
 
-# The network's are for tests/peers only.
-debian_modules := virtio_blk failover net_failover virtio_net
+# All but the first are for tests only.
+debian_modules := virtio_blk failover net_failover virtio_net watchdog wdat_wdt
 
 # The kernel of Debian's package as it is; its modules are compressed one by
 # one, and our busybox insmod wants them plain.
@@ -43,10 +43,14 @@ $(DEBIAN_INITRAMFS): $(GUEST)/userland.list $(GUEST)/debian/.unpacked \
 	$(call say,CPIO,$@)echo "file /modules/virtio_blk.ko $(GUEST)/debian/virtio_blk.ko 644" >$(@D)/modules.list && \
 	tools/mkcpio.sh -o $@ $(GUEST)/userland.list $(@D)/modules.list
 
-# For the machine tests of networks: one program, and the driver of the package.
-$(TEST)/netpeer.cpio.gz: $(TEST)/root/netpeer $(GUEST)/debian/.unpacked mk/guests.mk tools/mkcpio.sh
+# For machine tests of devices: one program, and the drivers of the package.
+netpeer_modules := failover net_failover virtio_net
+dog_modules := watchdog wdat_wdt
+
+$(TEST)/netpeer.cpio.gz $(TEST)/dog.cpio.gz: $(TEST)/%.cpio.gz: $(TEST)/root/% \
+		$(GUEST)/debian/.unpacked mk/guests.mk tools/mkcpio.sh
 	$(call say,CPIO,$@)mkdir -p $(@D) && { echo 'dir /modules 755'; \
-	echo 'file /init $(TEST)/root/netpeer 755'; for m in failover net_failover virtio_net; do \
+	echo 'file /init $< 755'; for m in $($*_modules); do \
 		echo "file /modules/$$m.ko $(GUEST)/debian/$$m.ko 644"; done; } >$@.list && \
 	tools/mkcpio.sh -o $@ $@.list
 

@@ -12,6 +12,10 @@
 
 static const char *const log_levels[] = { "error", "warn", "info", "debug", NULL };
 
+/* In the order of enum vm_policy; only a watchdog can be ignored. */
+static const char *const policies[] = { "end", "preserve", NULL };
+static const char *const watchdog_policies[] = { "end", "preserve", "ignore", NULL };
+
 _Static_assert(LOG_DEBUG == ARRAY_SIZE(log_levels) - 2, "names in the order of the levels");
 
 #define FIELD(name) offsetof(struct vm_config, name)
@@ -117,6 +121,15 @@ static const struct {
 	{ { "--log", OPTION_WORD, FIELD(log_level), .words = log_levels },
 	  "LEVEL",
 	  .purpose = "error, warn, info or debug (default: info)" },
+	{ { "--on-reset", OPTION_WORD, FIELD(on_reset), .words = policies },
+	  "WORD",
+	  .purpose = "the guest resets: end, preserve (stand still; SIGTERM ends it)" },
+	{ { "--on-crash", OPTION_WORD, FIELD(on_crash), .words = policies },
+	  "WORD",
+	  .purpose = "it crashes or panics: end, preserve" },
+	{ { "--on-watchdog", OPTION_WORD, FIELD(on_watchdog), .words = watchdog_policies },
+	  "WORD",
+	  .purpose = "its watchdog fires: end, preserve, ignore" },
 	{ { "--stats", OPTION_FLAG, .offset = FIELD(stats) },
 	  "",
 	  .purpose = "count exits and interrupts, print them at the end",
@@ -149,7 +162,7 @@ void config_usage(FILE *to, const struct device_kind *const *kinds)
 	      "Ctrl-A x ends the guest and Ctrl-A Ctrl-A sends a Ctrl-A.\n"
 	      "Exit code: 0 powered off, 1 internal error, 2 wrong options,\n"
 	      "3 unusable configuration, 4 host cannot run it, 10 reset requested,\n"
-	      "11 crashed, 12 killed.\n",
+	      "11 crashed, 12 killed, 13 watchdog.\n",
 	      to);
 }
 
@@ -328,6 +341,15 @@ enum config_result config_parse(struct vm_config *c, const struct device_kind *c
 	if (!c->kernel)
 		return wrong(kinds, "--kernel is missing");
 	return CONFIG_RUN;
+}
+
+bool config_has(const struct vm_config *c, const struct device_kind *kind)
+{
+	for (unsigned int i = 0; i < c->device_count; i++) {
+		if (c->device[i].kind == kind)
+			return true;
+	}
+	return false;
 }
 
 bool config_is_at_fault(int error)

@@ -19,12 +19,13 @@ struct vm_config {
 	const char *kernel;
 	const char *initrd; /* NULL: none */
 	const char *cmdline;
-	const char *mshv;	   /* hypervisor device */
-	uint64_t memory;	   /* bytes, page multiple */
-	bool huge_pages, prefault; /* memory_prepare() */
-	struct cpus cpus;	   /* complete */
-	uint32_t grace_s;	   /* from power button to kill */
-	uint32_t log_level;	   /* enum log_level */
+	const char *mshv;			  /* hypervisor device */
+	uint64_t memory;			  /* bytes, page multiple */
+	bool huge_pages, prefault;		  /* memory_prepare() */
+	struct cpus cpus;			  /* complete */
+	uint32_t grace_s;			  /* from power button to kill */
+	uint32_t log_level;			  /* enum log_level */
+	uint32_t on_reset, on_crash, on_watchdog; /* enum vm_policy */
 	bool sandbox;
 	bool stats;	   /* print what was counted */
 	const char *trace; /* file, "-": standard error; NULL: not wanted */
@@ -48,6 +49,9 @@ enum config_result config_parse(struct vm_config *c, const struct device_kind *c
  * kernel that is none), rather than about the state of the host?
  */
 bool config_is_at_fault(int error);
+
+/* Is there a device of that kind? */
+bool config_has(const struct vm_config *c, const struct device_kind *kind);
 
 void config_usage(FILE *to, const struct device_kind *const *kinds);
 

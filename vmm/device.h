@@ -26,8 +26,16 @@ enum vm_end {
 	VM_END_POWER_OFF,
 	VM_END_RESET,
 	VM_END_CRASH,	 /* a state no processor can leave */
+	VM_END_WATCHDOG, /* no sign of life */
 	VM_END_KILLED,	 /* the user's wish, the guest not asked */
 	VM_END_INTERNAL, /* the VMM or the host failed */
+};
+
+/* What is done about a reset, a crash, a watchdog that fires. */
+enum vm_policy {
+	VM_POLICY_END,	    /* the process says why by its exit code */
+	VM_POLICY_PRESERVE, /* the processors stand still, everything else stays */
+	VM_POLICY_IGNORE,   /* the guest goes on */
 };
 
 /*

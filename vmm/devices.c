@@ -13,6 +13,7 @@
 #include "vmm/dev/reset.h"
 #include "vmm/dev/rtc.h"
 #include "vmm/dev/serial.h"
+#include "vmm/dev/watchdog.h"
 #include "vmm/device.h"
 #include "vmm/log.h"
 #include "vmm/virtio/balloon.h"
@@ -45,6 +46,7 @@ const struct device_kind *const device_kinds[] = {
 	&virtio_console_device, /* --console */
 	&virtio_rng_device,	/* --rng */
 	&virtio_balloon_device, /* --balloon */
+	&watchdog_device,	/* --watchdog */
 	NULL,
 };
 

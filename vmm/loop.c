@@ -25,8 +25,8 @@ struct loop {
 
 struct loop *loop_create(void)
 {
-	struct epoll_event ev = { .events = EPOLLIN, .data.ptr = NULL };
 	struct loop *l = calloc(1, sizeof(*l));
+	struct epoll_event ev = { .events = EPOLLIN, .data.ptr = l };
 
 	if (!l)
 		return NULL;
@@ -85,6 +85,15 @@ void loop_remove(struct loop *l, struct loop_source *s)
 			l->event[i].data.ptr = NULL;
 }
 
+/* What loop_stop() did is seen by its flag. */
+static void take_wake(struct loop *l)
+{
+	uint64_t count;
+	ssize_t done = read(l->wake, &count, sizeof(count));
+
+	(void)done;
+}
+
 int loop_run(struct loop *l)
 {
 	l->thread = pthread_self();
@@ -100,11 +109,14 @@ int loop_run(struct loop *l)
 		for (int i = 0; i < n && !atomic_load(&l->stop); i++) {
 			struct loop_source *s = l->event[i].data.ptr;
 
-			if (s)
+			if (l->event[i].data.ptr == l)
+				take_wake(l);
+			else if (s)
 				s->ready(s, l->event[i].events);
 		}
 		l->event_count = 0;
 	}
+	atomic_store(&l->stop, false);
 	return 0;
 }
 

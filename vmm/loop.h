@@ -30,7 +30,7 @@ int loop_modify(struct loop *l, struct loop_source *s, uint32_t events);
  */
 void loop_remove(struct loop *l, struct loop_source *s);
 
-/* Run until loop_stop; returns 0 or -errno. */
+/* Run until loop_stop, also of before; returns 0 or -errno. May be run again. */
 int loop_run(struct loop *l);
 /* Any thread, and async-signal-safe. */
 void loop_stop(struct loop *l);

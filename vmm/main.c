@@ -23,6 +23,7 @@ static const struct {
 	[VM_END_POWER_OFF] = { VMMCTL_POWERED_OFF, "powered off" },
 	[VM_END_RESET] = { VMMCTL_RESET, "reset requested" },
 	[VM_END_CRASH] = { VMMCTL_CRASHED, "crashed" },
+	[VM_END_WATCHDOG] = { VMMCTL_WATCHDOG, "watchdog" },
 	[VM_END_KILLED] = { VMMCTL_KILLED, "killed" },
 	[VM_END_INTERNAL] = { VMMCTL_INTERNAL, "internal error" },
 };

@@ -17,6 +17,7 @@
 #include "vmm/debug/report.h"
 #include "vmm/debug/trace.h"
 #include "vmm/dev/pm.h"
+#include "vmm/dev/watchdog.h"
 #include "vmm/devices.h"
 #include "vmm/load/load.h"
 #include "vmm/mshv.h"
@@ -24,6 +25,8 @@
 #include "vmm/stats.h"
 #include "vmm/thread.h"
 #include "vmm/vcpu.h"
+
+#define REPORTED_MAX 4U /* processors */
 
 struct vm {
 	struct machine machine;
@@ -33,6 +36,7 @@ struct vm {
 	struct mshv_partition *partition;
 	atomic_int end; /* enum vm_end */
 	bool shutting_down;
+	bool preserved;		  /* it has ended, and stays as it is */
 	struct loop_source grace; /* timer of vm_shut_down() */
 	struct vcpu_stats *stats; /* an array, or NULL: not wanted */
 	struct trace *trace;	  /* NULL: not wanted */
@@ -49,11 +53,27 @@ static int host_error(int *code, const char *what, int error)
 
 /* --- the end --- */
 
+static enum vm_policy policy(const struct vm_config *c, enum vm_end why)
+{
+	switch (why) {
+	case VM_END_RESET:
+		return c->on_reset;
+	case VM_END_CRASH:
+		return c->on_crash;
+	case VM_END_WATCHDOG:
+		return c->on_watchdog;
+	default:
+		return VM_POLICY_END;
+	}
+}
+
 static void end(struct machine *m, enum vm_end why)
 {
 	struct vm *vm = container_of(m, struct vm, machine);
 	int running = VM_END_NONE;
 
+	if (policy(vm->config, why) == VM_POLICY_IGNORE)
+		return;
 	/* The first reason counts; what follows is its consequence. */
 	if (!atomic_compare_exchange_strong(&vm->end, &running, (int)why))
 		return;
@@ -68,21 +88,30 @@ static void end(struct machine *m, enum vm_end why)
 	loop_stop(m->loop);
 }
 
+/* The user's wish that nobody asks the guest about. */
+static void kill_guest(struct vm *vm)
+{
+	if (vm->preserved)
+		loop_stop(vm->machine.loop);
+	else
+		end(&vm->machine, VM_END_KILLED);
+}
+
 static void grace_over(struct loop_source *s, uint32_t events)
 {
 	struct vm *vm = s->arg;
 
 	(void)events;
 	log_warn("guest did not switch off (%u s)", vm->config->grace_s);
-	end(&vm->machine, VM_END_KILLED);
+	kill_guest(vm);
 }
 
 void vm_shut_down(struct vm *vm)
 {
 	struct itimerspec after = { .it_value.tv_sec = vm->config->grace_s };
 
-	if (vm->shutting_down || !vm->config->grace_s) {
-		end(&vm->machine, VM_END_KILLED);
+	if (vm->shutting_down || vm->preserved || !vm->config->grace_s) {
+		kill_guest(vm);
 		return;
 	}
 	vm->shutting_down = true;
@@ -99,9 +128,7 @@ static void shut_down(void *arg)
 
 static void leave(void *arg)
 {
-	struct vm *vm = arg;
-
-	end(&vm->machine, VM_END_KILLED);
+	kill_guest(arg);
 }
 
 /* --- putting it together --- */
@@ -122,7 +149,8 @@ static int create_memory(struct vm *vm, int *code)
 	if (ret)
 		return host_error(code, "no memory for the guest", ret);
 	vm->machine.memory = &vm->memory;
-	ret = acpi_build(&vm->memory, c->cpus.count, &request.rsdp);
+	ret = acpi_build(&vm->memory, c->cpus.count, config_has(c, &watchdog_device),
+			 &request.rsdp);
 	if (!ret)
 		ret = load_guest(&vm->memory, &request, &vm->entry);
 	if (ret == 0)
@@ -317,9 +345,29 @@ static uint64_t us_between(const struct timespec *a, const struct timespec *b)
 	return (uint64_t)((b->tv_sec - a->tv_sec) * 1000000 + (b->tv_nsec - a->tv_nsec) / 1000);
 }
 
+/*
+ * Nothing of the guest moves any more, its devices included. What is left is its
+ * memory and registers, until somebody has looked and says so by a signal.
+ */
+static void preserve(struct vm *vm)
+{
+	vm->preserved = true;
+	devices_destroy(&vm->machine);
+	log_warn("guest is preserved (SIGTERM ends it)");
+	loop_run(vm->machine.loop);
+}
+
+/* Where the processors were when nobody said anything; of many, the first tell enough. */
+static void report_hang(struct vm *vm)
+{
+	for (unsigned int i = 0; i < MIN(vm->vcpu_count, REPORTED_MAX); i++)
+		report_crash(&vm->vcpu[i]);
+}
+
 enum vm_end vm_run(struct vm *vm)
 {
 	struct timespec before, after;
+	enum vm_end why;
 	int ret;
 
 	vcpu_prepare_kick();
@@ -350,7 +398,12 @@ enum vm_end vm_run(struct vm *vm)
 		trace_close(vm->trace);
 	if (vm->stats)
 		stats_print(vm->stats, vm->vcpu_count, &vm->machine, us_between(&before, &after));
-	return (enum vm_end)atomic_load(&vm->end);
+	why = (enum vm_end)atomic_load(&vm->end);
+	if (why == VM_END_WATCHDOG)
+		report_hang(vm);
+	if (policy(vm->config, why) == VM_POLICY_PRESERVE && !vm->shutting_down)
+		preserve(vm);
+	return why;
 }
 
 /*

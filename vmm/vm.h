@@ -18,7 +18,7 @@ struct vm;
  */
 struct vm *vm_create(const struct vm_config *c, int *code);
 
-/* Until the machine ends; says why. */
+/* Until the machine ends, and is not to be preserved any more; says why. */
 enum vm_end vm_run(struct vm *vm);
 
 /* What the guest wrote is out, its memory and processors are gone. */

@@ -25,6 +25,7 @@
 #define PLATFORM_PORT_PM	0x600	/* sleep control, status, reset, power button */
 #define PLATFORM_PORT_DEBUG	0x402	/* bytes to the VMM's log */
 #define PLATFORM_PORT_PVPANIC	0x505
+#define PLATFORM_PORT_WATCHDOG	0x620
 
 /*
  * PLATFORM_PORT_PM, a byte each. Sleep control and status: ACPI "Sleep Control
@@ -40,6 +41,23 @@
 #define PLATFORM_PM_RESET_VALUE		0x5a
 #define PLATFORM_PM_SLEEP_S5		5	/* SLP_TYP of the soft-off state */
 #define PLATFORM_PM_EVENT_POWER_BUTTON	0x01
+
+/*
+ * PLATFORM_PORT_WATCHDOG, as the ACPI table WDAT tells it. Counts are of
+ * PLATFORM_WATCHDOG_UNIT_MS.
+ */
+#define PLATFORM_WATCHDOG_CONTROL	0	/* byte; PLATFORM_WATCHDOG_RUN: counts down */
+#define PLATFORM_WATCHDOG_STATUS	1	/* byte; 1: began anew because it fired; 0 clears */
+#define PLATFORM_WATCHDOG_RELOAD	2	/* byte; written: counts from the top again */
+#define PLATFORM_WATCHDOG_COUNT		4	/* word: the top */
+#define PLATFORM_WATCHDOG_LEFT		6	/* word: of it, read only */
+#define PLATFORM_WATCHDOG_PORTS		8
+
+#define PLATFORM_WATCHDOG_RUN		0x01
+#define PLATFORM_WATCHDOG_FIRED		0x01
+#define PLATFORM_WATCHDOG_UNIT_MS	100
+#define PLATFORM_WATCHDOG_COUNT_MIN	1
+#define PLATFORM_WATCHDOG_COUNT_MAX	0xffff
 
 /*
  * Interrupt lines (GSI = IOAPIC pin). As few pins as there is use for: Linux goes

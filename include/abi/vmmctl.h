@@ -14,6 +14,8 @@
  *               [--nic mac=MAC,queues=N[,vhost=on|off][,rate=N],tap=fd:N[:N]...]...
  *               [--console] [--rng]
  *               [--balloon=size=BYTES,deflate-on-oom=on|off,reporting=on|off]
+ *               [--watchdog[=fired=on]] [--on-reset preserve] [--on-crash preserve]
+ *               [--on-watchdog preserve|ignore]
  *
  *   NAME     [a-z0-9][a-z0-9-]*, at most VMMCTL_NAME_MAX bytes
  *   FILE     absolute; in --disk it holds no comma (the manifest refuses one)
@@ -27,6 +29,7 @@
  *   nics     at most VMMCTL_NICS_MAX, in this order behind the disks; fd: open
  *            descriptors of one tap, as many as queues, which is on its bridge
  *            and goes when they do
+ *   fired    this start follows the watchdog's bite; the guest can ask
  *
  * Standard streams:
  *
@@ -46,6 +49,9 @@
  * Process: the first of a PID namespace, in its own session, no controlling
  * terminal, all signals at their default and unblocked, umask 077, working directory
  * "/", environment empty.
+ *
+ * A guest that is preserved (--on-...) stands still; its vmm stays until SIGTERM,
+ * and exits then with the code it would have had before.
  *
  * Signals: SIGTERM presses the guest's power button; a guest that does not go
  * within VMMCTL_GRACE_S is ended by the vmm itself, which exits with
@@ -102,6 +108,8 @@ enum vmmctl_exit {
 	VMMCTL_CRASHED = 11,
 	/* SIGTERM came and the guest did not go within VMMCTL_GRACE_S. */
 	VMMCTL_KILLED = 12,
+	/* The guest's watchdog saw no sign of life in time. */
+	VMMCTL_WATCHDOG = 13,
 	/* The program could not be executed at all (written by init's child). */
 	VMMCTL_NO_EXEC = 127,
 };

@@ -9,3 +9,8 @@ vmm_emulate_lib := $(TP)/host/lib/libZydis.a $(TP)/host/lib/libZycore.a
 fuzz_targets += vmm_image
 vmm_image_src := tests/fuzz/vmm_image.c vmm/load/load.c vmm/load/bzimage.c \
 	vmm/load/pvh.c vmm/load/entry.c vmm/memory.c
+
+fuzz_targets += vmm_ports
+vmm_ports_src := tests/fuzz/vmm_ports.c vmm/dev/pm.c vmm/dev/rtc.c vmm/dev/reset.c \
+	vmm/dev/debugport.c vmm/dev/pvpanic.c vmm/dev/watchdog.c vmm/bus.c
+vmm_ports_ldflags := -Wl,--wrap=clock_gettime,--wrap=timerfd_create,--wrap=timerfd_settime

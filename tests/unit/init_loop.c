@@ -41,6 +41,7 @@ struct child {
 	pid_t pid;
 	const char *name;
 	int in, out, err; /* the vmm's ends */
+	bool fired;
 	bool is_alive;
 };
 
@@ -176,7 +177,7 @@ int sys_kill(pid_t pid, int signal)
 }
 
 pid_t spawn_vmm(const struct manifest *m, const struct manifest_guest *guest, bool types,
-		struct spawn_pipes *pipes)
+		bool fired, struct spawn_pipes *pipes)
 {
 	struct child *child = &world.children[world.child_count];
 	int in[2] = { -1, -1 }, out[2], err[2];
@@ -197,6 +198,7 @@ pid_t spawn_vmm(const struct manifest *m, const struct manifest_guest *guest, bo
 		.in = in[0],
 		.out = out[1],
 		.err = err[1],
+		.fired = fired,
 		.is_alive = true,
 	};
 	*pipes = (struct spawn_pipes){ .in = in[1], .out = out[0], .err = err[0] };
@@ -371,6 +373,36 @@ static void a_crash_is_followed_by_a_restart(void **state)
 			    "init: no guest runs or will run (on_idle: poweroff)\n");
 }
 
+/* The guest can ask why it was started; and what was said about ends is said. */
+static void a_watchdog_fires(void **state)
+{
+	static const bool fired[] = { false, true, false, true };
+
+	(void)state;
+	add_guest("web", RESTART_NEVER);
+	manifest.guests[0].on = (struct end_policies){ END_AS_RESTART, END_POWEROFF, END_RESTART };
+	manifest.on_idle = IDLE_POWEROFF;
+	manifest.guests[0].on.reset = END_RESTART;
+	RUN({ 500, ends, 0, NULL, EXIT_CODE(VMMCTL_WATCHDOG) },
+	    { 2000, ends, 1, NULL, EXIT_CODE(VMMCTL_RESET) },
+	    { 70000, ends, 2, NULL, EXIT_CODE(VMMCTL_WATCHDOG) },
+	    { 140000, ends, 3, NULL, EXIT_CODE(VMMCTL_CRASHED) });
+	assert_int_equal(world.child_count, 4);
+	for (int i = 0; i < world.child_count; i++)
+		assert_int_equal(world.children[i].fired, fired[i]);
+	assert_string_equal(
+		world.screen,
+		"init: guest web started (pid 100, at 0.000000 s)\n"
+		"init: guest web ended: watchdog (no sign of life), restart in 1 s\n"
+		"init: guest web started (pid 101, at 1.500000 s)\n"
+		"init: guest web ended: reset requested, restart in 1 s\n"
+		"init: guest web started (pid 102, at 3.000000 s)\n"
+		"init: guest web ended: watchdog (no sign of life), restart in 1 s\n"
+		"init: guest web started (pid 103, at 71.000000 s)\n"
+		"init: guest web ended: crashed (triple fault), no restart (on_crash: poweroff)\n"
+		"init: no guest runs or will run (on_idle: poweroff)\n");
+}
+
 static void others_do_not_notice(void **state)
 {
 	(void)state;
@@ -537,6 +569,7 @@ int main(void)
 		TEST(a_guest_runs_and_the_machine_ends),
 		TEST(guests_start_in_manifest_order),
 		TEST(a_crash_is_followed_by_a_restart),
+		TEST(a_watchdog_fires),
 		TEST(others_do_not_notice),
 		TEST(a_vmm_that_cannot_be_started),
 		TEST(a_request_presses_every_power_button),

@@ -28,6 +28,9 @@ static void test_defaults(void **state)
 	assert_int_equal(g->console, MANIFEST_CONSOLE_SERIAL);
 	assert_false(g->rng);
 	assert_false(g->balloon.wanted);
+	assert_false(g->watchdog);
+	assert_true(g->on.reset == END_AS_RESTART && g->on.crash == END_AS_RESTART &&
+		    g->on.watchdog == END_AS_RESTART);
 	/* What a balloon is unless told otherwise. */
 	assert_int_equal(guest("  balloon: {}\n"), MANIFEST_GOOD);
 	assert_true(g->balloon.wanted && g->balloon.deflate_on_oom && g->balloon.reporting);
@@ -50,6 +53,36 @@ static void test_all_keys(void **state)
 	assert_false(g->balloon.deflate_on_oom || g->balloon.reporting);
 }
 
+static void test_policies(void **state)
+{
+	static const struct {
+		const char *word;
+		enum end_policy policy;
+	} list[] = {
+		{ "restart", END_RESTART },
+		{ "poweroff", END_POWEROFF },
+		{ "preserve", END_PRESERVE },
+	};
+	const struct manifest_guest *g = &manifest.guests[0];
+	char keys[128];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(list) / sizeof(list[0]); i++) {
+		snprintf(keys, sizeof(keys), "  watchdog: true\n  on_reset: %s\n", list[i].word);
+		assert_int_equal(guest(keys), MANIFEST_GOOD);
+		assert_true(g->watchdog && g->on.reset == list[i].policy && !g->on.crash &&
+			    !g->on.watchdog);
+		snprintf(keys, sizeof(keys), "  on_crash: %s\n  watchdog: true\n", list[i].word);
+		assert_int_equal(guest(keys), MANIFEST_GOOD);
+		assert_true(g->on.crash == list[i].policy && !g->on.reset && !g->on.watchdog);
+		snprintf(keys, sizeof(keys), "  on_watchdog: %s\n  watchdog: true\n", list[i].word);
+		assert_int_equal(guest(keys), MANIFEST_GOOD);
+		assert_true(g->on.watchdog == list[i].policy && !g->on.reset && !g->on.crash);
+	}
+	assert_int_equal(guest("  on_watchdog: ignore\n  watchdog: true\n"), MANIFEST_GOOD);
+	assert_int_equal(g->on.watchdog, END_IGNORE);
+}
+
 static void test_mistakes(void **state)
 {
 	static const struct {
@@ -65,6 +98,16 @@ static void test_mistakes(void **state)
 		  "m:5:19: guest \"a\": size: \"some\" is not a size (write e.g. 16M, or bytes)\n" },
 		{ "  balloon: {size: 16M}\n",
 		  "m:5:19: guest \"a\": size: as large as the guest's memory\n" },
+		{ "  watchdog: on\n",
+		  "m:5:13: guest \"a\": watchdog: \"on\" is not possible (one of: false, true)\n" },
+		{ "  on_reset: ignore\n",
+		  "m:5:13: guest \"a\": on_reset: \"ignore\" is not possible (one of: restart, poweroff, preserve)\n" },
+		{ "  on_crash: ignore\n",
+		  "m:5:13: guest \"a\": on_crash: \"ignore\" is not possible (one of: restart, poweroff, preserve)\n" },
+		{ "  on_watchdog: reset\n",
+		  "m:5:16: guest \"a\": on_watchdog: \"reset\" is not possible (one of: restart, poweroff, preserve, ignore)\n" },
+		{ "  on_watchdog: ignore\n",
+		  "m:5:16: guest \"a\": on_watchdog: the guest has none (write watchdog: true)\n" },
 		{ "  balloon: {target: 1M}\n",
 		  "m:5:13: guest \"a\": unknown key \"target\" (known here: size, deflate_on_oom, reporting)\n" },
 	};
@@ -82,6 +125,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_all_keys),
+		cmocka_unit_test(test_policies),
 		cmocka_unit_test(test_mistakes),
 	};
 

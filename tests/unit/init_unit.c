@@ -18,6 +18,8 @@
 #define BY_SIGNAL(signal) (signal)
 #define PATIENCE_MS	  ((VMMCTL_GRACE_S + VMMCTL_KILL_MARGIN_S) * 1000)
 
+static const struct end_policies as_restart = { END_AS_RESTART, END_AS_RESTART, END_AS_RESTART };
+
 /* What each pair leads to, written down a second time and independently. */
 static const struct {
 	enum unit_state next;
@@ -77,7 +79,7 @@ static void every_pair(void **state)
 			struct unit unit;
 			struct unit_decision got;
 
-			unit_init(&unit, RESTART_ALWAYS);
+			unit_init(&unit, RESTART_ALWAYS, as_restart);
 			unit.state = (enum unit_state)s;
 			got = unit_step(&unit, (enum unit_event)e, UNIT_CRASHED, 5000);
 			assert_int_equal(got.action, expected[s][e].action);
@@ -93,10 +95,10 @@ static void every_pair(void **state)
 
 /* -1: never again; else the wait in ms after a first short run. */
 static const int sequel[RESTART_POLICY_COUNT][UNIT_OUTCOME_COUNT] = {
-	/*			   off  reset crash kill  host  vmm   config */
-	[RESTART_NEVER] = { -1, -1, -1, -1, -1, -1, -1 },
-	[RESTART_ON_FAILURE] = { -1, 0, 1000, 1000, 1000, 1000, -1 },
-	[RESTART_ALWAYS] = { 1000, 0, 1000, 1000, 1000, 1000, -1 },
+	/*			   off  reset crash dog   kill  host  vmm   config */
+	[RESTART_NEVER] = { -1, -1, -1, -1, -1, -1, -1, -1 },
+	[RESTART_ON_FAILURE] = { -1, 0, 1000, 1000, 1000, 1000, 1000, -1 },
+	[RESTART_ALWAYS] = { 1000, 0, 1000, 1000, 1000, 1000, 1000, -1 },
 };
 
 static void every_policy(void **state)
@@ -109,12 +111,54 @@ static void every_policy(void **state)
 			struct unit unit;
 			struct unit_decision got;
 
-			unit_init(&unit, (enum restart_policy)p);
+			unit_init(&unit, (enum restart_policy)p, as_restart);
 			unit_step(&unit, UNIT_START, 0, 0);
 			got = unit_step(&unit, UNIT_EXIT, (enum unit_outcome)o, 100);
 			assert_int_equal(got.after_ms, sequel[p][o]);
 			assert_int_equal(got.again, sequel[p][o] >= 0);
 			assert_int_equal(unit.state, sequel[p][o] >= 0 ? UNIT_WAITING : UNIT_ENDED);
+		}
+	}
+}
+
+/* restart and poweroff win over the general policy; what the vmm does is not init's. */
+static void policies_of_ends(void **state)
+{
+	static const struct {
+		enum unit_outcome outcome;
+		size_t field;
+		int restarted_ms;
+	} ends[] = {
+		{ UNIT_RESET, offsetof(struct end_policies, reset), 0 },
+		{ UNIT_CRASHED, offsetof(struct end_policies, crash), 1000 },
+		{ UNIT_WATCHDOG, offsetof(struct end_policies, watchdog), 1000 },
+	};
+
+	(void)state;
+	for (int p = 0; p < RESTART_POLICY_COUNT; p++) {
+		for (int on = 0; on < END_POLICY_COUNT; on++) {
+			for (size_t i = 0; i < ARRAY_SIZE(ends); i++) {
+				struct end_policies policies = as_restart;
+				int want = on == END_RESTART  ? ends[i].restarted_ms :
+					   on == END_POWEROFF ? -1 :
+								sequel[p][ends[i].outcome];
+				struct unit unit;
+
+				*(enum end_policy *)((char *)&policies + ends[i].field) =
+					(enum end_policy)on;
+				for (int o = 0; o < UNIT_OUTCOME_COUNT; o++) {
+					bool meant = o == (int)ends[i].outcome;
+
+					unit_init(&unit, (enum restart_policy)p, policies);
+					assert_int_equal(unit_policy(&unit, (enum unit_outcome)o),
+							 meant ? on : END_AS_RESTART);
+					unit_step(&unit, UNIT_START, 0, 0);
+					assert_int_equal(unit_step(&unit, UNIT_EXIT,
+								   (enum unit_outcome)o, 100)
+								 .after_ms,
+							 meant ? want : sequel[p][o]);
+				}
+			}
 		}
 	}
 }
@@ -142,7 +186,7 @@ static void backoff_doubles_to_a_minute(void **state)
 	size_t i;
 
 	(void)state;
-	unit_init(&unit, RESTART_ON_FAILURE);
+	unit_init(&unit, RESTART_ON_FAILURE, as_restart);
 	for (i = 0; i < ARRAY_SIZE(waits); i++)
 		assert_int_equal(wait_after(&unit, &now_ms, 500, UNIT_CRASHED), waits[i]);
 	/* Enough short runs to overflow anything that is not bounded. */
@@ -156,7 +200,7 @@ static void health_ends_the_backoff(void **state)
 	int64_t now_ms = 0;
 
 	(void)state;
-	unit_init(&unit, RESTART_ON_FAILURE);
+	unit_init(&unit, RESTART_ON_FAILURE, as_restart);
 	assert_int_equal(wait_after(&unit, &now_ms, 0, UNIT_CRASHED), 1000);
 	assert_int_equal(wait_after(&unit, &now_ms, 0, UNIT_CRASHED), 2000);
 	assert_int_equal(wait_after(&unit, &now_ms, UNIT_HEALTHY_MS - 1, UNIT_CRASHED), 4000);
@@ -169,7 +213,7 @@ static void a_reset_loop_is_slowed_down(void **state)
 	int64_t now_ms = 0;
 
 	(void)state;
-	unit_init(&unit, RESTART_ON_FAILURE);
+	unit_init(&unit, RESTART_ON_FAILURE, as_restart);
 	assert_int_equal(wait_after(&unit, &now_ms, 100, UNIT_RESET), 0);
 	assert_int_equal(wait_after(&unit, &now_ms, 100, UNIT_RESET), 1000);
 	assert_int_equal(wait_after(&unit, &now_ms, 100, UNIT_RESET), 2000);
@@ -182,7 +226,7 @@ static void no_restart_while_stopping(void **state)
 	struct unit_decision got;
 
 	(void)state;
-	unit_init(&unit, RESTART_ALWAYS);
+	unit_init(&unit, RESTART_ALWAYS, as_restart);
 	unit_step(&unit, UNIT_START, 0, 0);
 	unit_step(&unit, UNIT_STOP, 0, 10);
 	got = unit_step(&unit, UNIT_EXIT, UNIT_CRASHED, 20);
@@ -206,6 +250,7 @@ static void exit_codes(void **state)
 		{ EXIT_CODE(VMMCTL_BAD_HOST), UNIT_BAD_HOST, "failed to start (host)" },
 		{ EXIT_CODE(VMMCTL_RESET), UNIT_RESET, "reset requested" },
 		{ EXIT_CODE(VMMCTL_CRASHED), UNIT_CRASHED, "crashed (triple fault)" },
+		{ EXIT_CODE(VMMCTL_WATCHDOG), UNIT_WATCHDOG, "watchdog (no sign of life)" },
 		{ EXIT_CODE(VMMCTL_KILLED), UNIT_KILLED, "killed (did not power off in time)" },
 		{ EXIT_CODE(VMMCTL_NO_EXEC), UNIT_BAD_CONFIG,
 		  "failed to start (/sbin/vmm cannot be executed)" },
@@ -234,6 +279,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_pair),
 		cmocka_unit_test(every_policy),
+		cmocka_unit_test(policies_of_ends),
 		cmocka_unit_test(backoff_doubles_to_a_minute),
 		cmocka_unit_test(health_ends_the_backoff),
 		cmocka_unit_test(a_reset_loop_is_slowed_down),

@@ -71,3 +71,14 @@ vmm_legacy_src := tests/unit/vmm_legacy.c vmm/dev/pm.c vmm/dev/rtc.c vmm/dev/res
 
 unit_tests += vmm_rate
 vmm_rate_src := tests/unit/vmm_rate.c vmm/rate.c
+
+# The table and the device, as one driver sees them.
+unit_tests += vmm_watchdog
+vmm_watchdog_src := tests/unit/vmm_watchdog.c vmm/dev/watchdog.c vmm/acpi/tables.c \
+	vmm/memory.c vmm/bus.c
+vmm_watchdog_inc := -I$(O)/vmm
+vmm_watchdog_ldflags := -Wl,--wrap=clock_gettime,--wrap=timerfd_create,--wrap=timerfd_settime
+$(O)/test/bin/vmm_watchdog.d/vmm/acpi/tables.o: $(O)/vmm/dsdt.h
+
+unit_tests += vmm_loop
+vmm_loop_src := tests/unit/vmm_loop.c vmm/loop.c

@@ -147,6 +147,16 @@ static void test_machine(void **state)
 	assert_string_equal(config.trace, "/t");
 	assert_int_equal(parse("--stats=off|--kernel|k"), CONFIG_RUN);
 	assert_false(config.stats);
+	/* What is done about ends. */
+	assert_int_equal(config.on_reset | config.on_crash | config.on_watchdog, VM_POLICY_END);
+	assert_int_equal(parse("--kernel|k|--on-reset|preserve|--on-watchdog|ignore"), CONFIG_RUN);
+	assert_int_equal(config.on_reset, VM_POLICY_PRESERVE);
+	assert_int_equal(config.on_crash, VM_POLICY_END);
+	assert_int_equal(config.on_watchdog, VM_POLICY_IGNORE);
+	assert_int_equal(parse("--kernel|k|--on-crash|preserve|--on-watchdog|preserve"),
+			 CONFIG_RUN);
+	assert_int_equal(config.on_crash, VM_POLICY_PRESERVE);
+	assert_int_equal(config.on_watchdog, VM_POLICY_PRESERVE);
 	/* Where nothing may follow, a comma is text. */
 	assert_int_equal(parse("--kernel|a,cores=2"), CONFIG_RUN);
 	assert_string_equal(config.kernel, "a,cores=2");
@@ -173,6 +183,9 @@ static void test_device(void **state)
 	assert_int_equal(f->size, 1 << 20);
 	assert_memory_equal(f->mac, "\x02\xab\x00\x00\x00\x0f", 6);
 	assert_ptr_equal(config.device[2].kind, &virtio_blk_device);
+	assert_true(config_has(&config, &fan) && config_has(&config, &virtio_blk_device));
+	assert_int_equal(parse("--kernel|k|--disk|path=a"), CONFIG_RUN);
+	assert_true(!config_has(&config, &fan) && config_has(&config, &virtio_blk_device));
 }
 
 static void test_wrong(void **state)
@@ -218,6 +231,12 @@ static void test_wrong(void **state)
 		"--kernel|k|--trace=",
 		"--kernel|k|--trace|/t",
 		"--kernel|k|--stats|on",
+		"--kernel|k|--on-reset",
+		"--kernel|k|--on-reset|restart",
+		"--kernel|k|--on-reset|ignore",
+		"--kernel|k|--on-crash|ignore",
+		"--kernel|k|--on-watchdog|",
+		"--kernel|k|--on-crash|end|--on-crash|end",
 		"--kernel|k|--name|",
 		"--kernel|k|--name|a234567890123456789012345678901234",
 		"--kernel|k|--disk|",

@@ -250,7 +250,7 @@ static void test_too_little_memory(void **state)
 	memory_destroy(&memory);
 	assert_int_equal(memory_init(&memory, 0x80000), 0);
 	assert_int_equal(load(file(&b, sizeof(b)), NULL, "", &e), -EFBIG);
-	assert_int_equal(acpi_build(&memory, 1, &rsdp), -EFAULT);
+	assert_int_equal(acpi_build(&memory, 1, true, &rsdp), -EFAULT);
 }
 
 /* --- PVH --- */
@@ -419,7 +419,7 @@ static void test_acpi(void **state)
 		uint32_t len;
 
 		memset(memory_at(&memory, gpa(LAYOUT_ACPI), LAYOUT_ACPI_SIZE), 0, LAYOUT_ACPI_SIZE);
-		assert_int_equal(acpi_build(&memory, cpus[i], &rsdp), 0);
+		assert_int_equal(acpi_build(&memory, cpus[i], false, &rsdp), 0);
 		p = memory_at(&memory, gpa(rsdp), 36);
 		assert_memory_equal(p, "RSD PTR ", 8);
 		assert_int_equal(sum(p, 20), 0);

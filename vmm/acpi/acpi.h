@@ -10,9 +10,10 @@
 #include "vmm/memory.h"
 
 /*
- * Write the tables to LAYOUT_ACPI. Before any VP runs. Returns 0 with the
- * address of the root pointer in *rsdp, or -EFAULT (memory too small).
+ * Write the tables to LAYOUT_ACPI, with one for the watchdog if there is one. Before
+ * any VP runs. Returns 0 with the address of the root pointer in *rsdp, or -EFAULT
+ * (memory too small).
  */
-int acpi_build(const struct memory *m, unsigned int cpus, uint64_t *rsdp);
+int acpi_build(const struct memory *m, unsigned int cpus, bool watchdog, uint64_t *rsdp);
 
 #endif

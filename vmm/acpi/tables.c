@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Layouts: ACPI specification 6.5, chapter "ACPI Software Programming Model";
- * MCFG: PCI Firmware Specification, "MCFG Table Description".
+ * MCFG: PCI Firmware Specification, "MCFG Table Description". WDAT: Microsoft,
+ * "Hardware Watchdog Timers Design Specification".
  */
 #include "vmm/acpi/acpi.h"
 
@@ -13,7 +14,7 @@
 
 #include "dsdt.h" /* dsdt_aml: generated */
 
-#define TABLES_MAX     4
+#define TABLES_MAX     4   /* FADT, MADT, MCFG, WDAT */
 #define CPUS_XAPIC_MAX 255 /* ids above need the x2APIC entry */
 
 struct header {
@@ -132,6 +133,37 @@ struct mcfg {
 	uint8_t bus_first, bus_last;
 	uint32_t reserved2;
 } __packed;
+
+struct wdat_entry {
+	uint8_t action;
+	uint8_t instruction;
+	uint16_t reserved;
+	struct address at;
+	uint32_t value;
+	uint32_t mask;
+} __packed;
+
+struct wdat {
+	struct header header;
+	uint32_t header_length; /* from here to the entries */
+	uint16_t pci_segment;	/* none: 0xff, in spite of its width */
+	uint8_t pci_bus, pci_device, pci_function;
+	uint8_t reserved1[3];
+	uint32_t period_ms;
+	uint32_t count_max, count_min;
+	uint8_t flags;
+	uint8_t reserved2[3];
+	uint32_t entry_count;
+	struct wdat_entry entry[];
+} __packed;
+
+_Static_assert(sizeof(struct wdat_entry) == 24, "WDAT entry");
+_Static_assert(sizeof(struct wdat) == 68, "WDAT");
+
+#define WDAT_ENABLED 0x01
+#define WDAT_NO_PCI  0xff
+
+enum { WDAT_READ_VALUE, WDAT_READ_COUNT, WDAT_WRITE_VALUE, WDAT_WRITE_COUNT };
 
 /* Tables are laid one after the other. */
 struct builder {
@@ -274,6 +306,48 @@ static void add_mcfg(struct builder *b)
 	finish(&m->header, "MCFG", sizeof(*m), 1);
 }
 
+/* One of the watchdog's registers, of @size bytes. */
+#define WATCHDOG(register, size)                                                  \
+	{                                                                         \
+		.space = 1, .bits = 8 * (size), .access = (size),                 \
+		.address = PLATFORM_PORT_WATCHDOG + PLATFORM_WATCHDOG_##register, \
+	}
+
+static void add_wdat(struct builder *b)
+{
+	static const struct wdat_entry entries[] = {
+		/* reset the countdown */
+		{ 1, WDAT_WRITE_VALUE, 0, WATCHDOG(RELOAD, 1), 1, 0xff },
+		/* query and set: what is left of the count, the count */
+		{ 4, WDAT_READ_COUNT, 0, WATCHDOG(LEFT, 2), 0, 0xffff },
+		{ 5, WDAT_READ_COUNT, 0, WATCHDOG(COUNT, 2), 0, 0xffff },
+		{ 6, WDAT_WRITE_COUNT, 0, WATCHDOG(COUNT, 2), 0, 0xffff },
+		/* query and set: running, stopped */
+		{ 8, WDAT_READ_VALUE, 0, WATCHDOG(CONTROL, 1), PLATFORM_WATCHDOG_RUN, 1 },
+		{ 9, WDAT_WRITE_VALUE, 0, WATCHDOG(CONTROL, 1), PLATFORM_WATCHDOG_RUN, 1 },
+		{ 10, WDAT_READ_VALUE, 0, WATCHDOG(CONTROL, 1), 0, 1 },
+		{ 11, WDAT_WRITE_VALUE, 0, WATCHDOG(CONTROL, 1), 0, 1 },
+		/* query: did it cause this start? and forget it */
+		{ 32, WDAT_READ_VALUE, 0, WATCHDOG(STATUS, 1), PLATFORM_WATCHDOG_FIRED, 1 },
+		{ 33, WDAT_WRITE_VALUE, 0, WATCHDOG(STATUS, 1), 0, 1 },
+	};
+	struct wdat *w = take(b, sizeof(*w) + sizeof(entries), &b->table[b->table_count]);
+
+	if (!w)
+		return;
+	b->table_count++;
+	w->header_length = sizeof(*w) - sizeof(w->header);
+	w->pci_segment = WDAT_NO_PCI;
+	w->pci_bus = w->pci_device = w->pci_function = WDAT_NO_PCI;
+	w->period_ms = PLATFORM_WATCHDOG_UNIT_MS;
+	w->count_max = PLATFORM_WATCHDOG_COUNT_MAX;
+	w->count_min = PLATFORM_WATCHDOG_COUNT_MIN;
+	w->flags = WDAT_ENABLED;
+	w->entry_count = ARRAY_SIZE(entries);
+	memcpy(w->entry, entries, sizeof(entries));
+	finish(&w->header, "WDAT", sizeof(*w) + sizeof(entries), 1);
+}
+
 static uint64_t add_xsdt(struct builder *b)
 {
 	uint64_t entries = b->table_count * sizeof(uint64_t);
@@ -287,7 +361,7 @@ static uint64_t add_xsdt(struct builder *b)
 	return where;
 }
 
-int acpi_build(const struct memory *m, unsigned int cpus, uint64_t *rsdp)
+int acpi_build(const struct memory *m, unsigned int cpus, bool watchdog, uint64_t *rsdp)
 {
 	struct builder b = {
 		.start = memory_at(m, gpa(LAYOUT_ACPI), LAYOUT_ACPI_SIZE),
@@ -301,6 +375,8 @@ int acpi_build(const struct memory *m, unsigned int cpus, uint64_t *rsdp)
 	add_fadt(&b, add_dsdt(&b));
 	add_madt(&b, cpus);
 	add_mcfg(&b);
+	if (watchdog)
+		add_wdat(&b);
 	memcpy(r->signature, "RSD PTR ", sizeof(r->signature));
 	memcpy(r->oem_id, "ROOTST", sizeof(r->oem_id));
 	r->revision = 2;

@@ -8,7 +8,7 @@
 
 struct vcpu;
 
-/* On the processor's thread, between two runs. */
+/* On the processor's thread, between two runs; or on any, when it has stopped. */
 void report_crash(struct vcpu *v);
 
 #endif

@@ -77,6 +77,7 @@ static const struct rule vp_rules[] = {
 	       MSHV_IOEVENTFD, TAP_IOCTLS, VHOST_IOCTLS),
 	ANY(read),
 	ANY(epoll_ctl),
+	ANY(timerfd_settime), /* the watchdog's */
 	COMMON,
 };
 
