@@ -262,8 +262,9 @@ static void exit_hlt(struct root_vp *vp)
 		log_line("cpu %u: offline", vp->cpu->index);
 		root_park(vp->cpu);
 	}
-	/* An ordinary halt: let it happen; the next exit arms this again. */
-	vp->vmcb->intercept1 &= ~SVM_INTERCEPT_HLT;
+	/* An ordinary one is over at once: entered again, QEMU forgot its STI's shadow. */
+	root_skip_opcode(vp, 1);
+	cpu_relax();
 }
 
 typedef void (*exit_fn)(struct root_vp *vp);

@@ -442,6 +442,31 @@ static void test_stepped(void **state)
 	run(stepped_step);
 }
 
+/*
+ * A halt in an STI's shadow while this processor is on its way offline. QEMU would
+ * forget the shadow: what was to end the halt must not be taken before it.
+ */
+static void halt_step(unsigned int entry, struct vmcb *v)
+{
+	if (!entry) {
+		kernel_code(v);
+		rig.cpu.root->going_offline = true;
+		v->int_state = SVM_INTERRUPT_SHADOW;
+		v->exit_code = SVM_EXIT_HLT;
+		return;
+	}
+	assert_int_equal(v->rip, CALL_RIP + 1);
+	assert_false(v->int_state);
+	assert_true(v->intercept1 & SVM_INTERCEPT_HLT);
+	longjmp(rig.end, 1);
+}
+
+static void test_halt(void **state)
+{
+	(void)state;
+	run(halt_step);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -452,6 +477,7 @@ int main(void)
 		cmocka_unit_test(test_turns),
 		cmocka_unit_test(test_init),
 		cmocka_unit_test(test_stepped),
+		cmocka_unit_test(test_halt),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
