@@ -73,7 +73,7 @@ struct vcpu {
 	bool nmi_masked;
 	bool window;			/* exit once IF and shadow would let one in */
 	bool cr8_window;		/* exit when CR8 is written; .window does it, too */
-	bool nmi_window;		/* exit when NMIs are unmasked again */
+	bool nmi_window;		/* an NMI waits: exit when they are unmasked again */
 	uint32_t exceptions;		/* by vector: those that exit */
 
 	void *xsave;			/* 4 KiB, standard XSAVE format */
@@ -93,6 +93,7 @@ struct vcpu {
 	struct cpu *asid_cpu;
 	uint64_t iret_rip;
 	bool dr_live;			/* debug registers are in the processor */
+	bool nmi_step;			/* single-stepping that IRET, for an NMI waits */
 	bool nmi_iret;			/* waiting for an IRET to end NMI blocking */
 };
 

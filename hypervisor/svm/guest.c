@@ -19,6 +19,9 @@
 /* Those that could keep a processor busy delivering without end; the machine's own. */
 #define EXCEPTIONS	(BIT32(VECTOR_DB) | BIT32(VECTOR_AC) | BIT32(VECTOR_MC))
 
+/* #TS #NP #SS #GP #PF, and #AC above */
+#define IRET_FAULTS	0x7c00u
+
 #define INTERCEPTS1	(SVM_INTERCEPT_INTR | SVM_INTERCEPT_NMI | SVM_INTERCEPT_INIT | \
 			 SVM_INTERCEPT_RDPMC | SVM_INTERCEPT_CPUID | SVM_INTERCEPT_INVD | \
 			 SVM_INTERCEPT_HLT | SVM_INTERCEPT_INVLPGA | SVM_INTERCEPT_IOIO | \
@@ -185,13 +188,23 @@ static void load_controls(struct vcpu *v, struct vmcb *b)
 	}
 	/* QEMU 7.2 aborts when CR8 is written beside V_IRQ (docs/LIMITS.md). */
 	b->intercept_cr_write = v->cr8_window || (b->int_ctl & SVM_V_IRQ) ? CR4 | CR8 : CR4;
-	if (v->event.valid && v->event.type == VCPU_EVENT_NMI) {
-		v->nmi_masked = true;
+	if (v->event.valid) {
+		v->nmi_masked |= v->event.type == VCPU_EVENT_NMI;
 		v->nmi_iret = false;
 	}
 	/* The end of an NMI handler; nmi_iret: it is about to execute. */
 	if (v->nmi_masked && !v->nmi_iret)
 		b->intercept1 |= SVM_INTERCEPT_IRET;
+	/*
+	 * The next NMI comes right behind it: its #DB is ours. Its faults exit as well, for
+	 * they would push TF. A guest that debugs waits for its next exit instead.
+	 */
+	v->nmi_step = v->nmi_iret && v->nmi_window && !(v->rflags & RFLAGS_TF) &&
+		      !(v->dr7 & 0xff);
+	if (v->nmi_step) {
+		b->rflags |= RFLAGS_TF;
+		b->intercept_exceptions |= IRET_FAULTS;
+	}
 	b->int_state = v->interrupt_shadow ? SVM_INTERRUPT_SHADOW : 0;
 	b->event_inj = is_virtual_interrupt(v) ? 0 : event_word(&v->event);
 	b->tsc_offset = v->tsc_offset;
@@ -288,7 +301,10 @@ static void store_state(struct vcpu *v, const struct vmcb *b, const struct world
 	v->cr4 = b->cr4;
 	v->cr8 = b->int_ctl & 0xf;
 	v->efer = b->efer & ~EFER_SVME;
-	v->dr6 = b->dr6;
+	if (!v->nmi_step)
+		v->dr6 = b->dr6;
+	else if (v->rip == v->iret_rip)
+		v->rflags &= ~RFLAGS_TF;
 	v->dr7 = b->dr7;
 	v->pat = b->g_pat;
 	v->star = b->star;
@@ -318,7 +334,7 @@ static void store_state(struct vcpu *v, const struct vmcb *b, const struct world
 		dr[n] = old_; \
 	} while (0)
 
-static void dr_exchange(uint64_t dr[4])
+static __attribute__((noinline)) void dr_exchange(uint64_t dr[4])
 {
 	DR_SWAP(0);
 	DR_SWAP(1);
@@ -391,6 +407,8 @@ static void exit_exception(struct vcpu *v, const struct vmcb *b, struct vcpu_exi
 	uint32_t error = has_error ? (uint32_t)b->exit_info_1 : 0;
 
 	e->reason = VCPU_EXIT_NOTHING;
+	if (v->nmi_step && vector == VECTOR_DB)
+		return;
 	if (v->exceptions & BIT32(vector)) {
 		e->reason = VCPU_EXIT_EXCEPTION;
 		e->exception.vector = vector;
@@ -409,6 +427,8 @@ static void exit_exception(struct vcpu *v, const struct vmcb *b, struct vcpu_exi
 			 e->reason == VCPU_EXIT_HOST ? "can go on" : "lost");
 		break;
 	default:
+		if (vector == VECTOR_PF)
+			v->cr2 = b->exit_info_2;
 		vcpu_inject(v, vector, has_error, error);
 		break;
 	}

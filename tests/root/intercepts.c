@@ -155,6 +155,46 @@ static void steps(struct guest *g)
 	}
 }
 
+/* --- NMIs --- */
+
+/* clang-format off: an instruction a line */
+static const uint8_t nmi_code[] = {
+	0xbc, 0x00, 0x60,			/*  0 mov sp,0x6000 */
+	0xc7, 0x06, 0x08, 0x00, 0x3a, 0x10,	/*  3 mov word [8],0x103a: its handler */
+	0xc7, 0x06, 0x0a, 0x00, 0x00, 0x00,	/*  9 mov word [10],0 */
+	0xbe, 0x00, 0x80,			/* 15 mov si,0x8000 */
+	0x31, 0xff,				/* 18 xor di,di */
+	0x66, 0xb9, 0x1b, 0x00, 0x00, 0x00,	/* 20 mov ecx,0x1b */
+	0x0f, 0x32,				/* 26 rdmsr */
+	0x0d, 0x00, 0x0c,			/* 28 or ax,0xc00: x2APIC mode */
+	0x0f, 0x30,				/* 31 wrmsr */
+	0x66, 0xb9, 0x30, 0x08, 0x00, 0x00,	/* 33 mov ecx,0x830 */
+	0x66, 0x31, 0xd2,			/* 39 xor edx,edx */
+	0x66, 0xb8, 0x00, 0x44, 0x00, 0x00,	/* 42 mov eax,0x4400 */
+	0x0f, 0x30,				/* 48 wrmsr: an NMI to itself */
+	0x47,					/* 50 inc di */
+	0x83, 0xff, 0x64,			/* 51 cmp di,100 */
+	0x75, 0xfa,				/* 54 jne 50 */
+	0xe6, 0x80,				/* 56 out 0x80,al */
+	0x89, 0x3c,				/* 58 mov [si],di: when it came */
+	0x46, 0x46,				/* 60 inc si; inc si */
+	0x81, 0xfe, 0x06, 0x80,			/* 62 cmp si,0x8006 */
+	0x74, 0x02,				/* 66 je 70 */
+	0x0f, 0x30,				/* 68 wrmsr: another one meanwhile */
+	0xcf,					/* 70 iret */
+};
+/* clang-format on */
+
+/* Three NMIs, of which two came in the handler of the one before: at once, with IF clear. */
+static void nmis(struct guest *g)
+{
+	const uint16_t *at = (const uint16_t *)(const void *)(g->ram + 0x8000);
+
+	memset(g->ram + 0x8000, 0xff, 8);
+	expect(g, HV_MESSAGE_X64_IO_PORT_INTERCEPT, 56, 2);
+	EXPECT(!at[0] && !at[1] && !at[2] && at[3] == 0xffff, "at %u %u %u", at[0], at[1], at[2]);
+}
+
 /* --- CR4 --- */
 
 /* mov cr4,eax; out 0x80,al; #GP: out 0x81,al */
@@ -252,6 +292,11 @@ int main(void)
 	EXPECT(error == 0, "%s", strerror(-error));
 	if (!error)
 		steps(&g);
+	guest_destroy(&g);
+	error = guest_create(&g, nmi_code, sizeof(nmi_code));
+	EXPECT(error == 0, "%s", strerror(-error));
+	if (!error)
+		nmis(&g);
 	guest_destroy(&g);
 	error = guest_create(&g, cr4_code, sizeof(cr4_code));
 	EXPECT(error == 0, "%s", strerror(-error));

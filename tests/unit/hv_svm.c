@@ -520,6 +520,89 @@ static void test_nmi(void **state)
 	}
 }
 
+static uint64_t rflags, dr6;
+
+/* The IRET's trap, if TF was set; it restores flags with TF clear. */
+static void step(struct vmcb *b)
+{
+	note_iret(b);
+	rflags = b->rflags;
+	if (!(rflags & RFLAGS_TF))
+		return;
+	b->rip = 0x1000;
+	b->rflags &= ~RFLAGS_TF;
+	dr6 = b->dr6;
+	b->dr6 |= DR6_BS;
+	b->exit_code = SVM_EXIT_EXCEPTION + VECTOR_DB;
+}
+
+/* Or it faults. */
+static void fault(struct vmcb *b)
+{
+	assert_true(b->rflags & RFLAGS_TF);
+	assert_true(b->intercept_exceptions & BIT32(VECTOR_PF));
+	b->exit_code = SVM_EXIT_EXCEPTION + VECTOR_PF;
+	b->exit_info_1 = 4;
+	b->exit_info_2 = 0x5678;
+}
+
+/* In the handler of an NMI, at its IRET. */
+static void handler(void)
+{
+	v.event = (struct vcpu_event){ .valid = true, .type = VCPU_EVENT_NMI, .vector = 2 };
+	v.rflags = 2;
+	v.dr6 = 0xffff0ff0;
+	guest = note_iret;
+	turn();
+	guest = iret;
+	turn();
+	assert_true(v.nmi_masked && v.nmi_iret);
+}
+
+/* One NMI in another's handler comes when that has executed its IRET, and no later. */
+static void test_nmi_waits(void **state)
+{
+	(void)state;
+	power_on();
+	handler();
+	guest = step;
+	assert_int_equal(turn(), VCPU_EXIT_HOST); /* none waits */
+	assert_false(rflags & RFLAGS_TF);
+	v.nmi_window = true;
+	v.exceptions = BIT32(VECTOR_DB); /* the VMM does not see ours */
+	/* First an interrupt of the host: nothing shows. */
+	guest = note_iret;
+	turn();
+	assert_int_equal(v.rflags, 2);
+	assert_true(v.nmi_masked);
+	guest = step;
+	assert_int_equal(turn(), VCPU_EXIT_NOTHING);
+	assert_false(v.nmi_masked || v.event.valid);
+	assert_int_equal(v.dr6, 0xffff0ff0);
+	assert_int_equal(v.rflags, 2);
+	v.exceptions = 0;
+
+	handler();
+	guest = fault;
+	assert_int_equal(turn(), VCPU_EXIT_NOTHING);
+	assert_true(v.event.valid && v.event.vector == VECTOR_PF && v.event.error == 4);
+	assert_int_equal(v.cr2, 0x5678);
+	assert_int_equal(v.rflags, 2);
+
+	/* Whoever debugs sees what is its own. */
+	handler();
+	v.rflags |= RFLAGS_TF;
+	guest = step;
+	turn();
+	assert_true(v.event.valid && v.event.vector == VECTOR_DB);
+	assert_true(v.dr6 & DR6_BS);
+	handler();
+	v.dr7 = 0x401;
+	guest = step;
+	turn();
+	assert_false(rflags & RFLAGS_TF);
+}
+
 /* --- machine checks --- */
 
 static void machine_check(struct vmcb *b)
@@ -648,6 +731,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(test_debug_registers, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_cr_writes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_nmi, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_nmi_waits, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_machine_check, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_root_tsc, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_root_tsc_adjust, setup, teardown),
