@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The fake machine's clock: the TSC of this one, said to run at 2 GHz. And its end. */
+/* The fake machine's clock: the TSC of this one, said to run at 2 GHz. */
 #include "hypervisor/hw/clock.h"
-#include "hypervisor/hw/power.h"
 #include "tests/unit/hv_guest.h"
 
 uint64_t clock_tsc_hz(void)
@@ -27,27 +26,4 @@ void clock_tsc_page(uint64_t *scale, int64_t *offset)
 {
 	*scale = (uint64_t)((((unsigned __int128)10000000) << 64) / 2000000000);
 	*offset = 0;
-}
-
-/* The root's own calls are not made here. */
-void synic_ring_empty(unsigned int sint)
-{
-	fail_msg("ring %u", sint);
-}
-
-uint64_t clock_reference(void)
-{
-	fail_msg("the root's time");
-	return 0;
-}
-
-void power_set_s5(uint8_t pm1a, uint8_t pm1b)
-{
-	fail_msg("power %u %u", pm1a, pm1b);
-}
-
-void power_off(void)
-{
-	fail_msg("power off");
-	abort();
 }
