@@ -38,6 +38,8 @@ void vp_wake(struct vp *vp)
 	if (!vp_runnable(vp))
 		return;
 	vp_set_blocked(vp, false);
+	/* Before the next load: who is told of an earlier one looks at the counter. */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	/* One that is still to be told serves for this as well. */
 	if (READ_ONCE(vp->signal.cpu))
 		return;
