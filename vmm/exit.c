@@ -9,7 +9,10 @@
 #include "vmm/stats.h"
 #include "vmm/vcpu.h"
 
+#define FAULT_DB      1
 #define FAULT_UD      6
+#define RFLAGS_TF     BIT64(8)
+#define RFLAGS_RF     BIT64(16)
 
 /* A guest can do it all the time; the log shows the first few. */
 #define UNKNOWN_SHOWN 4
@@ -102,21 +105,17 @@ static void describe_bytes(char *text, size_t size, const uint8_t *bytes, unsign
  * What a processor does with an instruction it does not know. The guest will
  * say where it happened; we say which instruction.
  */
-static void unknown_instruction(struct vcpu *v, const struct insn_cpu *cpu, const uint8_t *bytes,
-				unsigned int len)
+static struct insn_fault unknown_instruction(struct vcpu *v, const struct insn_cpu *cpu,
+					     const uint8_t *bytes, unsigned int len)
 {
-	struct insn_fault ud = { .vector = FAULT_UD };
 	char text[64];
-	int ret;
 
 	if (v->unknown_count++ < UNKNOWN_SHOWN) {
 		describe_bytes(text, sizeof(text), bytes, len);
 		log_warn("instruction not emulated (processor %u, rip 0x%llx, %s)", v->index,
 			 (unsigned long long)cpu->rip, text);
 	}
-	ret = vcpu_inject(v, &ud);
-	if (ret)
-		end_internal(v, "exception cannot be injected", ret);
+	return (struct insn_fault){ .vector = FAULT_UD };
 }
 
 static void emulate(struct vcpu *v, const uint8_t *bytes, unsigned int len)
@@ -124,6 +123,7 @@ static void emulate(struct vcpu *v, const uint8_t *bytes, unsigned int len)
 	struct insn_bus bus = machine_bus(v);
 	struct insn_fault fault;
 	struct insn_cpu cpu;
+	enum insn_result r;
 	int ret;
 
 	stats_count(v->stats, STATS_EMULATED);
@@ -133,19 +133,15 @@ static void emulate(struct vcpu *v, const uint8_t *bytes, unsigned int len)
 		end_internal(v, "registers cannot be read", ret);
 		return;
 	}
-	switch (insn_emulate(&cpu, &bus, bytes, len, &fault)) {
-	case INSN_DONE:
-		ret = vcpu_put(v, &cpu);
-		break;
-	case INSN_FAULT:
-		ret = vcpu_put(v, &cpu); /* how far a string came */
-		if (!ret)
-			ret = vcpu_inject(v, &fault);
-		break;
-	case INSN_UNKNOWN:
-		unknown_instruction(v, &cpu, bytes, len);
-		break;
-	}
+	r = insn_emulate(&cpu, &bus, bytes, len, &fault);
+	if (r == INSN_UNKNOWN)
+		fault = unknown_instruction(v, &cpu, bytes, len);
+	/* What faults push has RFLAGS.RF set: a breakpoint there is hit once. */
+	if (r == INSN_FAULT || r == INSN_UNKNOWN)
+		cpu.rflags |= RFLAGS_RF;
+	ret = vcpu_put(v, &cpu);
+	if (!ret && r != INSN_DONE)
+		ret = vcpu_inject(v, &fault);
 	if (ret)
 		end_internal(v, "registers cannot be written", ret);
 }
@@ -215,6 +211,8 @@ static void handle_io(struct vcpu *v)
 		return;
 	}
 	ret = simple_io(v, m, size);
+	if (!ret && m->header.rflags & RFLAGS_TF)
+		ret = vcpu_inject(v, &(struct insn_fault){ .vector = FAULT_DB });
 	if (ret)
 		end_internal(v, "registers cannot be written", ret);
 }

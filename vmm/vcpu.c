@@ -16,6 +16,10 @@
 /* PENDING_INTERRUPTION: hardware exception */
 #define PENDING_TYPE_EXCEPTION 3ULL
 
+#define FAULT_DB	       1
+#define FAULT_PF	       14
+#define DR6_BS		       BIT64(14) /* a single step */
+
 /* How long a kicked thread has before it is kicked again. */
 #define KICK_AGAIN_NS	       2000000L
 
@@ -260,11 +264,20 @@ int vcpu_inject(struct vcpu *v, const struct insn_fault *fault)
 		{ .name = HV_REGISTER_PENDING_INTERRUPTION },
 		{ .name = HV_X64_REGISTER_CR2, .value.reg64 = fault->address },
 	};
-	bool page_fault = fault->vector == 14;
+	bool page_fault = fault->vector == FAULT_PF, debug = fault->vector == FAULT_DB;
 
+	if (debug) { /* its bits stay until the guest clears them */
+		int ret;
+
+		r[1].name = HV_X64_REGISTER_DR6;
+		ret = mshv_vp_get(v->vp, &r[1], 1);
+		if (ret)
+			return ret;
+		r[1].value.reg64 |= DR6_BS;
+	}
 	if (fault->has_error)
 		pending |= HV_PENDING_DELIVER_ERROR | (uint64_t)fault->error
 							      << HV_PENDING_ERROR_SHIFT;
 	r[0].value.reg64 = pending;
-	return mshv_vp_set(v->vp, r, page_fault ? 2 : 1);
+	return mshv_vp_set(v->vp, r, page_fault || debug ? 2 : 1);
 }

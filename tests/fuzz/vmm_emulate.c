@@ -95,6 +95,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	switch (insn_emulate(&s.cpu, &bus, bytes, s.insn_len % 17, &fault)) {
 	case INSN_DONE:
 		break;
+	case INSN_TRAP:
+		if (fault.vector != 1)
+			abort();
+		break;
 	case INSN_FAULT:
 		if (fault.vector > 31)
 			abort();

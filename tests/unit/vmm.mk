@@ -2,15 +2,20 @@
 # Unit tests of vmm/ except vmm/virtio/, vmm/backend/ and vmm/dev/pci*.
 
 vmm_insn_all := vmm/insn/insn.c vmm/insn/walk.c vmm/insn/access.c \
-	vmm/insn/operand.c vmm/insn/alu.c vmm/insn/string.c
+	vmm/insn/operand.c vmm/insn/alu.c vmm/insn/string.c vmm/insn/bits.c \
+	vmm/insn/stack.c vmm/insn/wide.c
 
 unit_tests += vmm_insn
 vmm_insn_src := tests/unit/vmm_insn.c tests/unit/vmm_insn_rig.c $(vmm_insn_all)
 vmm_insn_lib := $(TP)/host/lib/libZydis.a $(TP)/host/lib/libZycore.a
 
 unit_tests += vmm_insn_native
-vmm_insn_native_src := tests/unit/vmm_insn_native.c tests/unit/vmm_insn_rig.c $(vmm_insn_all)
-vmm_insn_native_lib := $(TP)/host/lib/libZydis.a $(TP)/host/lib/libZycore.a
+vmm_insn_native_src := tests/unit/vmm_insn_native.c tests/insn/forms.c $(vmm_insn_all)
+vmm_insn_native_lib := $(O)/test/insn/forms.o $(TP)/host/lib/libZydis.a $(TP)/host/lib/libZycore.a
+
+# The conformance table; by GNU as, which knows every way to write an instruction.
+$(O)/test/insn/forms.o: tests/insn/forms.S tests/insn/forms.h tests/insn/common.inc
+	$(call say,AS,$@)mkdir -p $(@D) && gcc -c $(INC_ALL) -o $@ $<
 
 unit_tests += vmm_bus
 vmm_bus_src := tests/unit/vmm_bus.c vmm/bus.c vmm/log.c

@@ -22,7 +22,7 @@
 
 static struct hv_register_page page;
 static bool use_page;
-static uint64_t pending;
+static uint64_t pending, dr6;
 static int set_error;
 
 struct hv_register_page *mshv_vp_page(struct mshv_vp *vp)
@@ -50,6 +50,8 @@ static union hv_register_value get(uint32_t name)
 		v.reg64 = page.cr0;
 	else if (name == HV_X64_REGISTER_EFER)
 		v.reg64 = page.efer;
+	else if (name == HV_X64_REGISTER_DR6)
+		v.reg64 = dr6;
 	return v;
 }
 
@@ -78,6 +80,8 @@ int mshv_vp_set(struct mshv_vp *vp, const struct hv_register_assoc *regs, unsign
 			page.rflags = val;
 		else if (name == HV_REGISTER_PENDING_INTERRUPTION)
 			pending = val;
+		else if (name == HV_X64_REGISTER_DR6)
+			dr6 = val;
 	}
 	return 0;
 }
@@ -339,6 +343,7 @@ static void test_unknown_instruction(void **state)
 	exit_handle(&vcpu);
 	assert_int_equal(pending, 1 | 3 << 1 | 6 << 16); /* #UD */
 	assert_int_equal(page.rip, 0x1000);
+	assert_int_equal(page.rflags, 0x10002); /* RF, as with each fault */
 	assert_int_equal(ended, VM_END_NONE);
 	/* A count no hypervisor may send. */
 	{
@@ -357,6 +362,30 @@ static void test_fault(void **state)
 	memory_message(MMIO, "\x89\x0f", 2);
 	exit_handle(&vcpu);
 	assert_int_equal(pending, 1 | 3 << 1 | 1 << 4 | 13 << 16); /* #GP(0) */
+	assert_int_equal(page.rflags, 0x10002);
+}
+
+/* A guest that steps over an instruction which is carried out here. */
+static void test_single_step(void **state)
+{
+	(void)state;
+	for (int way = 0; way < 3; way++) {
+		use_page = way == 0;
+		pending = 0;
+		dr6 = 0xffff0ff1;
+		page.rip = 0x1000;
+		page.rflags = 0x102;
+		page.gpr[GPR_RDI] = MMIO;
+		if (way < 2)
+			memory_message(MMIO, "\x89\x0f", 2);
+		else
+			io(PORT, 1, true)->header.rflags = page.rflags;
+		exit_handle(&vcpu);
+		assert_int_equal(page.rip, 0x1002);
+		assert_int_equal(page.rflags, 0x102);
+		assert_int_equal(pending, 1 | 3 << 1 | 1 << 16); /* #DB */
+		assert_int_equal(dr6, 0xffff4ff1);		 /* BS besides what was there */
+	}
 }
 
 /* RAM the kernel could not bring in: the guest tries again. */
@@ -478,6 +507,7 @@ int main(void)
 		TEST(test_mmio),
 		TEST(test_unknown_instruction),
 		TEST(test_fault),
+		TEST(test_single_step),
 		TEST(test_ram),
 		TEST(test_eoi),
 		TEST(test_ends),

@@ -82,6 +82,68 @@ static void test_protected_mode(void **state)
 	assert_int_equal(insn_emulate(&c, &bus, fs, sizeof(fs), &fault), INSN_DONE);
 }
 
+/* What the processor did not get to: the second operand's segment. */
+static void test_segment_rights(void **state)
+{
+	static const uint8_t movsd[] = { 0xa5 },
+			     load[] = { 0x2e, 0x8b, 0x07 }; /* mov eax,cs:[edi] */
+	static const struct {
+		uint16_t es, cs;
+		bool stores, loads;
+	} list[] = {
+		{ 0xc093, 0xc09b, true, true },	 { 0xc091, 0xc09b, false, true }, /* read only */
+		{ 0xc09b, 0xc09b, false, true },				  /* code */
+		{ 0xc013, 0xc09b, false, true }, /* null selector */
+		{ 0xc093, 0xc099, true, false }, /* execute only */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(list); i++) {
+		struct world w = { .device = true };
+		struct insn_bus bus = world_bus(&w);
+		struct insn_cpu c = { .cr0 = CR0_PE, .rflags = 2 };
+		struct insn_fault fault;
+
+		for (int s = 0; s < SEG_COUNT; s++) {
+			c.segment[s].limit = 0xffffffff;
+			c.segment[s].attributes = 0xc093;
+		}
+		c.segment[SEG_ES].attributes = list[i].es;
+		c.segment[SEG_CS].attributes = list[i].cs;
+		c.gpr[GPR_RSI] = ARENA_BASE;
+		c.gpr[GPR_RDI] = ARENA_BASE + 0x100;
+		assert_int_equal(insn_emulate(&c, &bus, load, sizeof(load), &fault),
+				 list[i].loads ? INSN_DONE : INSN_FAULT);
+		assert_int_equal(insn_emulate(&c, &bus, movsd, sizeof(movsd), &fault),
+				 list[i].stores ? INSN_DONE : INSN_FAULT);
+		if (!list[i].stores || !list[i].loads)
+			assert_int_equal(fault.vector, FAULT_GP);
+		/* Real mode and virtual 8086 mode know no rights. */
+		c.cr0 = 0;
+		assert_int_equal(insn_emulate(&c, &bus, movsd, sizeof(movsd), &fault), INSN_DONE);
+	}
+}
+
+static void test_branch_targets(void **state)
+{
+	static const uint8_t jmp[] = { 0xff, 0x27 }, call[] = { 0xff, 0x17 };
+	struct insn_cpu c = paged();
+	struct insn_fault f;
+
+	(void)state;
+	c.gpr[GPR_RDI] = 0x1000;
+	c.gpr[GPR_RSP] = 0x2100;
+	entry64(DATA0, 0, 0x800000000000); /* not canonical */
+	assert_int_equal(run(&c, jmp, 2, &f), INSN_FAULT);
+	assert_int_equal(f.vector, FAULT_GP);
+	assert_int_equal(run(&c, call, 2, &f), INSN_FAULT);
+	assert_int_equal(c.gpr[GPR_RSP], 0x2100);
+	entry64(DATA0, 0, 0x7fffffffffff);
+	assert_int_equal(run(&c, call, 2, &f), INSN_DONE);
+	assert_int_equal(c.rip, 0x7fffffffffff);
+	assert_int_equal(get64(DATA1, 0xf8 / 8), 2);
+}
+
 /* --- paging --- */
 
 static const uint8_t mov_store[] = { 0x48, 0x89, 0x07 }; /* mov [rdi],rax */
@@ -265,6 +327,29 @@ static void test_string_long(void **state)
 	assert_in_range(calls, 2, 100);
 }
 
+/* The page after the second element's has its table where there is no RAM. */
+static void test_string_unknown(void **state)
+{
+	static const uint8_t rep_stosd[] = { 0xf3, 0xab };
+	struct insn_cpu c = paged();
+	struct insn_fault f;
+
+	(void)state;
+	entry64(PD, 1, 0x40000000 | 7);
+	entry64(PT, 511, DATA1 | 7);
+	c.gpr[GPR_RDI] = 0x1ffff8;
+	c.gpr[GPR_RCX] = 5;
+	c.gpr[GPR_RAX] = 0x42424242;
+	c.rip = 0x10;
+	/* What is done is said; the next time nothing is. */
+	assert_int_equal(run(&c, rep_stosd, 2, &f), INSN_DONE);
+	assert_int_equal(c.gpr[GPR_RCX], 3);
+	assert_int_equal(c.gpr[GPR_RDI], 0x200000);
+	assert_int_equal(c.rip, 0x10);
+	assert_int_equal(load32(DATA1 + 0xffc), 0x42424242);
+	assert_int_equal(run(&c, rep_stosd, 2, &f), INSN_UNKNOWN);
+}
+
 static void test_string_ports(void **state)
 {
 	static const uint8_t insd[] = { 0x6d }, outsw[] = { 0x66, 0x6f };
@@ -323,9 +408,7 @@ static void test_unknown(void **state)
 		{ { 0x0f, 0x10, 0x07 }, 3 },	   /* movups xmm0,[rdi] */
 		{ { 0xf2, 0x0f, 0x10, 0x07 }, 4 }, /* movsd xmm0,[rdi] */
 		{ { 0x0f, 0x0b }, 2 },		   /* ud2 */
-		{ { 0xff, 0x27 }, 2 },		   /* jmp [rdi] */
 		{ { 0x8e, 0x07 }, 2 },		   /* mov es,[rdi] */
-		{ { 0xf7, 0x2f }, 2 },		   /* imul [rdi] */
 	};
 
 	(void)state;
@@ -344,12 +427,13 @@ static void test_unknown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_real_mode),    cmocka_unit_test(test_protected_mode),
-		cmocka_unit_test(test_paging),	     cmocka_unit_test(test_paging_rights),
-		cmocka_unit_test(test_paging_large), cmocka_unit_test(test_paging_32),
-		cmocka_unit_test(test_string_fault), cmocka_unit_test(test_string_long),
-		cmocka_unit_test(test_string_ports), cmocka_unit_test(test_fetch),
-		cmocka_unit_test(test_unknown),
+		cmocka_unit_test(test_real_mode),      cmocka_unit_test(test_protected_mode),
+		cmocka_unit_test(test_paging),	       cmocka_unit_test(test_paging_rights),
+		cmocka_unit_test(test_paging_large),   cmocka_unit_test(test_paging_32),
+		cmocka_unit_test(test_string_fault),   cmocka_unit_test(test_string_long),
+		cmocka_unit_test(test_string_ports),   cmocka_unit_test(test_string_unknown),
+		cmocka_unit_test(test_segment_rights), cmocka_unit_test(test_branch_targets),
+		cmocka_unit_test(test_fetch),	       cmocka_unit_test(test_unknown),
 	};
 
 	return cmocka_run_group_tests(tests, arena_set_up, NULL);

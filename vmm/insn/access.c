@@ -7,8 +7,12 @@
 
 #include "vmm/insn/emulator.h"
 
+#define CR0_PE		 BIT64(0)
+#define RFLAGS_VM	 BIT64(17)
+#define ATTR_WRITE	 (1U << 1) /* of a code segment: it can be read */
 #define ATTR_EXPAND_DOWN (1U << 2) /* of a data segment */
 #define ATTR_CODE	 (1U << 3)
+#define ATTR_PRESENT	 (1U << 7)
 #define ATTR_BIG	 (1U << 14)
 
 struct piece {
@@ -148,7 +152,7 @@ enum insn_result linear_write(struct emulator *e, uint64_t linear, const void *b
 	return INSN_DONE;
 }
 
-static bool canonical(const struct emulator *e, uint64_t linear)
+bool canonical(const struct emulator *e, uint64_t linear)
 {
 	unsigned int bits = e->cpu->cr4 & CR4_LA57 ? 57 : 48;
 
@@ -166,8 +170,23 @@ static bool inside_limit(const struct hv_segment_register *s, uint64_t offset, u
 	return last <= s->limit;
 }
 
+/* Of protected mode; a null selector's is not present. */
+static bool has_right(const struct emulator *e, const struct hv_segment_register *s,
+		      enum walk_access access)
+{
+	bool code = s->attributes & ATTR_CODE;
+
+	if (!(e->cpu->cr0 & CR0_PE) || (e->cpu->rflags & RFLAGS_VM))
+		return true;
+	if (!(s->attributes & ATTR_PRESENT))
+		return false;
+	if (access == WALK_WRITE)
+		return !code && (s->attributes & ATTR_WRITE);
+	return !code || (s->attributes & ATTR_WRITE);
+}
+
 enum insn_result segment_linear(struct emulator *e, enum insn_segment seg, uint64_t offset,
-				unsigned int len, uint64_t *linear)
+				unsigned int len, enum walk_access access, uint64_t *linear)
 {
 	const struct hv_segment_register *s = &e->cpu->segment[seg];
 	uint8_t vector = seg == SEG_SS ? FAULT_SS : FAULT_GP;
@@ -178,7 +197,7 @@ enum insn_result segment_linear(struct emulator *e, enum insn_segment seg, uint6
 			return raise_fault(e, vector, 0);
 		return INSN_DONE;
 	}
-	if (!inside_limit(s, offset, len))
+	if (!has_right(e, s, access) || !inside_limit(s, offset, len))
 		return raise_fault(e, vector, 0);
 	*linear = (uint32_t)(s->base + offset);
 	return INSN_DONE;

@@ -12,6 +12,7 @@
 #define RFLAGS_AF      BIT64(4)
 #define RFLAGS_ZF      BIT64(6)
 #define RFLAGS_SF      BIT64(7)
+#define RFLAGS_TF      BIT64(8)
 #define RFLAGS_DF      BIT64(10)
 #define RFLAGS_OF      BIT64(11)
 #define RFLAGS_RF      BIT64(16)
@@ -20,6 +21,8 @@
 
 #define CR4_LA57       BIT64(12)
 
+#define FAULT_DE       0
+#define FAULT_DB       1
 #define FAULT_SS       12
 #define FAULT_GP       13
 #define FAULT_PF       14
@@ -31,6 +34,7 @@ struct emulator {
 	const struct insn_bus *bus;
 	struct insn_fault *fault;
 	unsigned int mode_bits; /* 16, 32, 64: of the code segment */
+	uint64_t next;		/* RIP when the instruction is done */
 	ZydisDecodedInstruction insn;
 	ZydisDecodedOperand op[ZYDIS_MAX_OPERAND_COUNT];
 };
@@ -61,6 +65,7 @@ enum walk_access {
  */
 enum insn_result walk(struct emulator *e, uint64_t linear, enum walk_access access, uint64_t *gpa);
 
+/* @error only where the exception has one. */
 enum insn_result raise_fault(struct emulator *e, uint8_t vector, uint32_t error);
 
 /* --- access.c: @len is 1 to 16 --- */
@@ -71,11 +76,12 @@ enum insn_result linear_write(struct emulator *e, uint64_t linear, const void *b
 			      unsigned int len);
 
 /*
- * Segment and offset to linear address, with the limit check of 16 and 32 bit
- * code and the canonical check of 64 bit code.
+ * Segment and offset to linear address, with the checks of limit and rights of 16
+ * and 32 bit code and the canonical check of 64 bit code.
  */
 enum insn_result segment_linear(struct emulator *e, enum insn_segment seg, uint64_t offset,
-				unsigned int len, uint64_t *linear);
+				unsigned int len, enum walk_access access, uint64_t *linear);
+bool canonical(const struct emulator *e, uint64_t linear);
 
 /* --- operand.c --- */
 
@@ -87,10 +93,13 @@ enum insn_result operand_get(struct emulator *e, const ZydisDecodedOperand *op, 
 enum insn_result operand_set(struct emulator *e, const ZydisDecodedOperand *op, uint64_t val);
 /* The same for a memory operand moved by @displacement bytes. */
 enum insn_result operand_linear(struct emulator *e, const ZydisDecodedOperand *op,
-				int64_t displacement, unsigned int len, uint64_t *linear);
+				int64_t displacement, unsigned int len, enum walk_access access,
+				uint64_t *linear);
 
 bool gpr_get(struct emulator *e, ZydisRegister reg, uint64_t *val);
 bool gpr_set(struct emulator *e, ZydisRegister reg, uint64_t val);
+/* The low @bits of a register; 32 of them clear the upper half. */
+void gpr_put(struct insn_cpu *cpu, enum insn_gpr r, unsigned int bits, uint64_t val);
 
 /* --- alu.c: results are masked, *flags holds RFLAGS and is updated --- */
 
@@ -130,9 +139,19 @@ bool alu_condition(unsigned int code, uint64_t flags);
 bool is_string(const struct emulator *e);
 enum insn_result string_execute(struct emulator *e);
 
+/* --- instructions, by the file that has them; what @arg means is in the table of insn.c --- */
+
+typedef enum insn_result handler(struct emulator *e, unsigned int arg);
+
+enum bit_op { BIT_TEST, BIT_SET, BIT_RESET, BIT_COMPLEMENT };
+
+handler do_bit, do_bitscan, do_zeros, do_popcnt, do_crc32; /* bits.c */
+handler do_push, do_pop, do_branch;			   /* stack.c */
+handler do_multiply, do_divide, do_cmpxchg_double;	   /* wide.c */
+
 /* --- insn.c --- */
 
-/* RIP to the next instruction. */
+/* RIP to e->next. */
 void retire(struct emulator *e);
 
 #endif

@@ -10,13 +10,11 @@
 #define ATTR_LONG (1U << 13)
 #define ATTR_BIG  (1U << 14)
 
-typedef enum insn_result handler(struct emulator *e, unsigned int arg);
-
 void retire(struct emulator *e)
 {
 	struct insn_cpu *cpu = e->cpu;
 
-	cpu->rip = (cpu->rip + e->insn.length) & mask_bits(e->mode_bits);
+	cpu->rip = e->next;
 	cpu->rflags &= ~RFLAGS_RF;
 }
 
@@ -171,40 +169,8 @@ static enum insn_result do_cmpxchg(struct emulator *e, unsigned int arg)
 		return r;
 	e->cpu->rflags = flags;
 	if (acc != old)
-		e->cpu->gpr[GPR_RAX] =
-			bits == 32 ? old : (e->cpu->gpr[GPR_RAX] & ~mask_bits(bits)) | old;
+		gpr_put(e->cpu, GPR_RAX, bits, old);
 	return INSN_DONE;
-}
-
-enum bit_op { BIT_TEST, BIT_SET, BIT_RESET, BIT_COMPLEMENT };
-
-/* With a register as index, the bit may lie far from the operand. */
-static enum insn_result do_bit(struct emulator *e, unsigned int op)
-{
-	unsigned int bits = operand_bits(&e->op[0]), len = bits / 8;
-	int64_t displacement = 0;
-	enum insn_result r;
-	uint64_t v = 0, index, bit, linear;
-
-	if (e->op[0].type != ZYDIS_OPERAND_TYPE_MEMORY)
-		return INSN_UNKNOWN;
-	r = operand_get(e, &e->op[1], &index);
-	if (r != INSN_DONE)
-		return r;
-	if (e->op[1].type == ZYDIS_OPERAND_TYPE_REGISTER)
-		displacement = (sign_extend(index, bits) >> __builtin_ctz(bits)) * (int64_t)len;
-	bit = BIT64(index & (bits - 1));
-	r = operand_linear(e, &e->op[0], displacement, len, &linear);
-	if (r == INSN_DONE)
-		r = linear_read(e, linear, &v, len, WALK_READ);
-	if (r == INSN_DONE && op != BIT_TEST) {
-		uint64_t w = op == BIT_SET ? v | bit : op == BIT_RESET ? v & ~bit : v ^ bit;
-
-		r = linear_write(e, linear, &w, len);
-	}
-	if (r == INSN_DONE)
-		e->cpu->rflags = v & bit ? e->cpu->rflags | RFLAGS_CF : e->cpu->rflags & ~RFLAGS_CF;
-	return r;
 }
 
 static enum insn_result do_double_shift(struct emulator *e, unsigned int left)
@@ -226,7 +192,7 @@ static enum insn_result do_double_shift(struct emulator *e, unsigned int left)
 	return r;
 }
 
-/* IMUL r, m and IMUL r, m, imm */
+/* IMUL r, m and IMUL r, m, imm; of IMUL m the result is wide. */
 static enum insn_result do_imul(struct emulator *e, unsigned int arg)
 {
 	unsigned int n = e->insn.operand_count_visible;
@@ -235,30 +201,13 @@ static enum insn_result do_imul(struct emulator *e, unsigned int arg)
 
 	(void)arg;
 	if (n < 2)
-		return INSN_UNKNOWN;
+		return do_multiply(e, true);
 	r = operand_get(e, &e->op[n - 2], &a);
 	if (r == INSN_DONE)
 		r = operand_get(e, &e->op[n - 1], &b);
 	if (r != INSN_DONE)
 		return r;
 	return operand_set(e, &e->op[0], alu_imul(operand_bits(&e->op[0]), a, b, &e->cpu->rflags));
-}
-
-static enum insn_result do_bitscan(struct emulator *e, unsigned int reverse)
-{
-	enum insn_result r;
-	uint64_t v;
-
-	r = operand_get(e, &e->op[1], &v);
-	if (r != INSN_DONE)
-		return r;
-	if (!v) { /* destination unchanged */
-		e->cpu->rflags |= RFLAGS_ZF;
-		return INSN_DONE;
-	}
-	e->cpu->rflags &= ~RFLAGS_ZF;
-	return operand_set(e, &e->op[0],
-			   (uint64_t)(reverse ? 63 - __builtin_clzll(v) : __builtin_ctzll(v)));
 }
 
 static enum insn_result do_setcc(struct emulator *e, unsigned int arg)
@@ -282,63 +231,28 @@ static enum insn_result do_cmovcc(struct emulator *e, unsigned int arg)
 	return operand_set(e, &e->op[0], alu_condition(e->insn.opcode, e->cpu->rflags) ? v : old);
 }
 
-/* Stack pointer width: 64 bit mode 64, else what SS says. */
-static unsigned int stack_bits(const struct emulator *e)
+/* The hidden operand of XLAT is rBX alone, AL counts from there. */
+static enum insn_result do_xlat(struct emulator *e, unsigned int arg)
 {
-	if (e->mode_bits == 64)
-		return 64;
-	return e->cpu->segment[SEG_SS].attributes & ATTR_BIG ? 32 : 16;
-}
-
-static void set_rsp(struct emulator *e, uint64_t val)
-{
-	uint64_t mask = mask_bits(stack_bits(e));
-
-	e->cpu->gpr[GPR_RSP] = (e->cpu->gpr[GPR_RSP] & ~mask) | (val & mask);
-}
-
-static enum insn_result do_push(struct emulator *e, unsigned int arg)
-{
-	unsigned int len = e->insn.operand_width / 8;
 	enum insn_result r;
-	uint64_t v, rsp, linear;
+	uint64_t linear;
+	uint8_t v;
 
 	(void)arg;
-	if (!len || len > sizeof(v))
-		return INSN_UNKNOWN;
-	r = operand_get(e, &e->op[0], &v);
-	if (r != INSN_DONE)
-		return r;
-	rsp = (e->cpu->gpr[GPR_RSP] - len) & mask_bits(stack_bits(e));
-	r = segment_linear(e, SEG_SS, rsp, len, &linear);
+	r = operand_linear(e, &e->op[0], (uint8_t)e->cpu->gpr[GPR_RAX], 1, WALK_READ, &linear);
 	if (r == INSN_DONE)
-		r = linear_write(e, linear, &v, len);
+		r = linear_read(e, linear, &v, 1, WALK_READ);
 	if (r == INSN_DONE)
-		set_rsp(e, rsp);
+		gpr_put(e->cpu, GPR_RAX, 8, v);
 	return r;
 }
 
-/* An address with RSP in it uses the value after the pop. */
-static enum insn_result do_pop(struct emulator *e, unsigned int arg)
+/* A device has no lines in a cache. */
+static enum insn_result do_flush(struct emulator *e, unsigned int arg)
 {
-	unsigned int len = e->insn.operand_width / 8;
-	uint64_t v = 0, saved = e->cpu->gpr[GPR_RSP], rsp, linear;
-	enum insn_result r;
-
+	(void)e;
 	(void)arg;
-	if (!len || len > sizeof(v))
-		return INSN_UNKNOWN;
-	rsp = saved & mask_bits(stack_bits(e));
-	r = segment_linear(e, SEG_SS, rsp, len, &linear);
-	if (r == INSN_DONE)
-		r = linear_read(e, linear, &v, len, WALK_READ);
-	if (r != INSN_DONE)
-		return r;
-	set_rsp(e, rsp + len);
-	r = operand_set(e, &e->op[0], v);
-	if (r != INSN_DONE)
-		e->cpu->gpr[GPR_RSP] = saved;
-	return r;
+	return INSN_DONE;
 }
 
 static const struct {
@@ -377,15 +291,30 @@ static const struct {
 	{ ZYDIS_MNEMONIC_XCHG, do_xchg, 0 },
 	{ ZYDIS_MNEMONIC_XADD, do_xadd, 0 },
 	{ ZYDIS_MNEMONIC_CMPXCHG, do_cmpxchg, 0 },
+	{ ZYDIS_MNEMONIC_CMPXCHG8B, do_cmpxchg_double, 0 },
+	{ ZYDIS_MNEMONIC_CMPXCHG16B, do_cmpxchg_double, 0 },
 	{ ZYDIS_MNEMONIC_BT, do_bit, BIT_TEST },
 	{ ZYDIS_MNEMONIC_BTS, do_bit, BIT_SET },
 	{ ZYDIS_MNEMONIC_BTR, do_bit, BIT_RESET },
 	{ ZYDIS_MNEMONIC_BTC, do_bit, BIT_COMPLEMENT },
 	{ ZYDIS_MNEMONIC_BSF, do_bitscan, false },
 	{ ZYDIS_MNEMONIC_BSR, do_bitscan, true },
+	{ ZYDIS_MNEMONIC_TZCNT, do_zeros, false },
+	{ ZYDIS_MNEMONIC_LZCNT, do_zeros, true },
+	{ ZYDIS_MNEMONIC_POPCNT, do_popcnt, 0 },
+	{ ZYDIS_MNEMONIC_CRC32, do_crc32, 0 },
+	{ ZYDIS_MNEMONIC_MUL, do_multiply, false },
 	{ ZYDIS_MNEMONIC_IMUL, do_imul, 0 },
+	{ ZYDIS_MNEMONIC_DIV, do_divide, false },
+	{ ZYDIS_MNEMONIC_IDIV, do_divide, true },
 	{ ZYDIS_MNEMONIC_PUSH, do_push, 0 },
 	{ ZYDIS_MNEMONIC_POP, do_pop, 0 },
+	{ ZYDIS_MNEMONIC_CALL, do_branch, true },
+	{ ZYDIS_MNEMONIC_JMP, do_branch, false },
+	{ ZYDIS_MNEMONIC_XLAT, do_xlat, 0 },
+	{ ZYDIS_MNEMONIC_CLFLUSH, do_flush, 0 },
+	{ ZYDIS_MNEMONIC_CLFLUSHOPT, do_flush, 0 },
+	{ ZYDIS_MNEMONIC_CLWB, do_flush, 0 },
 };
 
 static handler *find_handler(const struct emulator *e, unsigned int *arg)
@@ -462,6 +391,7 @@ enum insn_result insn_emulate(struct insn_cpu *cpu, const struct insn_bus *bus,
 		.fault = fault,
 		.mode_bits = code_bits(cpu),
 	};
+	bool step = cpu->rflags & RFLAGS_TF;
 	uint8_t fetched[INSN_BYTES_MAX];
 	enum insn_result r;
 	unsigned int arg;
@@ -472,14 +402,19 @@ enum insn_result insn_emulate(struct insn_cpu *cpu, const struct insn_bus *bus,
 		if (!len || !decode(&e, fetched, len))
 			return INSN_UNKNOWN;
 	}
-	if (is_string(&e))
-		return string_execute(&e);
-	execute = find_handler(&e, &arg);
-	if (!execute)
-		return INSN_UNKNOWN;
-	r = execute(&e, arg);
-	if (r == INSN_DONE)
-		retire(&e);
+	e.next = (cpu->rip + e.insn.length) & mask_bits(e.mode_bits);
+	if (is_string(&e)) {
+		r = string_execute(&e);
+	} else {
+		execute = find_handler(&e, &arg);
+		r = execute ? execute(&e, arg) : INSN_UNKNOWN;
+		if (r == INSN_DONE)
+			retire(&e);
+	}
+	if (r == INSN_DONE && step) {
+		raise_fault(&e, FAULT_DB, 0);
+		return INSN_TRAP;
+	}
 	return r;
 }
 

@@ -8,9 +8,9 @@
  * Everything in both is hostile; the worst a guest can do is INSN_UNKNOWN.
  *
  * Covers the integer instructions a compiler or an operating system uses on
- * memory, in 16, 32 and 64 bit; no x87, SSE or AVX. Protection keys, segment
- * access rights and single stepping are not looked at: the processor checked
- * them for the access that brought us here.
+ * memory, in 16, 32 and 64 bit; tests/insn/forms.S lists them, and what is left
+ * out. Protection keys and alignment checks are not looked at: the processor
+ * checked them for the access that brought us here.
  */
 #ifndef VMM_INSN_INSN_H
 #define VMM_INSN_INSN_H
@@ -69,6 +69,8 @@ enum insn_result {
 	 * a part may be done: RIP is still at it then.
 	 */
 	INSN_DONE,
+	/* The same in a single step (RFLAGS.TF): *fault is the #DB that follows it. */
+	INSN_TRAP,
 	/* Registers are as before, or as the string got; *fault is filled in. */
 	INSN_FAULT,
 	/* Not an instruction we know, or it cannot be read. Nothing changed. */

@@ -54,19 +54,22 @@ bool gpr_get(struct emulator *e, ZydisRegister reg, uint64_t *val)
 bool gpr_set(struct emulator *e, ZydisRegister reg, uint64_t val)
 {
 	unsigned int index, bits;
-	uint64_t mask;
 	bool high;
 
 	if (!locate(reg, &index, &bits, &high))
 		return false;
-	if (bits == 32) { /* writing 32 bits clears the upper half */
-		e->cpu->gpr[index] = (uint32_t)val;
-		return true;
-	}
-	mask = mask_bits(bits) << (high ? 8 : 0);
-	val = val << (high ? 8 : 0) & mask;
-	e->cpu->gpr[index] = (e->cpu->gpr[index] & ~mask) | val;
+	if (high)
+		e->cpu->gpr[index] = (e->cpu->gpr[index] & ~0xff00ULL) | (val & 0xff) << 8;
+	else
+		gpr_put(e->cpu, (enum insn_gpr)index, bits, val);
 	return true;
+}
+
+void gpr_put(struct insn_cpu *cpu, enum insn_gpr r, unsigned int bits, uint64_t val)
+{
+	uint64_t mask = bits == 32 ? ~UINT64_C(0) : mask_bits(bits);
+
+	cpu->gpr[r] = (cpu->gpr[r] & ~mask) | (val & mask_bits(bits));
 }
 
 static bool segment_index(ZydisRegister reg, enum insn_segment *seg)
@@ -94,7 +97,8 @@ static bool address_part(struct emulator *e, ZydisRegister reg, uint64_t *val)
 }
 
 enum insn_result operand_linear(struct emulator *e, const ZydisDecodedOperand *op,
-				int64_t displacement, unsigned int len, uint64_t *linear)
+				int64_t displacement, unsigned int len, enum walk_access access,
+				uint64_t *linear)
 {
 	enum insn_segment seg;
 	uint64_t base, index, offset;
@@ -105,7 +109,7 @@ enum insn_result operand_linear(struct emulator *e, const ZydisDecodedOperand *o
 	offset = base + index * op->mem.scale + (uint64_t)op->mem.disp.value +
 		 (uint64_t)displacement;
 	offset &= mask_bits(e->insn.address_width);
-	return segment_linear(e, seg, offset, len, linear);
+	return segment_linear(e, seg, offset, len, access, linear);
 }
 
 static enum insn_result memory_get(struct emulator *e, const ZydisDecodedOperand *op, uint64_t *val)
@@ -116,7 +120,7 @@ static enum insn_result memory_get(struct emulator *e, const ZydisDecodedOperand
 
 	if (!len || len > sizeof(*val))
 		return INSN_UNKNOWN;
-	r = operand_linear(e, op, 0, len, &linear);
+	r = operand_linear(e, op, 0, len, WALK_READ, &linear);
 	if (r != INSN_DONE)
 		return r;
 	*val = 0;
@@ -156,7 +160,7 @@ enum insn_result operand_set(struct emulator *e, const ZydisDecodedOperand *op, 
 	case ZYDIS_OPERAND_TYPE_MEMORY:
 		if (!len || len > sizeof(val))
 			return INSN_UNKNOWN;
-		r = operand_linear(e, op, 0, len, &linear);
+		r = operand_linear(e, op, 0, len, WALK_WRITE, &linear);
 		if (r != INSN_DONE)
 			return r;
 		return linear_write(e, linear, &val, len);

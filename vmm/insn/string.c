@@ -75,12 +75,7 @@ static uint64_t address_reg(const struct emulator *e, enum insn_gpr r)
 
 static void set_address_reg(struct emulator *e, enum insn_gpr r, uint64_t val)
 {
-	uint64_t mask = mask_bits(e->insn.address_width);
-
-	if (e->insn.address_width == 32)
-		e->cpu->gpr[r] = (uint32_t)val;
-	else
-		e->cpu->gpr[r] = (e->cpu->gpr[r] & ~mask) | (val & mask);
+	gpr_put(e->cpu, r, e->insn.address_width, val);
 }
 
 static void advance(struct emulator *e, enum insn_gpr r, unsigned int size)
@@ -97,7 +92,7 @@ static enum insn_result get_element(struct emulator *e, enum insn_segment seg, e
 	uint64_t linear;
 
 	*val = 0;
-	r = segment_linear(e, seg, address_reg(e, reg), size, &linear);
+	r = segment_linear(e, seg, address_reg(e, reg), size, WALK_READ, &linear);
 	return r == INSN_DONE ? linear_read(e, linear, val, size, WALK_READ) : r;
 }
 
@@ -106,15 +101,8 @@ static enum insn_result put_element(struct emulator *e, unsigned int size, uint6
 	enum insn_result r;
 	uint64_t linear;
 
-	r = segment_linear(e, SEG_ES, address_reg(e, GPR_RDI), size, &linear);
+	r = segment_linear(e, SEG_ES, address_reg(e, GPR_RDI), size, WALK_WRITE, &linear);
 	return r == INSN_DONE ? linear_write(e, linear, &val, size) : r;
-}
-
-static void load_accumulator(struct emulator *e, unsigned int size, uint64_t val)
-{
-	uint64_t mask = mask_bits(size * 8);
-
-	e->cpu->gpr[GPR_RAX] = size == 4 ? val : (e->cpu->gpr[GPR_RAX] & ~mask) | val;
 }
 
 /*
@@ -126,7 +114,7 @@ static enum insn_result input(struct emulator *e, const struct string *s)
 	uint64_t linear, gpa, val;
 	enum insn_result r;
 
-	r = segment_linear(e, SEG_ES, address_reg(e, GPR_RDI), s->size, &linear);
+	r = segment_linear(e, SEG_ES, address_reg(e, GPR_RDI), s->size, WALK_WRITE, &linear);
 	if (r == INSN_DONE)
 		r = walk(e, linear, WALK_WRITE, &gpa);
 	if (r == INSN_DONE && (linear & ~PAGE_MASK) + s->size > PAGE_SIZE)
@@ -153,7 +141,7 @@ static enum insn_result element(struct emulator *e, const struct string *s)
 	case STR_LODS:
 		r = get_element(e, s->source, GPR_RSI, s->size, &a);
 		if (r == INSN_DONE)
-			load_accumulator(e, s->size, a);
+			gpr_put(e->cpu, GPR_RAX, s->size * 8, a);
 		return r;
 	case STR_CMPS:
 		r = get_element(e, s->source, GPR_RSI, s->size, &a);
@@ -231,14 +219,16 @@ enum insn_result string_execute(struct emulator *e)
 		retire(e);
 		return INSN_DONE;
 	}
-	for (unsigned int i = 0; i < ELEMENTS_MAX; i++) {
+	/* Single steps are elements. */
+	for (unsigned int i = 0; i < (e->cpu->rflags & RFLAGS_TF ? 1 : ELEMENTS_MAX); i++) {
 		enum insn_result r;
 
-		if (!address_reg(e, GPR_RCX)) {
-			retire(e);
-			return INSN_DONE;
-		}
+		if (!address_reg(e, GPR_RCX))
+			break;
 		r = element(e, &s);
+		/* What was done before is done: it is the next one that we do not know. */
+		if (r == INSN_UNKNOWN && i)
+			return INSN_DONE;
 		if (r != INSN_DONE)
 			return r;
 		advance_both(e, &s);
