@@ -81,6 +81,9 @@ $(TEST)/guest/%: tests/guest/%.c $(guest_lib) $(wildcard tests/guest/lib/*.h) te
 	gcc $(CFLAGS_GUEST) -nostdlib -static -T tests/guest/stub.lds -Wl,-z,noexecstack \
 		-Wl,--no-warn-rwx-segments -Wl,--build-id=none -o $@ $(filter %.c %.S,$^)
 
+# The emulator's conformance table.
+$(TEST)/guest/insn: tests/insn/forms.S tests/insn/forms.c tests/insn/run.c $(wildcard tests/insn/*.h tests/insn/*.inc)
+
 # Bare programs for QEMU itself, 32-bit, started by -kernel.
 HV_PROGRAMS := $(patsubst tests/hv/%.c,$(TEST)/hv/%,$(wildcard tests/hv/*.c))
 
@@ -120,7 +123,8 @@ $(TEST)/fsck/e2fsck:
 # One image per machine test.
 machine_payload := $(O)/guest/bzImage $(O)/guest/initramfs.cpio.gz $(O)/guest/disk.img \
 	$(O)/guest/debian/vmlinuz $(O)/guest/debian/initramfs.cpio.gz $(STUB) $(GUEST_PROGRAMS) \
-	$(ROOT_PROGRAMS) $(KILL_DISK) $(O)/tools/hvtrace $(TEST)/netpeer.cpio.gz $(TEST)/dog.cpio.gz
+	$(ROOT_PROGRAMS) $(KILL_DISK) $(O)/tools/hvtrace $(TEST)/netpeer.cpio.gz $(TEST)/dog.cpio.gz \
+	$(TEST)/vmm-window
 
 $(TEST)/%/image: $(IMAGE_DEPS) $(machine_payload) tests/matrix.cfg tests/machine.sh \
 		$(wildcard tests/machine/*.yaml tests/peers/*)

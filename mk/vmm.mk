@@ -50,3 +50,13 @@ $(vmm_dir)/vmm-kvm: $(vmm_kvm_obj) $(TP_LIBS)
 	$(call say,LD,$@)$(CC_MUSL) $(LDFLAGS_MUSL) -o $@ $(vmm_kvm_obj) -lZydis -lZycore
 
 -include $(vmm_fake_obj:.o=.d)
+
+# And with a device that is memory, for one machine test: tests/fake/window.c.
+$(vmm_dir)/obj/window.o: tests/fake/window.c | $(TP_LIBS) $(KERNEL_HEADERS_STAMP)
+	$(call say,CC,$@)mkdir -p $(@D) && $(CC_MUSL) $(vmm_cflags) $(DEPFLAGS) -c $< -o $@
+
+$(O)/test/vmm-window: $(vmm_obj) $(vmm_dir)/obj/window.o $(TP_LIBS)
+	$(call say,LD,$@)mkdir -p $(@D) && $(CC_MUSL) $(LDFLAGS_MUSL) -Wl,--wrap=pvpanic_create \
+		-o $@ $(vmm_obj) $(vmm_dir)/obj/window.o -lZydis -lZycore
+
+-include $(vmm_dir)/obj/window.d
