@@ -12,18 +12,11 @@ if [ $# != 1 ]; then
 fi
 O=${O:-out}
 dir=$O/bench/boot
-here=$(dirname "$0")
-mkdir -p "$dir"
-rm -f "$dir/serial.log" "$dir/debugcon.log"
 
 echo "bench-boot: one run in virtual time, minutes"
-code=0
-CPUS=1 timeout "${LIMIT:-1800}" "$here/run-qemu.sh" direct "$1" --icount --dir "$dir" \
-	>"$dir/qemu.out" 2>&1 || code=$?
-tr -d '\r' <"$dir/serial.log" >"$dir/serial.txt"
-if ! grep -q '^benchboot: done' "$dir/serial.txt" ||
-   grep '^benchboot: ended' "$dir/serial.txt" | grep -v 'status 0)' >&2; then
-	echo "bench-boot: the run is not complete (QEMU exit code $code; logs: $dir)" >&2
+"$(dirname "$0")/virtual-run.sh" boot '^benchboot: done' "$1"
+if grep '^benchboot: ended' "$dir/serial.txt" | grep -v 'status 0)' >&2; then
+	echo "bench-boot: a guest did not power off (logs: $dir)" >&2
 	exit 1
 fi
 

@@ -1,9 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# What guests cost, in virtual time: an instruction is a nanosecond, on one
-# processor two runs of one image print the same. docs/BENCHMARKS.md has the
-# figures and what each of them is.
+# What guests cost, in virtual time (tools/virtual-run.sh). docs/BENCHMARKS.md has
+# the figures and what each of them is.
 set -eu
 
 if [ $# != 2 ]; then
@@ -11,31 +10,12 @@ if [ $# != 2 ]; then
 	exit 2
 fi
 O=${O:-out}
-limit=${LIMIT:-1800}
 here=$(dirname "$0")
-
-# run NAME CPUS IMAGE
-run()
-{
-	dir=$O/bench/hv-$1
-	mkdir -p "$dir"
-	rm -f "$dir/serial.log" "$dir/debugcon.log"
-	code=0
-	CPUS=$2 timeout "$limit" "$here/run-qemu.sh" direct "$3" --icount --dir "$dir" \
-		>"$dir/qemu.out" 2>&1 || code=$?
-	tr -d '\r' <"$dir/serial.log" >"$dir/serial.txt"
-	if ! grep -q '^benchhv: done' "$dir/serial.txt" ||
-	   grep '^benchhv: FAIL' "$dir/serial.txt" >&2; then
-		echo "bench-hv: the run \"$1\" is not complete (QEMU exit code $code; logs: $dir)" >&2
-		tail -n 5 "$dir/serial.txt" | cut -c 1-160 >&2
-		exit 1
-	fi
-}
 
 echo "bench-hv: two runs in virtual time, minutes each"
 start=$(date +%s)
-run alone 1 "$1"
-run crowd 2 "$2"
+"$here/virtual-run.sh" hv-alone '^benchhv: done' "$1"
+CPUS=2 "$here/virtual-run.sh" hv-crowd '^benchhv: done' "$2"
 
 khz=$(sed -n 's/^hypervisor: clocks (TSC \([0-9]*\) kHz.*/\1/p' "$O/bench/hv-alone/debugcon.log")
 cat "$O/bench/hv-alone/serial.txt" "$O/bench/hv-crowd/serial.txt" |

@@ -1,10 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# What packets between two guests cost, in virtual time on one processor: an
-# instruction is a nanosecond, so a duration counts what everybody executed, the
-# guests, their vmms, the root's kernel and the hypervisor. docs/BENCHMARKS.md has
-# the figures and what each of them is.
+# What packets between two guests cost, in virtual time (tools/virtual-run.sh): on
+# one processor a duration counts what everybody executed, the guests, their vmms,
+# the root's kernel and the hypervisor. docs/BENCHMARKS.md has the figures and what
+# each of them is.
 set -eu
 
 if [ $# != 2 ]; then
@@ -12,24 +12,15 @@ if [ $# != 2 ]; then
 	exit 2
 fi
 O=${O:-out}
-limit=${LIMIT:-1800}
 here=$(dirname "$0")
 
 # run NAME IMAGE: one line "NAME echo burst stream"
 run()
 {
-	dir=$O/bench/net-$1
-	mkdir -p "$dir"
-	rm -f "$dir/serial.log" "$dir/debugcon.log"
-	CPUS=1 timeout "$limit" "$here/run-qemu.sh" direct "$2" --icount --dir "$dir" \
-		>"$dir/qemu.out" 2>&1 || :
-	tr -d '\r' <"$dir/serial.log" | awk -v name="$1" '
+	"$here/virtual-run.sh" "net-$1" 'net: bench stream' "$2"
+	awk -v name="$1" '
 		/net: bench/ { n[$4] = $5 }
-		/FAILED/ { print > "/dev/stderr"; bad = 1 }
-		END {
-			if (bad || !n["echo"] || !n["burst"] || !n["stream"]) exit 1
-			print name, n["echo"], n["burst"], n["stream"]
-		}' || { echo "bench-net: the run \"$1\" is not complete (logs: $dir)" >&2; exit 1; }
+		END { print name, n["echo"], n["burst"], n["stream"] }' "$O/bench/net-$1/serial.txt"
 }
 
 echo "bench-net: two runs in virtual time, minutes each"
