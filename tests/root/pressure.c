@@ -25,15 +25,10 @@
 #include "tests/root/lib/guest.h"
 #include "tests/root/lib/warnings.h"
 
-#ifndef MADV_COLLAPSE
-#define MADV_COLLAPSE 25 /* musl does not know it yet */
-#endif
-
 #define GUESTS	   3
 #define LOSSY	   2 /* the one whose pages are thrown away */
-#define LARGE	   (2UL << 20)
-#define GUEST_RAM  (8 * LARGE)
-#define CHECKED	   LARGE /* from here to the end; code is below */
+#define GUEST_RAM  (8 * LARGE_BYTES)
+#define CHECKED	   LARGE_BYTES /* from here to the end; code is below */
 #define DEEDS	   42
 #define LONG_DEEDS 1500
 #define ROUNDS_MIN 10 /* of each guest */
@@ -140,7 +135,7 @@ static void throw_away(int n)
 /* Small pages to a large one; memory may be too fragmented for it. */
 static void collapse(int n)
 {
-	if (madvise(place(n, LARGE), LARGE, MADV_COLLAPSE) && errno != EAGAIN && errno != ENOMEM &&
+	if (madvise(place(n, LARGE_BYTES), LARGE_BYTES, MADV_COLLAPSE) && errno != EAGAIN && errno != ENOMEM &&
 	    errno != EBUSY && errno != EINVAL)
 		fail("MADV_COLLAPSE", errno);
 }
@@ -176,7 +171,7 @@ static void move(int n)
 /* The child's copy stands still while the guest writes on. */
 static void copy(int n)
 {
-	const volatile uint32_t *at = (const void *)place(n, LARGE);
+	const volatile uint32_t *at = (const void *)place(n, LARGE_BYTES);
 	pid_t pid = fork();
 	int status = 0;
 

@@ -15,7 +15,13 @@
 #include "include/abi/hv/register.h"
 #include "tests/root/lib/code.h"
 
-#define RAM_BYTES (1 << 20)
+#define RAM_BYTES   (1 << 20)
+#define LARGE_BYTES (2UL << 20) /* of a large page; sized RAM begins at a multiple */
+
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25 /* musl does not know it yet */
+#endif
+
 #define GUEST_FLAGS \
 	(1ULL << MSHV_PT_BIT_LAPIC | 1ULL << MSHV_PT_BIT_X2APIC | \
 	 1ULL << MSHV_PT_BIT_GPA_SUPER_PAGES)
