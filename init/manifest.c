@@ -281,6 +281,7 @@ static const struct schema_key guest_keys[] = {
 	{ "console", manifest_read_console, offsetof(struct manifest_guest, console), NULL },
 	{ "rng", schema_flag, offsetof(struct manifest_guest, rng), NULL },
 	{ "balloon", manifest_read_balloon, 0, NULL },
+	{ "vsock", manifest_read_vsock, 0, NULL },
 	{ "watchdog", schema_flag, offsetof(struct manifest_guest, watchdog), NULL },
 	{ "on_reset", read_on_end, offsetof(struct manifest_guest, on.reset), NULL },
 	{ "on_crash", read_on_end, offsetof(struct manifest_guest, on.crash), NULL },

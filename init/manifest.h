@@ -92,6 +92,7 @@ struct manifest_guest {
 	enum manifest_console console; /* besides the serial port */
 	bool rng;
 	struct manifest_balloon balloon;
+	uint32_t cid; /* of its sockets, vsock; 0: none */
 	bool watchdog;
 	enum restart_policy restart;
 	struct end_policies on;

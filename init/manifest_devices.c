@@ -47,3 +47,31 @@ bool manifest_read_balloon(struct schema_reader *r, const char *key, const yaml_
 	*b = (struct manifest_balloon){ .wanted = true, .deflate_on_oom = true, .reporting = true };
 	return schema_read(r, node, balloon_keys, b);
 }
+
+static bool read_cid(struct schema_reader *r, const char *key, const yaml_node_t *node,
+		     void *field)
+{
+	const struct manifest *m = r->out;
+	uint32_t *cid = field;
+
+	if (!schema_count(r, key, node, VMMCTL_CID_MIN, VMMCTL_CID_MAX, cid))
+		return false;
+	for (unsigned int i = 0; i < m->guest_count; i++) {
+		if (m->guests[i].cid == *cid)
+			return schema_problem(r, &node->start_mark, "%s: guest \"%s\" has it already",
+					      key, m->guests[i].name);
+	}
+	return true;
+}
+
+static const struct schema_key vsock_keys[] = {
+	{ "cid", read_cid, offsetof(struct manifest_guest, cid), "e.g. cid: 3" },
+	{ NULL, NULL, 0, NULL },
+};
+
+bool manifest_read_vsock(struct schema_reader *r, const char *key, const yaml_node_t *node,
+			 void *guest)
+{
+	(void)key;
+	return schema_read(r, node, vsock_keys, guest);
+}

@@ -11,5 +11,8 @@ bool manifest_read_console(struct schema_reader *r, const char *key, const yaml_
 /* "balloon:" of a guest, a struct manifest_guest. */
 bool manifest_read_balloon(struct schema_reader *r, const char *key, const yaml_node_t *node,
 			   void *guest);
+/* "vsock:" of the same. */
+bool manifest_read_vsock(struct schema_reader *r, const char *key, const yaml_node_t *node,
+			 void *guest);
 
 #endif

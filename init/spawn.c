@@ -25,13 +25,14 @@ enum { READ_END, WRITE_END, ENDS };
 
 /* argv of a vmm; lives in the child only, so it may be large. */
 struct arguments {
-	const char *word[27 + 2 * VMMCTL_DISKS_MAX + 2 * VMMCTL_NICS_MAX + 1];
+	const char *word[29 + 2 * VMMCTL_DISKS_MAX + 2 * VMMCTL_NICS_MAX + 1];
 	unsigned int count;
 	char memory[64];
 	char cpus[48 + 5 * VMMCTL_CPUS_MAX];
 	char disk[VMMCTL_DISKS_MAX][DISK_TEXT_MAX];
 	char nic[VMMCTL_NICS_MAX][160];
 	char balloon[80];
+	char vsock[16];
 };
 
 static void add_word(struct arguments *args, const char *word)
@@ -110,6 +111,10 @@ static void add_small_devices(struct arguments *args, const struct manifest_gues
 			 "--balloon=size=%" PRIu64 ",deflate-on-oom=%s,reporting=%s", b->size,
 			 b->deflate_on_oom ? "on" : "off", b->reporting ? "on" : "off");
 		add_word(args, args->balloon);
+	}
+	if (guest->cid) {
+		snprintf(args->vsock, sizeof(args->vsock), "cid=%" PRIu32, guest->cid);
+		add(args, "--vsock", args->vsock);
 	}
 }
 

@@ -78,6 +78,8 @@ payload()
 		"$O/guest/debian/initramfs.cpio.gz:/guests/debian/initramfs.cpio.gz" ;;
 	net) echo "$O/guest/debian/vmlinuz:/guests/debian/vmlinuz" \
 		"$O/test/netpeer.cpio.gz:/guests/net.cpio.gz" ;;
+	vsock) echo "$O/guest/debian/vmlinuz:/guests/debian/vmlinuz" \
+		"$O/test/vsockpeer.cpio.gz:/guests/vsockpeer.cpio.gz" ;;
 	dog) echo "$O/guest/debian/vmlinuz:/guests/debian/vmlinuz" \
 		"$O/test/dog.cpio.gz:/guests/dog.cpio.gz" ;;
 	stub) echo "$O/test/guest/stub:/guests/stub" ;;

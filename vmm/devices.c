@@ -21,6 +21,7 @@
 #include "vmm/virtio/console.h"
 #include "vmm/virtio/net.h"
 #include "vmm/virtio/rng.h"
+#include "vmm/virtio/vsock.h"
 
 static int pci_create(struct machine *m)
 {
@@ -46,6 +47,7 @@ const struct device_kind *const device_kinds[] = {
 	&virtio_console_device, /* --console */
 	&virtio_rng_device,	/* --rng */
 	&virtio_balloon_device, /* --balloon */
+	&virtio_vsock_device,	/* --vsock */
 	&watchdog_device,	/* --watchdog */
 	NULL,
 };

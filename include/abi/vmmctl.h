@@ -14,7 +14,8 @@
  *               [--nic mac=MAC,queues=N[,vhost=on|off][,rate=N],tap=fd:N[:N]...]...
  *               [--console] [--rng]
  *               [--balloon=size=BYTES,deflate-on-oom=on|off,reporting=on|off]
- *               [--watchdog[=fired=on]] [--on-reset preserve] [--on-crash preserve]
+ *               [--vsock cid=CID] [--watchdog[=fired=on]]
+ *               [--on-reset preserve] [--on-crash preserve]
  *               [--on-watchdog preserve|ignore]
  *
  *   NAME     [a-z0-9][a-z0-9-]*, at most VMMCTL_NAME_MAX bytes
@@ -29,6 +30,7 @@
  *   nics     at most VMMCTL_NICS_MAX, in this order behind the disks; fd: open
  *            descriptors of one tap, as many as queues, which is on its bridge
  *            and goes when they do
+ *   CID      VMMCTL_CID_MIN to VMMCTL_CID_MAX; no other vmm's
  *   fired    this start follows the watchdog's bite; the guest can ask
  *
  * Standard streams:
@@ -75,6 +77,8 @@
 #define VMMCTL_BANDWIDTH_MAX (UINT64_C(1) << 40) /* of a disk, bytes a second */
 #define VMMCTL_NICS_MAX	     8
 #define VMMCTL_NIC_QUEUES_MAX 8
+#define VMMCTL_CID_MIN	     3 /* below: the hypervisor, this machine, its host */
+#define VMMCTL_CID_MAX	     0xfffffffeU /* above: any */
 #define VMMCTL_MEMORY_STEP   4096
 #define VMMCTL_MEMORY_MIN    (2 * 1024 * 1024)
 #define VMMCTL_GRACE_S	     10

@@ -27,3 +27,10 @@ fuzz_targets += virtio_small_device
 virtio_small_device_src := tests/fuzz/virtio_small_device.c $(virtio_fuzz_src) \
 	vmm/virtio/rng.c vmm/virtio/console.c vmm/virtio/balloon.c
 virtio_small_device_inc := -Itests/fuzz
+
+# vhost-vsock is in the target.
+fuzz_targets += virtio_vsock_device
+virtio_vsock_device_src := tests/fuzz/virtio_vsock_device.c $(virtio_fuzz_src) \
+	vmm/virtio/vsock.c vmm/virtio/vhost.c
+virtio_vsock_device_inc := -Itests/fuzz
+virtio_vsock_device_ldflags := -Wl,--wrap=open -Wl,--wrap=open64 -Wl,--wrap=ioctl

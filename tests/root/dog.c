@@ -15,6 +15,7 @@
 #include <sys/reboot.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <termios.h>
 #include <unistd.h>
 
 #define DEVICE	"/dev/watchdog0"
@@ -24,6 +25,7 @@
 static _Noreturn void fail(const char *what)
 {
 	printf("dog: FAILED: %s (%s)\n", what, strerror(errno));
+	tcdrain(STDOUT_FILENO);
 	reboot(RB_POWER_OFF);
 	_exit(1);
 }
@@ -101,6 +103,7 @@ int main(void)
 	} else {
 		live_and_panic(dog);
 	}
+	tcdrain(STDOUT_FILENO);
 	reboot(RB_POWER_OFF);
 	return 1;
 }

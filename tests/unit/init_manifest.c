@@ -196,7 +196,7 @@ static void check(const struct mistake *cases, size_t count)
 
 #define GUEST_KEYS                                                                          \
 	"name, kernel, initrd, cmdline, memory, cpus, disks, nics, console, rng, balloon, " \
-	"watchdog, on_reset, on_crash, on_watchdog, restart"
+	"vsock, watchdog, on_reset, on_crash, on_watchdog, restart"
 
 static void one_guest_is_refused(void **state)
 {

@@ -29,6 +29,7 @@ static void test_defaults(void **state)
 	assert_false(g->rng);
 	assert_false(g->balloon.wanted);
 	assert_false(g->watchdog);
+	assert_int_equal(g->cid, 0);
 	assert_true(g->on.reset == END_AS_RESTART && g->on.crash == END_AS_RESTART &&
 		    g->on.watchdog == END_AS_RESTART);
 	/* What a balloon is unless told otherwise. */
@@ -44,11 +45,13 @@ static void test_all_keys(void **state)
 	(void)state;
 	assert_int_equal(guest("  console: virtio\n"
 			       "  rng: true\n"
+			       "  vsock: {cid: 4294967294}\n"
 			       "  balloon: {size: 8M, deflate_on_oom: false, reporting: false}\n"),
 			 MANIFEST_GOOD);
 	assert_string_equal(lines, "");
 	assert_int_equal(g->console, MANIFEST_CONSOLE_VIRTIO);
 	assert_true(g->rng);
+	assert_int_equal(g->cid, 0xfffffffe);
 	assert_int_equal(g->balloon.size, 8 << 20);
 	assert_false(g->balloon.deflate_on_oom || g->balloon.reporting);
 }
@@ -83,6 +86,23 @@ static void test_policies(void **state)
 	assert_int_equal(g->on.watchdog, END_IGNORE);
 }
 
+/* The first of two with the same number keeps it; one that was refused has none. */
+static void test_cid_of_another(void **state)
+{
+	(void)state;
+	assert_int_equal(parse("guests:\n"
+			       "- {name: a, kernel: /k, memory: 16M, vsock: {cid: 3}, rng: yes}\n"
+			       "- {name: b, kernel: /k, memory: 16M, vsock: {cid: 3}}\n"
+			       "- {name: c, kernel: /k, memory: 16M, vsock: {cid: 4}}\n"
+			       "- {name: d, kernel: /k, memory: 16M, vsock: {cid: 3}}\n"),
+			 MANIFEST_FLAWED);
+	assert_string_equal(
+		lines,
+		"m:2:60: guest \"a\": rng: \"yes\" is not possible (one of: false, true)\n"
+		"m:5:51: guest \"d\": cid: guest \"b\" has it already\n");
+	assert_int_equal(manifest.guest_count, 2);
+}
+
 static void test_mistakes(void **state)
 {
 	static const struct {
@@ -98,6 +118,14 @@ static void test_mistakes(void **state)
 		  "m:5:19: guest \"a\": size: \"some\" is not a size (write e.g. 16M, or bytes)\n" },
 		{ "  balloon: {size: 16M}\n",
 		  "m:5:19: guest \"a\": size: as large as the guest's memory\n" },
+		{ "  vsock: 3\n",
+		  "m:5:10: guest \"a\": a group of keys is expected, not a single value\n" },
+		{ "  vsock: {}\n",
+		  "m:5:10: guest \"a\": key \"cid\" is missing (e.g. cid: 3)\n" },
+		{ "  vsock: {cid: 2}\n",
+		  "m:5:16: guest \"a\": cid: \"2\" is not possible (a number from 3 to 4294967294)\n" },
+		{ "  vsock: {cid: 4294967295}\n",
+		  "m:5:16: guest \"a\": cid: \"4294967295\" is not possible (a number from 3 to 4294967294)\n" },
 		{ "  watchdog: on\n",
 		  "m:5:13: guest \"a\": watchdog: \"on\" is not possible (one of: false, true)\n" },
 		{ "  on_reset: ignore\n",
@@ -126,6 +154,7 @@ int main(void)
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_all_keys),
 		cmocka_unit_test(test_policies),
+		cmocka_unit_test(test_cid_of_another),
 		cmocka_unit_test(test_mistakes),
 	};
 

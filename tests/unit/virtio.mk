@@ -83,3 +83,10 @@ unit_tests += virtio_console
 virtio_console_src := tests/unit/virtio_console.c $(virtio_rig_src) vmm/virtio/queue.c \
 	vmm/virtio/device.c vmm/virtio/pci.c vmm/virtio/console.c vmm/console.c $(vmm_thread_all)
 virtio_console_inc := -Itests/unit
+
+# vhost-vsock is a list in the test.
+unit_tests += virtio_vsock
+virtio_vsock_src := tests/unit/virtio_vsock.c $(virtio_rig_src) vmm/virtio/queue.c \
+	vmm/virtio/device.c vmm/virtio/pci.c vmm/virtio/vhost.c vmm/virtio/vsock.c
+virtio_vsock_inc := -Itests/unit
+virtio_vsock_ldflags := -Wl,--wrap=open -Wl,--wrap=open64 -Wl,--wrap=ioctl

@@ -5,7 +5,7 @@
  * no exit, no system call, no thread of ours. What is left to us is to start
  * and to stop. linux/vhost.h; the kernel's drivers/vhost.
  *
- * A device has one struct vhost for each two queues (net) or one (vsock), and
+ * A device has one struct vhost for each two queues, and
  * sets the back end by an ioctl of its own kind.
  *
  * Opened before the guest runs; the calls after that make ioctls on fd only.
