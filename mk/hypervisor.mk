@@ -23,9 +23,9 @@ CFLAGS_HYPERVISOR := $(CFLAGS_EFI) -mno-80387 -mno-stack-arg-probe \
 	-Wframe-larger-than=1024 -mretpoline
 ASFLAGS_HYPERVISOR := -g $(filter-out -fno-record-gcc-switches,$(REPRO)) $(INC_ALL)
 
-# Small, but for what runs in every exit or for every page.
+# Small, but for what runs in every exit or for every page. (hv/gpa.c gains nothing.)
 hypervisor_fast := lib/mem.c hypervisor/svm/guest.c hypervisor/svm/root.c hypervisor/mem/nested.c \
-	hypervisor/hv/gpa.c hypervisor/hv/dispatch.c hypervisor/hv/hypercall.c
+	hypervisor/hv/dispatch.c hypervisor/hv/hypercall.c
 hypervisor_opt = $(if $(filter $(hypervisor_fast),$<),$(OPT_FAST),$(OPT_SMALL:-Os=-Oz))
 
 $(O)/hypervisor/obj/%.o: %.c
