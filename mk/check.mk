@@ -82,7 +82,7 @@ $(TEST)/guest/%: tests/guest/%.c $(guest_lib) $(wildcard tests/guest/lib/*.h) te
 		-Wl,--no-warn-rwx-segments -Wl,--build-id=none -o $@ $(filter %.c %.S,$^)
 
 # The emulator's conformance table.
-$(TEST)/guest/insn: tests/insn/forms.S tests/insn/forms.c tests/insn/run.c $(wildcard tests/insn/*.h tests/insn/*.inc)
+$(TEST)/guest/insn: tests/insn/forms.S tests/insn/forms.c tests/insn/run.c tests/insn/legacy.S $(wildcard tests/insn/*.h tests/insn/*.inc)
 
 # Bare programs for QEMU itself, 32-bit, started by -kernel.
 HV_PROGRAMS := $(patsubst tests/hv/%.c,$(TEST)/hv/%,$(wildcard tests/hv/*.c))

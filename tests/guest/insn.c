@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The conformance table (tests/insn/forms.S) inside a guest: every form in 16, 32 and 64
- * bit, in kernel and in user mode, now and then in a single step, from the same registers,
- * flags and memory twice: on RAM, and on a device that is memory, or on both where an
- * operand crosses from one to the other. Registers, flags, memory, exceptions and the
- * accessed and dirty bits of the pages must be the same afterwards. Forms that the VMM
- * does not emulate must be #UD on the device, with nothing changed.
- * "insn: N forms, 0 failed" is a pass.
+ * bit, in long mode's kernel and user mode and in protected mode with and without PAE, now
+ * and then in a single step, from the same registers, flags and memory twice: on RAM, and
+ * on a device that is memory, or on both where an operand crosses from one to the other.
+ * Registers, flags, memory, exceptions and the accessed and dirty bits of the pages must
+ * be the same afterwards. Forms that the VMM does not emulate must be #UD on the device,
+ * with nothing changed. "insn: N forms, 0 failed" is a pass.
  */
 #include "lib/mem.h"
 #include "tests/guest/lib/guest.h"
@@ -17,7 +17,7 @@
 #define PAGES_DIRTY   0xaaU /* in run_end.used */
 
 static uint64_t seed = 88172645463325252ULL;
-static unsigned int forms, failed, absent;
+static unsigned int forms, failed, absent, pairs, pairs_legacy;
 static uint8_t data[INSN_DATA_BYTES];
 static struct run_end ram, device;
 
@@ -77,7 +77,7 @@ static bool wrong_in_qemu(const struct insn_form *f)
 /* #UD, and nothing has happened. */
 static const char *check_unsupported(const struct insn_form *f, const struct insn_start *s)
 {
-	run(f, s, data, 0, 0, s->devices, &device);
+	run(f, s, data, RUN_KERNEL, 0, s->devices, &device);
 	ram = device;
 	ram.frame.vector = VECTOR_UD;
 	ram.frame.error = 0;
@@ -104,14 +104,15 @@ static bool no_limit(const struct insn_form *f)
 	return f->bits != 64 && ram.frame.vector == VECTOR_PF && device.frame.vector == VECTOR_GP;
 }
 
-static const char *check_same(const struct insn_form *f, const struct insn_start *s, unsigned int n)
+static const char *check_same(const struct insn_form *f, const struct insn_start *s,
+			      enum run_how how, uint64_t step)
 {
-	unsigned int cpl = n & 1 ? 3 : 0;
-	uint64_t step = n % 4 ? 0 : RFLAGS_TF;
 	bool half_way;
 
-	run(f, s, data, cpl, step, 0, &ram);
-	run(f, s, data, cpl, step, s->devices, &device);
+	pairs++;
+	pairs_legacy += how == RUN_PAE || how == RUN_32;
+	run(f, s, data, how, step, 0, &ram);
+	run(f, s, data, how, step, s->devices, &device);
 	half_way = ram.frame.vector != VECTOR_BP && ram.frame.rip == s->code;
 	/* CMPS: nothing says which of its operands is looked at first. */
 	if (half_way) {
@@ -131,6 +132,36 @@ static bool absent_here(const struct insn_form *f)
 	       device.frame.vector == VECTOR_UD;
 }
 
+/* PUSH and its like, and addresses that count from rBP or rSP. */
+static bool uses_stack(const struct insn_form *f)
+{
+	static const char *const words[] = { "push", "pop", "call", "bp", "sp" };
+
+	for (const char *t = f->text; *t; t++)
+		for (unsigned int i = 0; i < ARRAY_SIZE(words); i++) {
+			unsigned int n = 0;
+
+			while (words[i][n] && t[n] == words[i][n])
+				n++;
+			if (!words[i][n])
+				return true;
+		}
+	return false;
+}
+
+static const char *check_how(const struct insn_form *f, const struct insn_start *s, unsigned int n)
+{
+	uint64_t step = n % 4 ? 0 : RFLAGS_TF;
+	const char *why;
+
+	if (f->special == UNSUPPORTED)
+		return check_unsupported(f, s);
+	why = check_same(f, s, n & 1 ? RUN_USER : RUN_KERNEL, step);
+	if (why || f->bits == 64 || uses_stack(f))
+		return why;
+	return check_same(f, s, n & 1 ? RUN_32 : RUN_PAE, step);
+}
+
 static void form(const struct insn_form *f)
 {
 	if (wrong_in_qemu(f))
@@ -141,7 +172,7 @@ static void form(const struct insn_form *f)
 		const char *why;
 
 		insn_begin(f, n, &seed, &s, data);
-		why = f->special == UNSUPPORTED ? check_unsupported(f, &s) : check_same(f, &s, n);
+		why = check_how(f, &s, n);
 		if (why) {
 			if (failed++ < SHOWN_MAX) {
 				say("FAIL %u bit, %s: %s (devices %x, n %u)", f->bits, f->text, why,
@@ -166,5 +197,6 @@ void guest_main(void)
 	for (const struct insn_form *f = insn_forms; f < insn_forms_end; f++)
 		form(f);
 	say("%u forms, %u failed, %u not of this processor", forms, failed, absent);
+	say("%u pairs of runs, %u of them without long mode", pairs, pairs_legacy);
 	check("the same on a device as on memory", !failed, "%u forms are not", failed);
 }

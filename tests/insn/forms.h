@@ -16,6 +16,7 @@
 #define INSN_DATA	0x10003000
 #define INSN_DATA_PAGES 4
 #define INSN_DATA_BYTES 0x4000
+#define INSN_PAGES	8    /* all of it */
 #define INSN_TARGET	0x80 /* of jumps: offset in the code, int3 as what surrounds it */
 
 /*

@@ -2,17 +2,21 @@
 #include "tests/insn/run.h"
 
 #include "lib/mem.h"
+#include "tests/insn/legacy.h"
 #include "tests/insn/window.h"
 
 #define INT3	       0xcc
 #define CR0_WP	       BIT64(16)
+#define CR4_PSE	       BIT32(4)
+#define CR4_PAE	       BIT32(5)
 #define CR4_OSFXSR     BIT64(9)
 #define CR4_OSXSAVE    BIT64(18)
 #define CPUID_AVX      BIT32(28) /* with XSAVE */
 #define XCR0_AVX       7
 #define DR6_BS	       BIT64(14)
 #define DR6_FIXED      0xffff0ff0U
-#define PTE_TABLE      7 /* present, writable, user */
+#define PTE_TABLE      7    /* present, writable, user */
+#define PTE_LARGE      0x83 /* for the kernel, of 2 or 4 MiB */
 #define PTE_USED(pte)  ((uint32_t)(pte) >> 5 & 3)
 #define PAGE_BYTES     4096U
 #define STACK_BYTES    8192U
@@ -20,6 +24,7 @@
 #define GATE_IST1      1U
 
 /* Descriptors: the first four as in lib/entry.S. */
+#define SEL_CODE32     0x08U
 #define SEL_CODE64     0x10U
 #define SEL_DATA       0x18U
 #define SEL_TSS	       0x20U
@@ -64,6 +69,7 @@ static struct tss64 tss;
 static uint8_t stack[STACK_BYTES] __aligned(16);
 
 static uint64_t table[512] __aligned(4096);
+static uint32_t table32[1024] __aligned(4096); /* the same without PAE */
 static uint8_t code[INSN_CODE_PAGES * PAGE_BYTES] __aligned(4096);
 /* Backwards and with gaps, so that nothing works by chance across a page's end. */
 static uint8_t pages[2 * INSN_DATA_PAGES][PAGE_BYTES] __aligned(4096);
@@ -77,7 +83,7 @@ static void copy_page(void *to, const void *from)
 }
 
 static struct run_end *end_now; /* of the instruction that is running */
-uint64_t run_home; /* RSP of run_enter() */
+uint64_t run_home;		/* RSP of run_enter() */
 
 /*
  * *f is popped as guest_interrupt()'s caller would; what it returns to comes back
@@ -220,12 +226,75 @@ static void vectors(void)
 		__asm__ volatile("xsetbv" : : "c"(0), "a"(XCR0_AVX), "d"(0));
 }
 
+/* --- without long mode: 16 MiB one to one, and the same 2 MiB --- */
+
+static uint64_t directory_pointers[4] __aligned(32), directory[512] __aligned(4096);
+static uint32_t directory32[1024] __aligned(4096);
+static uint64_t idt32[32];
+
+struct legacy_idt legacy_idt = { sizeof(idt32) - 1, 0 };
+
+static void legacy_prepare(void)
+{
+	for (unsigned int i = 0; i < 8; i++)
+		directory[i] = (uint64_t)i << 21 | PTE_LARGE;
+	directory[INSN_CODE >> 21] = (uint64_t)table | PTE_TABLE;
+	directory_pointers[0] = (uint64_t)directory | 1;
+	for (unsigned int i = 0; i < 4; i++)
+		directory32[i] = i << 22 | PTE_LARGE;
+	directory32[INSN_CODE >> 22] = (uint32_t)(uint64_t)table32 | PTE_TABLE;
+	legacy_idt.base = (uint32_t)(uint64_t)idt32;
+	for (unsigned int i = 0; i < ARRAY_SIZE(idt32); i++) {
+		uint64_t at = (uint64_t)(legacy_gates + i * LEGACY_GATE);
+
+		idt32[i] = at >> 16 << 48 | 0x8e0000000000 | SEL_CODE32 << 16 | (at & 0xffff);
+	}
+}
+
+static void run_legacy(const struct guest_frame *f, enum run_how how, uint64_t segment)
+{
+	struct legacy l = {
+		.gpr = { (uint32_t)f->rax, (uint32_t)f->rcx, (uint32_t)f->rdx, (uint32_t)f->rbx, 0,
+			 (uint32_t)f->rbp, (uint32_t)f->rsi, (uint32_t)f->rdi },
+		.eip = (uint32_t)f->rip,
+		.cs = (uint32_t)f->cs,
+		.eflags = (uint32_t)f->rflags,
+		.segment = (uint32_t)segment,
+		.cr3 = (uint32_t)(uint64_t)directory32,
+		.cr4 = CR4_PSE,
+	};
+	const struct legacy_frame *e = &legacy_frame;
+	struct guest_frame end;
+
+	if (how == RUN_PAE) {
+		l.cr3 = (uint32_t)(uint64_t)directory_pointers;
+		l.cr4 = CR4_PAE;
+	}
+	legacy_enter(&l);
+	end = (struct guest_frame){
+		.rax = e->eax,
+		.rcx = e->ecx,
+		.rdx = e->edx,
+		.rbx = e->ebx,
+		.rbp = e->ebp,
+		.rsi = e->esi,
+		.rdi = e->edi,
+		.vector = e->vector,
+		.error = e->error,
+		.rip = e->eip,
+		.cs = (uint16_t)e->cs,
+		.rflags = e->eflags,
+	};
+	leave(&end);
+}
+
 void run_prepare(void)
 {
 	segments();
 	exceptions();
 	paging();
 	vectors();
+	legacy_prepare();
 	memset(code, INT3, sizeof(code));
 }
 
@@ -239,15 +308,22 @@ static void map(unsigned int devices)
 		table[(INSN_DATA >> 12 & 511) + i] =
 			((uint64_t)data_page(i) + (devices & BIT32(i) ? WINDOW_BASE : 0)) |
 			PTE_TABLE;
+	for (unsigned int i = 0; i < INSN_PAGES; i++)
+		table32[(INSN_CODE >> 12 & 1023) + i] =
+			(uint32_t)table[(INSN_CODE >> 12 & 511) + i];
 	__asm__ volatile("mov %%cr3, %0; mov %0, %%cr3" : "=r"(cr3) : : "memory");
 }
 
-static uint32_t used(void)
+static uint32_t used(enum run_how how)
 {
 	uint32_t bits = 0;
 
-	for (unsigned int i = 0; i < INSN_DATA_PAGES; i++)
-		bits |= PTE_USED(READ_ONCE(table[(INSN_DATA >> 12 & 511) + i])) << 2 * i;
+	for (unsigned int i = 0; i < INSN_DATA_PAGES; i++) {
+		uint64_t pte = how == RUN_32 ? READ_ONCE(table32[(INSN_DATA >> 12 & 1023) + i]) :
+					       READ_ONCE(table[(INSN_DATA >> 12 & 511) + i]);
+
+		bits |= PTE_USED(pte) << 2 * i;
+	}
 	return bits;
 }
 
@@ -257,8 +333,9 @@ static uint64_t selector(unsigned int entry, unsigned int cpl)
 }
 
 void run(const struct insn_form *f, const struct insn_start *s, const uint8_t *data,
-	 unsigned int cpl, uint64_t rflags, unsigned int devices, struct run_end *end)
+	 enum run_how how, uint64_t rflags, unsigned int devices, struct run_end *end)
 {
+	unsigned int cpl = how == RUN_USER ? 3 : 0;
 	unsigned int which = f->bits == 64 ? 0 : f->bits == 32 ? 1 : 2;
 	uint64_t base = f->bits == 64 ? INSN_CODE : 0;
 	uint64_t segment = selector(f->bits == 16 ? DATA16_3 : DATA32_3, 0) | 3;
@@ -292,14 +369,18 @@ void run(const struct insn_form *f, const struct insn_start *s, const uint8_t *d
 	end->address = 0;
 	end->step = false;
 	end_now = end;
-	__asm__ volatile("mov %w0, %%ds; mov %w0, %%es; mov %w0, %%fs; mov %w0, %%gs"
-			 :
-			 : "r"(segment)
-			 : "memory");
-	run_enter(&frame);
+	if (how == RUN_PAE || how == RUN_32) {
+		run_legacy(&frame, how, segment);
+	} else {
+		__asm__ volatile("mov %w0, %%ds; mov %w0, %%es; mov %w0, %%fs; mov %w0, %%gs"
+				 :
+				 : "r"(segment)
+				 : "memory");
+		run_enter(&frame);
+	}
 	memset(code + s->code, INT3, f->length);
 	end->frame.rip -= base;
-	end->used = used();
+	end->used = used(how);
 	for (unsigned int i = 0; i < INSN_DATA_PAGES; i++)
 		copy_page(end->data + i * PAGE_BYTES / 8, data_page(i));
 }

@@ -30,10 +30,16 @@ struct run_end {
 void run_prepare(void);
 
 /*
- * @f from @s with a copy of @data, at @cpl 0 or 3, with @rflags (RFLAGS_TF) set besides,
- * pages of @devices (a mask) of the data in the window and the others in RAM.
+ * Long mode in the kernel and in user mode; protected mode with PAE's page tables and
+ * with those before, where the stack is elsewhere: no forms of 64 bit, none that uses it.
+ */
+enum run_how { RUN_KERNEL, RUN_USER, RUN_PAE, RUN_32 };
+
+/*
+ * @f from @s with a copy of @data, with @rflags (RFLAGS_TF) set besides, pages of
+ * @devices (a mask) of the data in the window and the others in RAM.
  */
 void run(const struct insn_form *f, const struct insn_start *s, const uint8_t *data,
-	 unsigned int cpl, uint64_t rflags, unsigned int devices, struct run_end *end);
+	 enum run_how how, uint64_t rflags, unsigned int devices, struct run_end *end);
 
 #endif
