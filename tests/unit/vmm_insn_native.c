@@ -239,13 +239,14 @@ static struct insn_cpu cpu_of(const struct insn_form *f, const struct insn_start
 	for (unsigned int i = 0; i < SEG_COUNT; i++)
 		c.segment[i] = (struct hv_segment_register){
 			.base = f->bits == 64 && i < SEG_FS ? 0 : INSN_DATA,
-			.limit = 0xffffffff,
+			.limit = f->bits == 16 ? INSN_DATA_BYTES - 1 : 0xffffffff,
 			.selector = f->bits == 64 ? selector_ds : ss_of(f->bits),
 			.attributes = f->bits == 16 ? 0x80f3 : 0xc0f3,
 		};
 	c.segment[SEG_SS].selector = ss_of(f->bits);
 	c.segment[SEG_GS].selector = SELECTOR(f->bits == 16 ? LDT_DATA16 : LDT_DATA32);
 	c.segment[SEG_CS].selector = cs_of(f->bits);
+	c.segment[SEG_CS].limit = 0xffffffff;
 	c.segment[SEG_CS].base = f->bits == 64 ? 0 : INSN_CODE;
 	c.segment[SEG_CS].attributes = f->bits == 64 ? 0xa0fb : f->bits == 32 ? 0xc0fb : 0x80fb;
 	return c;
@@ -419,15 +420,17 @@ static void test_forms(void **state)
 	assert_true(forms > 1500);
 }
 
+/* Data of 16 bit ends where it ends; the others have all addresses. */
 static void describe(unsigned int i, uint32_t base, unsigned int contents, unsigned int big)
 {
+	bool small = i == LDT_DATA16;
 	struct user_desc d = {
 		.entry_number = i,
 		.base_addr = base,
-		.limit = 0xfffff,
+		.limit = small ? INSN_DATA_BYTES - 1 : 0xfffff,
 		.seg_32bit = big,
 		.contents = contents & 3,
-		.limit_in_pages = 1,
+		.limit_in_pages = !small,
 		.useable = 1,
 	};
 
