@@ -15,4 +15,7 @@ void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
  */
 int beside_init(void (*watch)(void), char **argv);
 
+/* The process, other than @but, that is the vmm of guest @name; 0: none. Needs /proc. */
+int vmm_of(const char *name, int but);
+
 #endif
