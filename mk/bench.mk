@@ -60,8 +60,9 @@ do-bench-net: $(BENCH)/net-own.efi $(BENCH)/net-vhost.efi
 	$(Q)O=$(O) tools/bench-net.sh $^
 
 # What a boot costs: instructions and exits by kind (tools/bench-boot.sh).
-$(BENCH)/boot.efi: $(IMAGE_DEPS) $(GUEST_KERNEL) $(GUEST_INITRAMFS) $(DEBIAN_VMLINUZ) \
-		$(DEBIAN_INITRAMFS) $(O)/test/root/benchboot guests/bench.yaml
+$(BENCH)/boot.efi: $(IMAGE_DEPS) $(GUEST_KERNEL) $(O)/guest/initramfs.cpio.gz \
+		$(O)/guest/debian/vmlinuz $(O)/guest/debian/initramfs.cpio.gz \
+		$(O)/test/root/benchboot guests/bench.yaml
 	$(call say,IMAGE,$@)mkdir -p $(@D) && O=$(O) tools/mkimage.sh --manifest guests/bench.yaml \
 		--add $(GUEST_KERNEL):/guests/tiny/bzImage \
 		--add $(GUEST_INITRAMFS):/guests/tiny/initramfs.cpio.gz \
