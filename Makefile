@@ -14,6 +14,7 @@
 ## make bench-hv        what guests cost, in instructions and virtual time
 ## make bench-boot      what their boot costs: instructions, exits by kind
 ## make bench-net       what packets between guests cost, in instructions
+## make bench-peers     what guests cost in our vmm and in Debian's QEMU
 ## make fuzz F=name TIME=seconds    one fuzz target for longer
 ## make repro           build twice, in two places; the images must be equal
 ## make lint            shellcheck, layers, headers
@@ -52,6 +53,7 @@ needs_bench  := build run
 needs_bench-hv := build run
 needs_bench-boot := build run
 needs_bench-net := build run
+needs_bench-peers := build run check
 needs_repro  := build
 needs_check  := build run check
 needs_check-peers := build run check
@@ -59,7 +61,7 @@ needs_fuzz   := build check
 needs_lint   := build lint
 needs_format := lint
 
-front := image size run debug bench bench-hv bench-boot bench-net repro check check-peers fuzz lint format
+front := image size run debug bench bench-hv bench-boot bench-net bench-peers repro check check-peers fuzz lint format
 .PHONY: $(front)
 $(front):
 	$(Q)O=$(O) tools/check-args.sh $@

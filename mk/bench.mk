@@ -2,6 +2,7 @@
 # make bench: start-up times in virtual time (tools/bench.sh).
 # make bench-hv: what guests cost, in instructions and virtual time (tools/bench-hv.sh).
 # make bench-boot: what their boot costs (tools/bench-boot.sh).
+# make bench-peers: the same of ours and of QEMU (tools/bench-peers.sh).
 
 BENCH := $(O)/bench
 
@@ -75,3 +76,26 @@ $(BENCH)/boot.efi: $(IMAGE_DEPS) $(GUEST_KERNEL) $(O)/guest/initramfs.cpio.gz \
 .PHONY: do-bench-boot
 do-bench-boot: $(BENCH)/boot.efi
 	$(Q)O=$(O) tools/bench-boot.sh $<
+
+# Ours beside Debian's QEMU, 1, 8 and 32 guests (tools/bench-peers.sh). Guests that do
+# something have the root's kernel, which has every driver that they need built in.
+$(BENCH)/peers.cpio.gz: $(O)/test/root/benchguest
+	$(call say,CPIO,$@)mkdir -p $(@D) && printf 'dir /dev 755\nfile /init %s 755\n' $< \
+		>$(BENCH)/peers.list && tools/mkcpio.sh -o $@ $(BENCH)/peers.list
+
+$(BENCH)/peers-%.efi: $(IMAGE_DEPS) $(GUEST_KERNEL) $(O)/guest/initramfs.cpio.gz \
+		$(O)/guest/debian/vmlinuz $(BENCH)/peers.cpio.gz \
+		$(O)/test/root/benchpeers $(O)/test/root/netpeer guests/bench.yaml
+	$(call say,IMAGE,$@)O=$(O) tools/mkimage.sh --manifest guests/bench.yaml \
+		--add $(GUEST_KERNEL):/test/tiny --add $(DEBIAN_VMLINUZ):/test/debian \
+		--add $(O)/kernel/bzImage:/test/linux --add $(BENCH)/peers.cpio.gz:/test/initramfs \
+		--add $(O)/test/root/netpeer:/test/netpeer \
+		--add $(O)/test/root/benchpeers:/test/benchpeers \
+		--add $(GUEST_KERNEL):/guests/tiny/bzImage \
+		--add $(GUEST_INITRAMFS):/guests/tiny/initramfs.cpio.gz \
+		--cmdline "console=ttyS0,115200 loglevel=5 panic=30 nokaslr rdinit=/test/benchpeers -- $*" \
+		--format efi -o $@
+
+.PHONY: do-bench-peers
+do-bench-peers: $(BENCH)/peers-1.efi $(BENCH)/peers-8.efi $(BENCH)/peers-32.efi $(O)/peers/qemu.img
+	$(Q)O=$(O) tools/bench-peers.sh $(O)/peers/qemu.img $(filter %.efi,$^)

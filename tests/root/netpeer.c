@@ -5,7 +5,8 @@
  * variables) or as a program with the same variables in its environment:
  *
  *   role=server | client   the client says what happens, and when it is over
- *   net=ADDRESS            ours, given to eth0 if we are PID 1 (24 bits)
+ *   net=ADDRESS            ours, given to eth0 if we are PID 1 (24 bits); where a
+ *                          server listens, else at all addresses
  *   peer=ADDRESS           the server's, for the client
  *   rounds=N               how often the client does it all (1); before each but
  *                          the first the driver is unloaded and loaded again
@@ -243,7 +244,8 @@ static void exchange(int fd, unsigned int mine, unsigned int theirs)
 static void take(void)
 {
 	static uint8_t data[BENCH_SEGMENT];
-	struct sockaddr_in udp = place(NULL, PORT + 1), tcp = place(NULL, PORT + 2);
+	struct sockaddr_in udp = place(getenv("net"), PORT + 1);
+	struct sockaddr_in tcp = place(getenv("net"), PORT + 2);
 	int datagrams = socket(AF_INET, SOCK_DGRAM, 0);
 	int listener = socket(AF_INET, SOCK_STREAM, 0);
 	int one = 1, stream = -1;
@@ -366,14 +368,14 @@ static void serve_tcp(int listener)
 
 static void serve(void)
 {
-	struct sockaddr_in any = place(NULL, PORT);
+	struct sockaddr_in us = place(getenv("net"), PORT);
 	int datagrams = socket(AF_INET, SOCK_DGRAM, 0);
 	int listener = socket(AF_INET, SOCK_STREAM, 0);
 	int one = 1;
 
 	setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	if (bind(datagrams, (struct sockaddr *)&any, sizeof(any)) ||
-	    bind(listener, (struct sockaddr *)&any, sizeof(any)) || listen(listener, 8))
+	if (bind(datagrams, (struct sockaddr *)&us, sizeof(us)) ||
+	    bind(listener, (struct sockaddr *)&us, sizeof(us)) || listen(listener, 8))
 		fail("listen");
 	if (getenv("bench") && fork() == 0)
 		take();
