@@ -312,12 +312,11 @@ static int create_vcpus(struct vm *vm, int *code)
 			ret = cpuid_set(&cpuid, vm->vcpu[i].vp, i);
 		if (ret)
 			return host_error(code, "processor's topology cannot be set", ret);
+		n = boot_registers(&vm->entry, i, reg);
+		ret = mshv_vp_set(vm->vcpu[i].vp, reg, n);
+		if (ret)
+			return host_error(code, "registers cannot be set", ret);
 	}
-	/* The others wait for the first one's start-up message. */
-	n = boot_registers(&vm->entry, reg);
-	ret = mshv_vp_set(vm->vcpu[0].vp, reg, n);
-	if (ret)
-		return host_error(code, "registers cannot be set", ret);
 	return 0;
 }
 

@@ -349,7 +349,7 @@ static void test_pvh_hostile(void **state)
 	}
 }
 
-/* --- the first processor's state --- */
+/* --- the processors' state --- */
 
 static void test_boot_registers(void **state)
 {
@@ -358,17 +358,25 @@ static void test_boot_registers(void **state)
 	const uint64_t *pml4;
 	unsigned int n;
 	uint64_t cr3 = 0;
+	uint64_t mtrr = 0;
 
 	(void)state;
 	assert_int_equal(boot_tables(&memory), 0);
-	n = boot_registers(&e, reg);
+	n = boot_registers(&e, 0, reg);
 	assert_in_range(n, 10, BOOT_REGISTERS_MAX);
 	for (unsigned int i = 0; i < n; i++) {
 		for (unsigned int k = 0; k < i; k++)
 			assert_int_not_equal(reg[i].name, reg[k].name);
 		if (reg[i].name == HV_X64_REGISTER_CR3)
 			cr3 = reg[i].value.reg64;
+		if (reg[i].name == HV_X64_REGISTER_MTRR_DEF_TYPE)
+			mtrr = reg[i].value.reg64;
 	}
+	/* Memory types are the same in all; everything else is the first one's. */
+	assert_int_equal(mtrr, 0x806);
+	assert_int_equal(boot_registers(&e, 1, reg), 1);
+	assert_int_equal(reg[0].name, HV_X64_REGISTER_MTRR_DEF_TYPE);
+	assert_int_equal(reg[0].value.reg64, mtrr);
 	/* Who jumps to the BIOS of old finds a reset there. */
 	assert_memory_equal(memory_at(&memory, gpa(0xffff0), 5), "\xb0\xfe\xe6\x64\xf4", 5);
 	/* 3 GiB and a bit, through the tables, is itself. */

@@ -113,7 +113,7 @@ static struct hv_register_assoc table(uint32_t name, uint64_t base, uint16_t lim
 	};
 }
 
-unsigned int boot_registers(const struct boot_entry *e,
+unsigned int boot_registers(const struct boot_entry *e, unsigned int index,
 			    struct hv_register_assoc reg[BOOT_REGISTERS_MAX])
 {
 	static const uint32_t data[] = {
@@ -123,6 +123,13 @@ unsigned int boot_registers(const struct boot_entry *e,
 	bool is_long = e->mode == BOOT_LONG;
 	unsigned int n = 0;
 
+	/*
+	 * All memory write-back. With MTRRs off Linux takes everything for uncached
+	 * and gives up PAT; it warns if processors differ.
+	 */
+	reg[n++] = reg64(HV_X64_REGISTER_MTRR_DEF_TYPE, MTRR_ENABLE_WB);
+	if (index)
+		return n;
 	reg[n++] = reg64(HV_X64_REGISTER_CR4, is_long ? CR4_PAE : 0);
 	reg[n++] = reg64(HV_X64_REGISTER_CR3, is_long ? LAYOUT_PAGE_TABLES : 0);
 	reg[n++] = reg64(HV_X64_REGISTER_EFER, is_long ? EFER_LME | EFER_LMA : 0);
@@ -138,10 +145,5 @@ unsigned int boot_registers(const struct boot_entry *e,
 	reg[n++] = reg64(HV_X64_REGISTER_RFLAGS, RFLAGS_FIXED);
 	reg[n++] = reg64(HV_X64_REGISTER_RIP, e->rip);
 	reg[n++] = reg64(is_long ? HV_X64_REGISTER_RSI : HV_X64_REGISTER_RBX, e->argument);
-	/*
-	 * As firmware leaves it: all memory write-back. With MTRRs off Linux
-	 * takes everything for uncached and gives up PAT.
-	 */
-	reg[n++] = reg64(HV_X64_REGISTER_MTRR_DEF_TYPE, MTRR_ENABLE_WB);
 	return n;
 }

@@ -39,8 +39,12 @@ int load_guest(const struct memory *m, const struct load_request *r, struct boot
 
 #define BOOT_REGISTERS_MAX 32
 
-/* The registers for @e, to be set in this order; returns how many. */
-unsigned int boot_registers(const struct boot_entry *e,
+/*
+ * To be set in processor @index, in this order; returns how many. All: what firmware
+ * leaves alike in each. The first one, besides: @e. The others wait for its start-up
+ * message.
+ */
+unsigned int boot_registers(const struct boot_entry *e, unsigned int index,
 			    struct hv_register_assoc reg[BOOT_REGISTERS_MAX]);
 
 /* --- between the files of this directory --- */
