@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: MIT
 #
 # Runs an apt command in a private apt root below the cache, so that any Debian
-# machine reaches trixie, trixie-backports and source packages while its own
-# sources, lists and packages stay as they are.  Nothing is ever installed.
+# machine reaches trixie, trixie-backports, source packages and, for guests,
+# bookworm, while its own sources, lists and packages stay as they are.  Nothing is
+# ever installed.
 #
 # The mirror is the one this machine already uses, the keys are Debian's.
 set -eu
@@ -101,6 +102,7 @@ refresh()
 			echo "deb [signed-by=$keyring] $mirror trixie main"
 			echo "deb [signed-by=$keyring] $mirror trixie-backports main"
 			echo "deb-src [signed-by=$keyring] $mirror trixie main"
+			echo "deb [signed-by=$keyring] $mirror bookworm main"
 		} >"$root/etc/sources.list"
 		if APT_CONFIG=$root/etc/apt.conf apt-get update --error-on=any \
 			>"$root/update.log" 2>&1; then
@@ -109,7 +111,7 @@ refresh()
 		fi
 	done
 	rm -f "$root/lists.stamp"
-	die "no mirror of this machine serves trixie: $(grep -m1 -E '^[EW]:' "$root/update.log" || echo 'no answer') (log: $root/update.log)"
+	die "no mirror of this machine serves trixie and bookworm: $(grep -m1 -E '^[EW]:' "$root/update.log" || echo 'no answer') (log: $root/update.log)"
 }
 
 mkdir -p "$root"

@@ -78,8 +78,8 @@ plain "T=${T-}"
 plain "F=${F-}"
 
 # Sources by hand, as tools/fetch.sh takes them.
-for source in $("$here/fetch.sh" --list | cut -d ' ' -f 1); do
-	variable=$(printf '%s_TARBALL' "$source" | tr 'a-z-' 'A-Z_')
+for variable in $("$here/fetch.sh" --list |
+	sed 's/ .*/_tarball/' | tr 'a-z.+-' 'A-Z___'); do
 	eval "given=\${$variable:-}"
 	[ -z "$given" ] || tarball "$variable=$given"
 done

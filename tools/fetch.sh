@@ -66,7 +66,7 @@ trap 'rm -rf "$out.part.$$" ${work:+"$work"}' EXIT
 trap 'exit 130' INT TERM
 
 # 1. Given by hand.
-variable=$(printf '%s_TARBALL' "$name" | tr 'a-z-' 'A-Z_')
+variable=$(printf '%s_TARBALL' "$name" | tr 'a-z.+-' 'A-Z___')
 eval "given=\${$variable:-}"
 if [ -n "$given" ]; then
 	[ -r "$given" ] || die "$variable=$given: cannot read it"
@@ -96,10 +96,18 @@ apt()
 	"$here/apt-root.sh" "$@"
 }
 
+# Of the release that the pin is of: a mixture of two would not run.
+case $name,$version in
+debian12-* | installer12,*) suite=bookworm ;;
+*~bpo*) suite=trixie-backports ;;
+*) suite=trixie ;;
+esac
+
 newest_of()
 {
 	case $kind in
-	deb) apt apt-cache madison "$1" | awk -F' *[|] *' '$3 ~ /Packages/ { print $2; exit }' ;;
+	deb) apt apt-cache madison "$1" | awk -F' *[|] *' -v suite=" $suite/" \
+		'$3 ~ /Packages/ && index($3, suite) { print $2; exit }' ;;
 	source) apt apt-cache showsrc --only-source "$1" 2>/dev/null |
 		awk '$1 == "Version:" { print $2; exit }' ;;
 	esac
@@ -147,6 +155,7 @@ if ! has_version; then
 					die "$gone has left the archive and $meta does not resolve"
 			fi
 			version=$(newest_of "$package")
+			[ -n "$version" ] || die "$gone has left the archive, and $suite has no other"
 			echo "fetch: $name: warning: $gone has left the archive, using $package $version" \
 				"(verified by the archive's signature, not by a pin)" >&2
 			sha256=$(apt apt-cache show "$package=$version" |

@@ -164,4 +164,21 @@ says "fetch: debian-kernel: $gone has left the archive and\
  linux-image-cloud-amd64 does not resolve"
 not_delivered debian-kernel
 
+# --- a guest's packages: the newest of the release that the pin is of ------------
+
+gone="$(pin debian13-bash 3) $(pin debian13-bash 4)"
+echo "a newer shell" >"$work/archive/bash=5.2.99-1.deb"
+sum=$(sha256sum "$work/archive/bash=5.2.99-1.deb" | cut -d ' ' -f 1)
+binary bash 5.2.99-1 "SHA256: $sum" | list trixie_main_binary-amd64_Packages
+binary bash 5.9-1~bpo13+1 | list trixie-backports_main_binary-amd64_Packages
+binary bash 5.2.98-1 | list bookworm_main_binary-amd64_Packages
+fetch 0 debian13-bash
+says "fetch: debian13-bash: warning: $gone has left the archive, using bash 5.2.99-1\
+ (verified by the archive's signature, not by a pin)"
+binary something-else 1 | list bookworm_main_binary-amd64_Packages
+fetch 1 debian12-bash
+says "fetch: debian12-bash: $(pin debian12-bash 3) $(pin debian12-bash 4) has left the archive,\
+ and bookworm has no other"
+not_delivered debian12-bash
+
 exit "$failed"

@@ -53,7 +53,7 @@ if [ -n "$(ls -A "$work/full")" ]; then
 fi
 
 # A mirror that cannot be reached, with a cache of its own.
-expect 1 '^apt-root: no mirror of this machine serves trixie: ' \
+expect 1 '^apt-root: no mirror of this machine serves trixie and bookworm: ' \
 	env XDG_CACHE_HOME="$work/cache" APT_MIRROR=http://127.0.0.1:9/debian \
 	tools/fetch.sh busybox -o "$work/got2"
 
