@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 # make lint, make format: what a reviewer would otherwise have to say.
 
-shell_scripts := $(wildcard tools/*.sh tests/*.sh tests/tools/*.sh tests/peers/*.sh) guests/init .ci/run
+shell_scripts := $(wildcard tools/*.sh tests/*.sh tests/tools/*.sh tests/peers/*.sh tests/debian/*.sh) \
+	tests/debian/report guests/init .ci/run
 c_sources     := $(shell git ls-files '*.c' '*.h' 2>/dev/null)
 
 .PHONY: do-lint do-format

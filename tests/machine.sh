@@ -33,17 +33,69 @@ tab=$(printf '\t')
 # test says "allow".
 always_never='unchecked MSR|WARNING: |BUG: |Oops|Kernel panic|general protection|Call Trace|hypervisor: panic|rcu: INFO|mtrr: your CPUs|init: broken|pages \(a leak\)'
 
-# values NAME KEY: one value a line.  Keys may be repeated; $O, $FUZZ_SECONDS and
-# $FUZZ_SEED are replaced.
+# lines NAME KEYS: "KEY<tab>value" of these keys (KEYS is a|b) in their order. What a
+# section does not say is as in the one it is "like". $O, $FUZZ_SECONDS, $FUZZ_SEED and
+# the names that "set" gives a value are replaced.
+lines()
+{
+	awk -v section="[$1]" -v keys="^($2)\$" -v O="$O" -v seconds="$seconds" \
+		-v seed="${FUZZ_SEED:-0}" -v tab="$tab" '
+		/^\[/ { here = $1 }
+		$2 != "=" { next }
+		$1 == "like" { like[here] = "[" $3 "]" }
+		$1 == "set" {
+			for (i = 3; i <= NF; i++) {
+				n = index($i, "=")
+				name = substr($i, 1, n - 1)
+				names[name] = 1
+				set[here, name] = substr($i, n + 1)
+			}
+		}
+		$1 ~ keys {
+			key = $1
+			sub(/^[^=]*= */, "")
+			line[here, ++count[here]] = key tab $0
+		}
+		END {
+			other = (section in like) ? like[section] : section
+			from = count[section] ? section : other
+			for (i = 1; i <= count[from]; i++) {
+				text = line[from, i]
+				gsub(/\$O\//, O "/", text)
+				gsub(/\$FUZZ_SECONDS/, seconds, text)
+				gsub(/\$FUZZ_SEED/, seed, text)
+				for (name in names) {
+					if ((section, name) in set)
+						gsub("[$]" name, set[section, name], text)
+					else if ((other, name) in set)
+						gsub("[$]" name, set[other, name], text)
+				}
+				print text
+			}
+		}' "$matrix"
+}
+
+# values NAME KEY: one value a line.  Keys may be repeated.
 values()
 {
-	awk -v section="[$1]" -v key="$2" -v O="$O" -v seconds="$seconds" \
-		-v seed="${FUZZ_SEED:-0}" '
-		/^\[/ { inside = ($1 == section) }
-		inside && $1 == key && $2 == "=" {
-			sub(/^[^=]*= */, ""); gsub(/\$O\//, O "/")
-			gsub(/\$FUZZ_SECONDS/, seconds); gsub(/\$FUZZ_SEED/, seed); print
-		}' "$matrix"
+	lines "$1" "$2" | cut -f 2-
+}
+
+# fill NAME: standard input with what "set" names replaced.
+fill()
+{
+	_script=$(awk -v section="[$1]" '
+		/^\[/ { here = $1 }
+		$2 == "=" && $1 == "like" && here == section { like = "[" $3 "]" }
+		$2 == "=" && $1 == "set" {
+			for (i = 3; i <= NF; i++) {
+				n = index($i, "=")
+				command = "s|[$]" substr($i, 1, n - 1) "|" substr($i, n + 1) "|g;"
+				set[here] = set[here] command
+			}
+		}
+		END { print set[section] set[like] }' "$matrix")
+	sed "$_script"
 }
 
 # names LONG: the sections that say "long = LONG"; no: that do not say it.
@@ -92,9 +144,14 @@ build_image()
 {
 	name=$1 out=$2
 	if [ "$(value "$name" boot disk)" = disk ]; then format=disk; else format=efi; fi
-	set -- --manifest "$(value "$name" manifest "$here/machine/$name.yaml")"
-	for set in $(value "$name" payload ''); do
-		for add in $(payload "$set"); do set -- "$@" --add "$add"; done
+	manifest=$(value "$name" manifest "$here/machine/$name.yaml")
+	if [ -n "$(values "$name" set)" ]; then
+		fill "$name" <"$manifest" >"$out.yaml"
+		manifest=$out.yaml
+	fi
+	set -- --manifest "$manifest"
+	for kit in $(value "$name" payload ''); do
+		for add in $(payload "$kit"); do set -- "$@" --add "$add"; done
 	done
 	for add in $(values "$name" add); do set -- "$@" --add "$add"; done
 	cmdline=$(value "$name" cmdline '')
@@ -139,6 +196,11 @@ judge()
 	if [ -s "$dir/never" ]; then
 		grep -Ef "$dir/never" "$dir/serial.txt" >>"$dir/bad" || :
 	fi
+	if [ "$(value "$name" scan no)" = yes ]; then
+		# All but the last line, which may have only begun.
+		sed '$d' "$dir/serial.log" | tr -d '\r' >"$dir/guests.txt"
+		"$here/guest-log.sh" "$dir/guests.txt" >>"$dir/bad" || :
+	fi
 	if [ -s "$dir/bad" ]; then
 		sed 's/^/must not appear: /' "$dir/bad"
 		return 2
@@ -161,12 +223,14 @@ judge()
 	return "$missing"
 }
 
-# type_lines: once PATTERN is in the log, type TEXT; each only once.
+# type_lines: once PATTERN is in the log, type TEXT; each only once, and below what was
+# there when the previous one was typed.
 type_lines()
 {
 	[ -s "$dir/type" ] || return 0
 	IFS=$tab read -r pattern text <"$dir/type"
-	if grep -qE -e "$pattern" "$dir/serial.log" 2>/dev/null; then
+	if tail -c "+$typed" "$dir/serial.log" 2>/dev/null | grep -qE -e "$pattern"; then
+		typed=$(($(wc -c <"$dir/serial.log") + 1))
 		printf '%s\n' "$text" >&3
 		sed -i 1d "$dir/type"
 	fi
@@ -190,11 +254,7 @@ run_machine()
 	boot=$(value "$name" boot disk)
 	rm -f "$dir"/serial.* "$dir"/debugcon.log "$dir/stdin"
 	mkdir -p "$dir"
-	awk -v section="[$name]" '
-		/^\[/ { inside = ($1 == section) }
-		inside && ($1 == "want" || $1 == "then") && $2 == "=" {
-			kind = $1; sub(/^[^=]*= */, ""); print kind "\t" $0
-		}' "$matrix" >"$dir/expect"
+	lines "$name" 'want|then' >"$dir/expect"
 	values "$name" type | sed "s/ => /$tab/" >"$dir/type"
 
 	set -- "$boot" "$image" --console --dir "$dir"
@@ -205,6 +265,7 @@ run_machine()
 	extra=$(value "$name" qemu '')
 	# shellcheck disable=SC2086 # several arguments
 	[ -z "$extra" ] || set -- "$@" -- $extra
+	typed=1
 	mkfifo "$dir/stdin"
 	"$tools/run-qemu.sh" "$@" <"$dir/stdin" >"$dir/qemu.out" 2>&1 &
 	qemu=$!
