@@ -143,6 +143,7 @@ struct vcpu_exit {
 			bool has_error;
 			uint32_t error;
 			uint64_t address;	/* of a page fault */
+			bool by_int;	/* INT3 it is, or INTn or INTO (QEMU) */
 		} exception;
 	};
 };
@@ -222,6 +223,8 @@ static inline void vcpu_inject(struct vcpu *v, uint8_t vector, bool has_error,
 
 #define VECTOR_DB	1
 #define VECTOR_NMI	2
+#define VECTOR_BP	3
+#define VECTOR_OF	4
 #define VECTOR_UD	6
 #define VECTOR_DF	8
 #define VECTOR_GP	13

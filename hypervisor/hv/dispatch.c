@@ -327,8 +327,7 @@ static enum next handle(struct vp *vp, struct vcpu_exit *e)
 		intercept_unrecoverable(vp);
 		return RETURN_INTERCEPT;
 	case VCPU_EXIT_EXCEPTION:
-		intercept_exception(vp, e);
-		return RETURN_INTERCEPT;
+		return intercept_exception(vp, e) ? RETURN_INTERCEPT : AGAIN;
 	case VCPU_EXIT_INVALID:
 		return unhandled(vp, "state refused by the processor", 0);
 	}

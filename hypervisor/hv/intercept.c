@@ -4,6 +4,7 @@
 #include "hypervisor/hv/calls.h"
 #include "hypervisor/hv/gpa.h"
 #include "hypervisor/hv/vp.h"
+#include "hypervisor/hv/walk.h"
 #include "hypervisor/trace.h"
 #include "lib/mem.h"
 
@@ -148,12 +149,41 @@ void intercept_msr(struct vp *vp, const struct vcpu_exit *exit)
 	send(vp, HV_MESSAGE_X64_MSR_INTERCEPT, sizeof(*m));
 }
 
+/*
+ * QEMU exits for INT3, INTn and INTO alike, before it looks at the gate: the last two go
+ * on, as does what cannot be fetched just now.
+ */
+static bool is_int3(struct vp *vp)
+{
+	struct vcpu *v = &vp->cpu;
+	struct insn_bytes insn = { 0 };
+	bool intn, into;
+
+	if (walk_fetch(vp, insn.byte, &insn.count) == WALK_RETRY) {
+		v->flush = 1;
+		return false;
+	}
+	intn = insn.byte[0] == 0xcd && insn.count > 1;
+	into = insn.byte[0] == 0xce;
+	if (!intn && !into)
+		return true;
+	v->rip += intn ? 2 : 1;
+	v->event = (struct vcpu_event){
+		.valid = true, .type = VCPU_EVENT_SOFTWARE,
+		.vector = intn ? insn.byte[1] : VECTOR_OF,
+	};
+	return false;
+}
+
 /* The VMM may put the exception into PENDING_INTERRUPTION, and the address into CR2. */
-void intercept_exception(struct vp *vp, const struct vcpu_exit *exit)
+bool intercept_exception(struct vp *vp, const struct vcpu_exit *exit)
 {
 	const struct vcpu *v = &vp->cpu;
-	struct hv_x64_exception_intercept *m = message_at(vp, HV_ACCESS_EXECUTE, 0);
+	struct hv_x64_exception_intercept *m;
 
+	if (exit->exception.by_int && !is_int3(vp))
+		return false;
+	m = message_at(vp, HV_ACCESS_EXECUTE, 0);
 	m->vector = exit->exception.vector;
 	m->info = exit->exception.has_error ? HV_EXCEPTION_ERROR_CODE_VALID : 0;
 	m->error_code = exit->exception.error;
@@ -163,6 +193,7 @@ void intercept_exception(struct vp *vp, const struct vcpu_exit *exit)
 	m->ss = message_segment(&v->seg[VCPU_SS]);
 	memcpy(m->gpr, v->gpr, sizeof(m->gpr));
 	send(vp, HV_MESSAGE_X64_EXCEPTION_INTERCEPT, sizeof(*m));
+	return true;
 }
 
 bool intercept_step(struct vp *vp)

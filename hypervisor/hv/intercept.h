@@ -34,7 +34,8 @@ void intercept_apic_eoi(struct vp *vp, uint8_t vector);
 /* What INSTALL_INTERCEPT asks for. @out: what the guest would get. */
 void intercept_cpuid(struct vp *vp, const struct vcpu_exit *exit, const uint32_t out[4]);
 void intercept_msr(struct vp *vp, const struct vcpu_exit *exit);
-void intercept_exception(struct vp *vp, const struct vcpu_exit *exit);
+/* False: it was none of the VMM's; the guest goes on. */
+bool intercept_exception(struct vp *vp, const struct vcpu_exit *exit);
 /* The #DB behind a single-stepped instruction of vp_skip. False: the guest has it. */
 bool intercept_step(struct vp *vp);
 

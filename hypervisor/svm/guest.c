@@ -177,6 +177,9 @@ static void load_controls(struct vcpu *v, struct vmcb *b)
 {
 	b->intercept_exceptions = EXCEPTIONS | v->exceptions;
 	b->intercept1 = INTERCEPTS1;
+	/* QEMU (without NRIP save) looks for an intercept of INTn where INT3 is executed. */
+	if ((v->exceptions & BIT32(VECTOR_BP)) && !svm_features.nrips)
+		b->intercept1 |= SVM_INTERCEPT_INTN;
 	b->int_ctl = SVM_V_INTR_MASKING | (v->cr8 & 0xf);
 	if (is_virtual_interrupt(v)) {
 		/* No window beside it; the end of this interrupt is an exit. */
@@ -415,6 +418,7 @@ static void exit_exception(struct vcpu *v, const struct vmcb *b, struct vcpu_exi
 		e->exception.has_error = has_error;
 		e->exception.error = error;
 		e->exception.address = b->exit_info_2;
+		e->exception.by_int = false;
 		return;
 	}
 	switch (vector) {
@@ -502,6 +506,11 @@ static void decode_exit(struct vcpu *v, const struct vmcb *b, struct vcpu_exit *
 	case SVM_EXIT_IRET:
 		v->nmi_iret = true;
 		v->iret_rip = v->rip;
+		break;
+	case SVM_EXIT_INTN:
+		e->reason = VCPU_EXIT_EXCEPTION;
+		e->exception.vector = VECTOR_BP;
+		e->exception.by_int = true;
 		break;
 	case SVM_EXIT_SHUTDOWN:
 		e->reason = VCPU_EXIT_SHUTDOWN;

@@ -193,6 +193,48 @@ static void test_exception(void **state)
 	assert_int_equal(vp->cpu.exceptions, BIT32(VECTOR_DB));
 }
 
+static struct vcpu_event entered; /* with what, after the script's exit */
+
+static void note_entry(struct vcpu *v, struct vcpu_exit *e)
+{
+	entered = v->event;
+	scripted(v, e);
+}
+
+/* QEMU's exit for INT3, INTn and INTO alike: the message, or what the guest is given. */
+static void test_int(void **state)
+{
+	static const struct {
+		uint8_t code[2], vector;
+	} go_on[] = { { { 0xcd, 0x80 }, 0x80 }, { { 0xcd, 3 }, 3 }, { { 0xce, 0xcc }, 4 } };
+	const struct hv_x64_exception_intercept *m = (void *)vp->message->payload;
+	const struct vcpu_exit e = {
+		.reason = VCPU_EXIT_EXCEPTION,
+		.exception = { .vector = VECTOR_BP, .by_int = true },
+	};
+
+	(void)state;
+	assert_int_equal(install(HV_INTERCEPT_EXCEPTION, HV_INTERCEPT_EXECUTE, VECTOR_BP), 0);
+	code("\xcc\xcd", 2);
+	vp->cpu.rip = 0x1000;
+	assert_int_equal(execute(e), HV_MESSAGE_X64_EXCEPTION_INTERCEPT);
+	assert_int_equal(m->vector, VECTOR_BP);
+	assert_int_equal(m->info, 0);
+	assert_int_equal(m->header.rip, 0x1000);
+	for (size_t i = 0; i < ARRAY_SIZE(go_on); i++) {
+		code(go_on[i].code, 2);
+		vp->cpu.rip = 0x1000;
+		vp->cpu.event.valid = false;
+		script(e);
+		rig_guest = note_entry;
+		EXPECT_RESULT(rig_dispatch(vp, CLEAR), READY, NONE);
+		assert_true(entered.valid && !entered.has_error);
+		assert_int_equal(entered.type, VCPU_EVENT_SOFTWARE);
+		assert_int_equal(entered.vector, go_on[i].vector);
+		assert_int_equal(vp->cpu.rip, go_on[i].code[0] == 0xcd ? 0x1002 : 0x1001);
+	}
+}
+
 static bool trapped; /* the last entry began with #DB */
 
 static void note_trap(struct vcpu *v, struct vcpu_exit *e)
@@ -329,6 +371,7 @@ const struct CMUnitTest intercept_tests[] = {
 	RUN_TEST(test_results),
 	RUN_TEST(test_msr),
 	RUN_TEST(test_exception),
+	RUN_TEST(test_int),
 	RUN_TEST(test_single_step),
 	RUN_TEST(test_refused),
 };
