@@ -81,6 +81,21 @@ static bool read_memory(struct vm_config *c, char *more, char *error)
 	return false;
 }
 
+static const struct option_key gdb_keys[] = {
+	{ "wait", OPTION_FLAG, .offset = FIELD(gdb_wait) },
+	{ 0 },
+};
+
+static bool read_gdb(struct vm_config *c, char *more, char *error)
+{
+	char why[OPTION_ERROR_MAX];
+
+	if (!more || options_parse(gdb_keys, more, c, why))
+		return true;
+	snprintf(error, OPTION_ERROR_MAX, "--gdb: %.140s", why);
+	return false;
+}
+
 /* What is given once; devices describe theirs themselves. */
 static const struct {
 	struct option_key key;
@@ -138,6 +153,11 @@ static const struct {
 	  "[=FILE]",
 	  .purpose = "write a line for each exit (default: to standard error)",
 	  .bare = "-" },
+	{ { "--gdb", OPTION_TEXT, FIELD(gdb), FILE_NAME },
+	  "PATH|tcp:PORT|fd:N[,wait=on]",
+	  .purpose = "where gdb connects: a socket, a port of loopback, an inherited\n"
+		     "                    connection; the guest waits for its \"continue\"",
+	  .read_more = read_gdb },
 };
 
 void config_usage(FILE *to, const struct device_kind *const *kinds)

@@ -29,6 +29,8 @@ struct vm_config {
 	bool sandbox;
 	bool stats;	   /* print what was counted */
 	const char *trace; /* file, "-": standard error; NULL: not wanted */
+	const char *gdb;   /* where a debugger connects (server.h); NULL: nowhere */
+	bool gdb_wait;
 	struct device_config device[DEVICES_MAX];
 	unsigned int device_count;
 };

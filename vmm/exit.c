@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "vmm/debug/control.h"
 #include "vmm/debug/trace.h"
 #include "vmm/log.h"
 #include "vmm/stats.h"
@@ -148,6 +149,12 @@ static void emulate(struct vcpu *v, const uint8_t *bytes, unsigned int len)
 
 /* --- messages --- */
 
+static void unexpected(struct vcpu *v)
+{
+	log_error("unexpected message (processor %u, type 0x%x)", v->index, v->message.header.type);
+	v->machine->end(v->machine, VM_END_INTERNAL);
+}
+
 static void handle_memory(struct vcpu *v)
 {
 	const struct hv_x64_memory_intercept *m = (const void *)v->message.payload;
@@ -224,16 +231,31 @@ static void handle_eoi(struct vcpu *v)
 	irq_eoi(v->machine->irq, (uint8_t)m->vector);
 }
 
+static void crash(struct vcpu *v, const char *how)
+{
+	log_warn("guest crashed (processor %u, %s)", v->index, how);
+	if (v->control)
+		control_crash(v);
+	v->machine->end(v->machine, VM_END_CRASH);
+}
+
 static void handle_crash(struct vcpu *v)
 {
-	log_warn("guest crashed (processor %u, triple fault)", v->index);
-	v->machine->end(v->machine, VM_END_CRASH);
+	crash(v, "triple fault");
 }
 
 static void handle_bad_state(struct vcpu *v)
 {
-	log_warn("guest crashed (processor %u, register state no processor can run)", v->index);
-	v->machine->end(v->machine, VM_END_CRASH);
+	crash(v, "register state no processor can run");
+}
+
+/* We asked for none; a debugger may have. */
+static void handle_exception(struct vcpu *v)
+{
+	if (v->control)
+		control_exception(v);
+	else
+		unexpected(v);
 }
 
 static const struct {
@@ -245,6 +267,7 @@ static const struct {
 	{ HV_MESSAGE_UNMAPPED_GPA, handle_memory, STATS_EXIT_MEMORY },
 	{ HV_MESSAGE_GPA_INTERCEPT, handle_memory, STATS_EXIT_MEMORY },
 	{ HV_MESSAGE_X64_APIC_EOI, handle_eoi, STATS_EXIT_EOI },
+	{ HV_MESSAGE_X64_EXCEPTION_INTERCEPT, handle_exception, STATS_EXIT_DEBUG },
 	{ HV_MESSAGE_UNRECOVERABLE_EXCEPTION, handle_crash, STATS_EXIT_END },
 	{ HV_MESSAGE_INVALID_VP_REGISTER_VALUE, handle_bad_state, STATS_EXIT_END },
 };
@@ -260,9 +283,7 @@ static void handle(struct vcpu *v)
 			return;
 		}
 	}
-	/* We asked for no other intercept. */
-	log_error("unexpected message (processor %u, type 0x%x)", v->index, type);
-	v->machine->end(v->machine, VM_END_INTERNAL);
+	unexpected(v);
 }
 
 void exit_handle(struct vcpu *v)

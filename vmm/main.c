@@ -16,16 +16,10 @@
 #include "vmm/thread.h"
 #include "vmm/vm.h"
 
-static const struct {
-	enum vmmctl_exit code;
-	const char *text;
-} ends[] = {
-	[VM_END_POWER_OFF] = { VMMCTL_POWERED_OFF, "powered off" },
-	[VM_END_RESET] = { VMMCTL_RESET, "reset requested" },
-	[VM_END_CRASH] = { VMMCTL_CRASHED, "crashed" },
-	[VM_END_WATCHDOG] = { VMMCTL_WATCHDOG, "watchdog" },
-	[VM_END_KILLED] = { VMMCTL_KILLED, "killed" },
-	[VM_END_INTERNAL] = { VMMCTL_INTERNAL, "internal error" },
+static const char *const ends[] = {
+	[VM_END_POWER_OFF] = "powered off", [VM_END_RESET] = "reset requested",
+	[VM_END_CRASH] = "crashed",	    [VM_END_WATCHDOG] = "watchdog",
+	[VM_END_KILLED] = "killed",	    [VM_END_INTERNAL] = "internal error",
 };
 
 int main(int argc, char **argv)
@@ -52,10 +46,10 @@ int main(int argc, char **argv)
 	vm = vm_create(&config, &code);
 	if (!vm)
 		return code;
-	if (config.sandbox && sandbox_enter())
+	if (config.sandbox && sandbox_enter(config.gdb))
 		return VMMCTL_BAD_HOST;
 	why = vm_run(vm);
 	vm_destroy(vm);
-	log_info("guest ended (%s)", ends[why].text);
-	return ends[why].code;
+	log_info("guest ended (%s)", ends[why]);
+	return vm_exit_code(why);
 }

@@ -182,6 +182,17 @@ int mshv_assert(struct mshv_partition *p, uint32_t type, bool level, bool logica
 	return hvcall(p->fd, HVCALL_ASSERT_VIRTUAL_INTERRUPT, 0, &in, sizeof(in), NULL, 0);
 }
 
+int mshv_exception_intercept(struct mshv_partition *p, uint8_t vector, bool on)
+{
+	struct hv_input_install_intercept in = {
+		.access = on ? HV_INTERCEPT_EXECUTE : 0,
+		.type = HV_INTERCEPT_EXCEPTION,
+		.parameter = vector,
+	};
+
+	return hvcall(p->fd, HVCALL_INSTALL_INTERCEPT, 0, &in, sizeof(in), NULL, 0);
+}
+
 int mshv_routes_set(struct mshv_partition *p, const struct mshv_route *r, unsigned int count)
 {
 	struct mshv_user_irq_table *table;

@@ -42,6 +42,9 @@ int mshv_property_get(struct mshv_partition *p, uint32_t code, uint64_t *value);
 int mshv_assert(struct mshv_partition *p, uint32_t type, bool level, bool logical, uint32_t dest,
 		uint8_t vector);
 
+/* Exceptions of @vector, on any processor, become messages, or no longer. */
+int mshv_exception_intercept(struct mshv_partition *p, uint8_t vector, bool on);
+
 /*
  * MSI routes: the kernel keeps one table of (gsi, address, data); each call
  * replaces it whole. gsi is 1 … MSHV_GSI_MAX - 1 (the kernel treats 0 as

@@ -12,6 +12,7 @@ static const char *const event_names[STATS_EVENTS] = {
 	[STATS_EXIT_PORT] = "exits, port",
 	[STATS_EXIT_MEMORY] = "exits, memory",
 	[STATS_EXIT_EOI] = "exits, end of interrupt",
+	[STATS_EXIT_DEBUG] = "exits, debugger",
 	[STATS_EXIT_END] = "exits, crash",
 	[STATS_EMULATED] = "instructions emulated",
 	[STATS_INJECTED] = "exceptions injected",

@@ -20,6 +20,7 @@ enum stats_event {
 	STATS_EXIT_PORT,
 	STATS_EXIT_MEMORY,
 	STATS_EXIT_EOI,
+	STATS_EXIT_DEBUG,
 	STATS_EXIT_END, /* the guest crashed */
 	/* What became of it. */
 	STATS_EMULATED,

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "vmm/debug/control.h"
 #include "vmm/exit.h"
 #include "vmm/log.h"
 #include "vmm/mshv.h"
@@ -62,6 +63,18 @@ void vcpu_destroy(struct vcpu *v)
 	v->vp = NULL;
 }
 
+void vcpu_kick(pthread_t thread)
+{
+	pthread_kill(thread, kick_signal());
+}
+
+static inline bool may_run(struct vcpu *v)
+{
+	unsigned int stop = atomic_load(&v->stop);
+
+	return !stop || (!(stop & VCPU_END) && control_hold(v));
+}
+
 static void *run(void *arg)
 {
 	struct vcpu *v = arg;
@@ -72,7 +85,9 @@ static void *run(void *arg)
 	sigaddset(&set, kick_signal());
 	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 
-	while (!atomic_load(&v->stop)) {
+	if (v->control)
+		control_enter(v);
+	while (may_run(v)) {
 		int ret = mshv_vp_run(v->vp, &v->message);
 
 		/* A signal; EAGAIN where the kernel wants to be asked again. */
@@ -123,7 +138,7 @@ static void join(struct vcpu *v)
 	struct timespec until;
 
 	do {
-		pthread_kill(v->thread.id, kick_signal());
+		vcpu_kick(v->thread.id);
 		clock_gettime(CLOCK_REALTIME, &until);
 		until.tv_nsec += KICK_AGAIN_NS;
 		if (until.tv_nsec >= 1000000000L) {
@@ -137,7 +152,7 @@ static void join(struct vcpu *v)
 void vcpu_ask_all(struct vcpu *v, unsigned int count)
 {
 	for (unsigned int i = 0; i < count; i++)
-		atomic_store(&v[i].stop, true);
+		atomic_fetch_or(&v[i].stop, VCPU_END);
 }
 
 void vcpu_stop_all(struct vcpu *v, unsigned int count)
@@ -145,7 +160,7 @@ void vcpu_stop_all(struct vcpu *v, unsigned int count)
 	vcpu_ask_all(v, count);
 	for (unsigned int i = 0; i < count; i++) {
 		if (v[i].thread.state == THREAD_RUNNING)
-			pthread_kill(v[i].thread.id, kick_signal());
+			vcpu_kick(v[i].thread.id);
 	}
 	for (unsigned int i = 0; i < count; i++)
 		if (v[i].thread.state == THREAD_RUNNING)
@@ -266,6 +281,8 @@ int vcpu_inject(struct vcpu *v, const struct insn_fault *fault)
 	};
 	bool page_fault = fault->vector == FAULT_PF, debug = fault->vector == FAULT_DB;
 
+	if (debug && v->control && control_trap(v))
+		return 0;
 	if (debug) { /* its bits stay until the guest clears them */
 		int ret;
 

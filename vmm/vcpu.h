@@ -19,6 +19,7 @@
 
 struct mshv_partition;
 struct mshv_vp;
+struct control;
 struct trace;
 struct vcpu_stats;
 
@@ -30,7 +31,11 @@ struct vcpu {
 	const uint16_t *pin;	  /* processor of the host it runs on; NULL: any */
 	uint32_t index;
 	struct thread thread;
-	atomic_bool stop;
+	struct control *control; /* the debugger's; NULL: there is none */
+	/* What its thread is to do before it runs again. */
+	atomic_uint stop;
+#define VCPU_END  1u /* leave */
+#define VCPU_HOLD 2u /* stand until the debugger says go */
 	struct hv_message message;  /* the exit being handled */
 	bool moved;		    /* it ran on after that, its register page is of then */
 	unsigned int unknown_count; /* instructions not emulated, see exit.c */
@@ -49,6 +54,8 @@ void vcpu_destroy(struct vcpu *v);
 void vcpu_prepare_kick(void);
 
 int vcpu_start(struct vcpu *v);
+/* Make the vcpu that runs on @thread look at its stop, if it is in the kernel now. */
+void vcpu_kick(pthread_t thread);
 /* Let each stop at its next exit. Any thread. */
 void vcpu_ask_all(struct vcpu *v, unsigned int count);
 /* Make all stop now, and wait until each has. */

@@ -15,6 +15,7 @@
 #include "vmm/console.h"
 #include "vmm/cpuid.h"
 #include "vmm/debug/report.h"
+#include "vmm/debug/server.h"
 #include "vmm/debug/trace.h"
 #include "vmm/dev/pm.h"
 #include "vmm/dev/watchdog.h"
@@ -40,6 +41,7 @@ struct vm {
 	struct loop_source grace; /* timer of vm_shut_down() */
 	struct vcpu_stats *stats; /* an array, or NULL: not wanted */
 	struct trace *trace;	  /* NULL: not wanted */
+	struct server *server;	  /* for a debugger; NULL: not wanted */
 	unsigned int vcpu_count;
 	struct vcpu vcpu[];
 };
@@ -284,6 +286,28 @@ static int open_trace(struct vm *vm, int *code)
 	return -1;
 }
 
+static int open_server(struct vm *vm, int *code)
+{
+	const struct server_setup setup = {
+		.machine = &vm->machine,
+		.partition = vm->partition,
+		.vcpu = vm->vcpu,
+		.count = vm->vcpu_count,
+		.where = vm->config->gdb,
+		.wait = vm->config->gdb_wait,
+	};
+	int ret;
+
+	if (!setup.where)
+		return 0;
+	vm->server = server_open(&setup, &ret);
+	if (vm->server)
+		return 0;
+	log_error("debugger cannot connect (%s: %s)", setup.where, strerror(-ret));
+	*code = config_is_at_fault(ret) ? VMMCTL_BAD_CONFIG : VMMCTL_BAD_HOST;
+	return -1;
+}
+
 static int create_vcpus(struct vm *vm, int *code)
 {
 	struct hv_register_assoc reg[BOOT_REGISTERS_MAX];
@@ -332,7 +356,8 @@ struct vm *vm_create(const struct vm_config *c, int *code)
 	vm->grace.fd = -1;
 	/* What is the user's fault shows first, whatever the host is like. */
 	if (check_pins(&c->cpus, code) || create_memory(vm, code) || create_partition(vm, code) ||
-	    create_machine(vm, code) || open_trace(vm, code) || create_vcpus(vm, code)) {
+	    create_machine(vm, code) || open_trace(vm, code) || create_vcpus(vm, code) ||
+	    open_server(vm, code)) {
 		vm_destroy(vm);
 		return NULL;
 	}
@@ -363,6 +388,18 @@ static void report_hang(struct vm *vm)
 		report_crash(&vm->vcpu[i]);
 }
 
+enum vmmctl_exit vm_exit_code(enum vm_end why)
+{
+	static const enum vmmctl_exit codes[] = {
+		[VM_END_NONE] = VMMCTL_INTERNAL,     [VM_END_POWER_OFF] = VMMCTL_POWERED_OFF,
+		[VM_END_RESET] = VMMCTL_RESET,	     [VM_END_CRASH] = VMMCTL_CRASHED,
+		[VM_END_WATCHDOG] = VMMCTL_WATCHDOG, [VM_END_KILLED] = VMMCTL_KILLED,
+		[VM_END_INTERNAL] = VMMCTL_INTERNAL,
+	};
+
+	return codes[why];
+}
+
 enum vm_end vm_run(struct vm *vm)
 {
 	struct timespec before, after;
@@ -390,6 +427,8 @@ enum vm_end vm_run(struct vm *vm)
 		log_error("device thread failed (%s)", strerror(-ret));
 		end(&vm->machine, VM_END_INTERNAL);
 	}
+	if (vm->server)
+		server_close(vm->server, vm_exit_code((enum vm_end)atomic_load(&vm->end)));
 	clock_gettime(CLOCK_MONOTONIC, &before);
 	vcpu_stop_all(vm->vcpu, vm->vcpu_count);
 	clock_gettime(CLOCK_MONOTONIC, &after);

@@ -102,6 +102,13 @@ int mshv_property_set(struct mshv_partition *p, uint32_t code, uint64_t value)
 	return -ENOSYS;
 }
 
+/* KVM's are per processor, by another way: no debugger over this. */
+int mshv_exception_intercept(struct mshv_partition *p, uint8_t vector, bool on)
+{
+	(void)p, (void)vector, (void)on;
+	return -ENOSYS;
+}
+
 int mshv_property_get(struct mshv_partition *p, uint32_t code, uint64_t *value)
 {
 	(void)p, (void)code, (void)value;

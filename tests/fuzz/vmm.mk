@@ -15,3 +15,8 @@ fuzz_targets += vmm_ports
 vmm_ports_src := tests/fuzz/vmm_ports.c vmm/dev/pm.c vmm/dev/rtc.c vmm/dev/reset.c \
 	vmm/dev/debugport.c vmm/dev/pvpanic.c vmm/dev/watchdog.c vmm/bus.c
 vmm_ports_ldflags := -Wl,--wrap=clock_gettime,--wrap=timerfd_create,--wrap=timerfd_settime
+
+fuzz_targets += vmm_gdb_bytes
+vmm_gdb_bytes_src := tests/fuzz/vmm_gdb_bytes.c tests/unit/vmm_gdb_rig.c vmm/debug/gdb.c \
+	vmm/debug/gdbregs.c vmm/debug/packet.c vmm/log.c
+vmm_gdb_bytes_inc := -Itests/unit

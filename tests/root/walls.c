@@ -209,7 +209,7 @@ static int run(const struct attempt *a, enum mode mode)
 
 	if (pid == 0) {
 		/* What is done for comparison shall not stay. */
-		if (mode == OPEN ? unshare(CLONE_NEWNS | CLONE_NEWUTS) : sandbox_enter())
+		if (mode == OPEN ? unshare(CLONE_NEWNS | CLONE_NEWUTS) : sandbox_enter(false))
 			_exit(3);
 		if (mode == FILTERED)
 			filter_apply(FILTER_VP);
@@ -259,7 +259,7 @@ static pid_t start_other(void)
 	pid_t pid = (pid_t)syscall(SYS_clone, CLONE_NEWPID | SIGCHLD, 0, 0, 0, 0);
 
 	if (pid == 0) {
-		if (sandbox_enter())
+		if (sandbox_enter(false))
 			_exit(3);
 		for (;;)
 			pause();

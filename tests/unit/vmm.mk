@@ -46,8 +46,12 @@ vmm_cpuid_src := tests/unit/vmm_cpuid.c vmm/cpuid.c lib/cpus.c lib/conf.c
 unit_tests += vmm_stats
 vmm_stats_src := tests/unit/vmm_stats.c vmm/stats.c vmm/bus.c vmm/log.c
 
+vmm_control_all := vmm/debug/control.c vmm/debug/access.c vmm/debug/points.c \
+	vmm/debug/gdbregs.c vmm/debug/look.c
+
 unit_tests += vmm_exit
-vmm_exit_src := tests/unit/vmm_exit.c vmm/exit.c vmm/vcpu.c vmm/debug/trace.c $(vmm_thread_all) vmm/bus.c \
+vmm_exit_src := tests/unit/vmm_exit.c vmm/exit.c vmm/vcpu.c vmm/debug/trace.c \
+	$(vmm_control_all) $(vmm_thread_all) vmm/bus.c \
 	vmm/memory.c vmm/log.c $(vmm_insn_all)
 vmm_exit_lib := $(TP)/host/lib/libZydis.a $(TP)/host/lib/libZycore.a
 
@@ -61,6 +65,16 @@ unit_tests += vmm_trace
 vmm_trace_src := tests/unit/vmm_trace.c vmm/debug/trace.c vmm/exit.c vmm/bus.c vmm/memory.c \
 	$(vmm_thread_all) vmm/log.c $(vmm_insn_all)
 vmm_trace_lib := $(TP)/host/lib/libZydis.a $(TP)/host/lib/libZycore.a
+
+vmm_gdb_all := vmm/debug/gdb.c vmm/debug/gdbregs.c vmm/debug/packet.c
+
+unit_tests += vmm_gdb
+vmm_gdb_src := tests/unit/vmm_gdb.c tests/unit/vmm_gdb_rig.c $(vmm_gdb_all) vmm/log.c
+
+unit_tests += vmm_control
+vmm_control_src := tests/unit/vmm_control.c $(vmm_control_all) vmm/vcpu.c vmm/exit.c \
+	vmm/debug/trace.c $(vmm_thread_all) vmm/bus.c vmm/memory.c vmm/log.c $(vmm_insn_all)
+vmm_control_lib := $(TP)/host/lib/libZydis.a $(TP)/host/lib/libZycore.a
 
 unit_tests += vmm_console
 vmm_console_src := tests/unit/vmm_console.c vmm/console.c vmm/loop.c $(vmm_thread_all) vmm/log.c

@@ -141,6 +141,12 @@ static void test_machine(void **state)
 	/* A flag by itself, and with a value. */
 	assert_int_equal(parse("--stats|--kernel|k"), CONFIG_RUN);
 	assert_true(config.stats);
+	assert_int_equal(parse("--gdb|/s|--kernel|k"), CONFIG_RUN);
+	assert_string_equal(config.gdb, "/s");
+	assert_false(config.gdb_wait);
+	assert_int_equal(parse("--gdb=tcp:1234,wait=on|--kernel|k"), CONFIG_RUN);
+	assert_string_equal(config.gdb, "tcp:1234");
+	assert_true(config.gdb_wait);
 	assert_int_equal(parse("--trace|--kernel|k"), CONFIG_RUN);
 	assert_string_equal(config.trace, "-");
 	assert_int_equal(parse("--trace=/t|--kernel|k"), CONFIG_RUN);
@@ -228,6 +234,10 @@ static void test_wrong(void **state)
 		"--kernel|k|--memory|64M,name=x",
 		"--kernel|k|--stats=",
 		"--kernel|k|--stats=2",
+		"--kernel|k|--gdb",
+		"--kernel|k|--gdb=",
+		"--kernel|k|--gdb=/s,wait",
+		"--kernel|k|--gdb=/s,stop=on",
 		"--kernel|k|--trace=",
 		"--kernel|k|--trace|/t",
 		"--kernel|k|--stats|on",

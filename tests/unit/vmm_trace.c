@@ -15,6 +15,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "vmm/debug/control.h"
 #include "vmm/debug/trace.h"
 #include "vmm/exit.h"
 #include "vmm/vcpu.h"
@@ -50,6 +51,16 @@ int vcpu_inject(struct vcpu *v, const struct insn_fault *fault)
 {
 	(void)v, (void)fault;
 	return 0;
+}
+
+void control_exception(struct vcpu *v)
+{
+	(void)v;
+}
+
+void control_crash(struct vcpu *v)
+{
+	(void)v;
 }
 
 void irq_eoi(struct irq *q, uint8_t vector)

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -26,6 +27,8 @@
 
 /* Where the new root is mounted for a moment: the hypervisor's device is in it. */
 #define MOUNT_POINT "/dev"
+
+static bool spare_descriptor; /* as sandbox_enter() was told */
 
 static int write_text(const char *path, const char *text)
 {
@@ -158,15 +161,28 @@ static int drop_capabilities(void)
 	return 0;
 }
 
+/* Such that one descriptor more is all there is: it gets the lowest free number. */
+static rlim_t one_more_descriptor(void)
+{
+	int lowest = epoll_create1(EPOLL_CLOEXEC);
+
+	if (lowest < 0)
+		return 1;
+	close(lowest);
+	return (rlim_t)lowest + 1;
+}
+
 /* Whatever is allowed, there is nothing left of it. */
 static int limits(void)
 {
-	static const struct {
+	/* Those that are open stay; poll() wants 1. */
+	const rlim_t files = spare_descriptor ? one_more_descriptor() : 1;
+	const struct {
 		int which;
 		struct rlimit limit;
 	} list[] = {
 		{ RLIMIT_CORE, { 0, 0 } },   /* guests' memory is theirs */
-		{ RLIMIT_NOFILE, { 1, 1 } }, /* those that are open stay; poll() wants 1 */
+		{ RLIMIT_NOFILE, { files, files } },
 		{ RLIMIT_MSGQUEUE, { 0, 0 } },
 	};
 
@@ -182,7 +198,7 @@ static int no_new_privileges(void)
 	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ? -errno : 0;
 }
 
-int sandbox_enter(void)
+int sandbox_enter(bool one_more)
 {
 	static const struct {
 		const char *name;
@@ -198,6 +214,7 @@ int sandbox_enter(void)
 		{ "system calls", filter_prepare },
 	};
 
+	spare_descriptor = one_more;
 	for (size_t i = 0; i < ARRAY_SIZE(walls); i++) {
 		int ret = walls[i].build();
 

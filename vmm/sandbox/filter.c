@@ -106,6 +106,16 @@ static const struct rule trace_rules[] = {
 	COMMON,
 };
 
+static const struct rule debugger_rules[] = {
+	ANY(read),
+	ONE_OF(ioctl, 1, MSHV_ROOT_HVCALL),
+	ANY(tkill),
+	ANY(accept4),
+	ANY(accept), /* the C library's second try */
+	ANY(close),
+	COMMON,
+};
+
 static const struct rule disk_rules[] = {
 	/* Of its ring (ring.c), which is bound to the image's file and to I/O. */
 	ANY(io_uring_enter),
@@ -124,6 +134,7 @@ static const struct {
 	[FILTER_VP] = RULES(vp_rules),
 	[FILTER_CONSOLE] = RULES(console_rules),
 	[FILTER_TRACE] = RULES(trace_rules),
+	[FILTER_DEBUGGER] = RULES(debugger_rules),
 	[FILTER_DISK] = RULES(disk_rules),
 	[FILTER_NIC] = RULES(nic_rules),
 };
@@ -133,6 +144,7 @@ static const char *const kind_names[FILTER_KINDS] = {
 	[FILTER_VP] = "processor",
 	[FILTER_CONSOLE] = "console",
 	[FILTER_TRACE] = "trace",
+	[FILTER_DEBUGGER] = "debugger",
 	[FILTER_DISK] = "disk",
 	[FILTER_NIC] = "network card",
 };

@@ -12,6 +12,7 @@ enum filter_kind {
 	FILTER_VP,	/* runs a virtual processor */
 	FILTER_CONSOLE, /* writes the guest's serial output */
 	FILTER_TRACE,	/* writes what was traced */
+	FILTER_DEBUGGER, /* speaks with one */
 	FILTER_DISK,	/* works on an image */
 	FILTER_NIC,	/* carries packets */
 	FILTER_KINDS,

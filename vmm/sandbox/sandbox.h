@@ -17,6 +17,8 @@
 #ifndef VMM_SANDBOX_SANDBOX_H
 #define VMM_SANDBOX_SANDBOX_H
 
+#include <stdbool.h>
+
 /*
  * A PID namespace is for children: unless this process is the first of one (init
  * starts it so), continue in a child that is. The parent passes signals on, waits
@@ -26,8 +28,9 @@ int sandbox_begin(void);
 
 /*
  * Go behind the walls, all but the last: filters come with the threads, and with
- * filter_apply() on this one. Single-threaded. 0 or -errno; logs which wall.
+ * filter_apply() on this one. Single-threaded. @one_more: one descriptor may be open
+ * beside those that are, a debugger's. 0 or -errno; logs which wall.
  */
-int sandbox_enter(void);
+int sandbox_enter(bool one_more);
 
 #endif
