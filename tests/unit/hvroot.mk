@@ -30,9 +30,14 @@ hv_options_src := tests/unit/hv_options.c hypervisor/fault.c hypervisor/efi/opti
 unit_tests += hv_timer
 hv_timer_src := tests/unit/hv_timer.c hypervisor/hw/timer.c hypervisor/hv/stimer.c
 
-unit_tests += hv_svm
-hv_svm_src := tests/unit/hv_svm.c hypervisor/svm/guest.c hypervisor/svm/xstate.c \
+hv_svm_rig := tests/unit/hv_svm_rig.c hypervisor/svm/guest.c hypervisor/svm/xstate.c \
 	hypervisor/svm/root_msr.c
+
+unit_tests += hv_svm
+hv_svm_src := tests/unit/hv_svm.c $(hv_svm_rig)
+
+unit_tests += hv_rootmsr
+hv_rootmsr_src := tests/unit/hv_rootmsr.c $(hv_svm_rig)
 
 unit_tests += hv_root
 hv_root_src := tests/unit/hv_root.c hypervisor/svm/root.c hypervisor/svm/root_state.c
