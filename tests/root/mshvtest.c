@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Test only, started as "rdinit=/test/mshvtest": the hypervisor through
- * /dev/mshv with no VMM in between. Guests are a few bytes of 16-bit code. Each
- * case prints one line, "mshvtest: ok NAME" or "mshvtest: FAIL NAME (why)"; the
- * last line counts. Powers the machine off.
+ * /dev/mshv with no VMM in between. Guests are a few bytes of 16-bit code.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -27,25 +25,11 @@
 #include "include/abi/hv/message.h"
 #include "include/abi/hv/register.h"
 #include "include/base/base.h"
+#include "tests/root/lib/cases.h"
 #include "tests/root/lib/counters.h"
 #include "tests/root/lib/guest.h"
 #include "tests/root/lib/memory.h"
 #include "tests/root/lib/testinit.h"
-
-static unsigned int failures, cases;
-static const char *case_name;
-static int case_failed;
-
-#define EXPECT(cond, ...) \
-	do { \
-		if (!(cond)) { \
-			printf("mshvtest: FAIL %s (%s:%d: ", case_name, #cond, __LINE__); \
-			printf(__VA_ARGS__); \
-			printf(")\n"); \
-			case_failed = 1; \
-			return; \
-		} \
-	} while (0)
 
 /* --- cases --- */
 
@@ -372,118 +356,6 @@ static void case_kill(void)
 }
 
 /* RAM the root takes away and gives back while the guest runs (NO_ACCESS). */
-/* mov ax,[0x8000]; out 0x80,ax; jmp back */
-static const uint8_t look_code[] = { 0xa1, 0x00, 0x80, 0xe7, 0x80, 0xeb, 0xf9 };
-
-/* The page goes away under the guest and comes back with new content. */
-static void movable_round(struct guest *g, unsigned int round)
-{
-	struct hv_x64_io_port_intercept *io = (void *)g->msg.payload;
-	int64_t type;
-
-	madvise(g->ram + 0x8000, PAGE_SIZE, MADV_DONTNEED);
-	g->ram[0x8000] = (uint8_t)round;
-	type = guest_run(g);
-	EXPECT(type == HV_MESSAGE_X64_IO_PORT_INTERCEPT, "%#llx", (long long)type);
-	EXPECT((io->rax & 0xffff) == round, "round %u: %#llx", round, (long long)io->rax);
-	guest_skip(g, 2);
-}
-
-static void case_movable(void)
-{
-	struct guest g;
-	int ret;
-
-	ret = guest_create(&g, look_code, sizeof(look_code));
-	EXPECT(ret == 0, "errno %d", -ret);
-	for (unsigned int i = 1; i <= 50 && !case_failed; i++)
-		movable_round(&g, i);
-	guest_destroy(&g);
-}
-
-/*
- * The same out of the middle of a large page, whose other pages stay mapped: Linux
- * keeps it one folio, but it has a hole where another page is now.
- */
-static void case_large_page(void)
-{
-	struct guest g;
-	int ret;
-
-	ret = guest_create_sized(&g, look_code, sizeof(look_code), LARGE_BYTES);
-	EXPECT(ret == 0, "errno %d", -ret);
-	for (unsigned int i = 1; i <= 50 && !case_failed; i++) {
-		ret = madvise(g.ram, LARGE_BYTES, MADV_COLLAPSE);
-		EXPECT(ret == 0, "MADV_COLLAPSE: errno %d", errno);
-		guest_run(&g);
-		guest_skip(&g, 2);
-		movable_round(&g, i);
-	}
-	guest_destroy(&g);
-}
-
-/*
- * The same from another processor while the guest spins on the page: without a
- * complete shoot-down it would go on reading the page the root has taken back.
- */
-struct remap {
-	struct guest *g;
-	volatile uint16_t seen;
-	volatile int failed;
-};
-
-#define REMAPS	200
-
-static void *remap_thread(void *arg)
-{
-	struct remap *r = arg;
-
-	for (unsigned int i = 1; i <= REMAPS && !r->failed; i++) {
-		unsigned int waited = 0;
-
-		madvise(r->g->ram + 0x8000, 4096, MADV_DONTNEED);
-		*(volatile uint16_t *)(r->g->ram + 0x8000) = (uint16_t)i;
-		while (r->seen != i && !r->failed) {
-			usleep(100);
-			if (++waited > 100000)
-				r->failed = 1;
-		}
-	}
-	return NULL;
-}
-
-static void case_shoot_down(void)
-{
-	/* mov ax,[0x8000]; cmp ax,bx; je back; mov bx,ax; out 0x80,ax; jmp back */
-	static const uint8_t code[] = {
-		0xa1, 0x00, 0x80, 0x39, 0xd8, 0x74, 0xf9, 0x89, 0xc3, 0xe7, 0x80, 0xeb, 0xf3,
-	};
-	struct hv_x64_io_port_intercept *io;
-	struct remap r = { 0 };
-	struct guest g;
-	pthread_t thread;
-	int ret;
-
-	ret = guest_create(&g, code, sizeof(code));
-	EXPECT(ret == 0, "errno %d", -ret);
-	io = (void *)g.msg.payload;
-	r.g = &g;
-	pthread_create(&thread, NULL, remap_thread, &r);
-	while (r.seen != REMAPS && !r.failed) {
-		int64_t type = guest_run(&g);
-
-		if (type != HV_MESSAGE_X64_IO_PORT_INTERCEPT)
-			r.failed = 1;
-		/* Between DONTNEED and the store the page reads as zero. */
-		if ((io->rax & 0xffff) != 0)
-			r.seen = (uint16_t)io->rax;
-		guest_skip(&g, 2);
-	}
-	pthread_join(thread, NULL);
-	EXPECT(!r.failed, "after %u remaps", r.seen);
-	guest_destroy(&g);
-}
-
 /*
  * What a guest's OUT led to, as hvtrace tells it: the exit, the message for the VMM,
  * the end of the call that ran the guest; in this order, at the right address.
@@ -577,45 +449,22 @@ static void case_user_vmmcall(void)
 	EXPECT(WIFSIGNALED(status) && WTERMSIG(status) == SIGILL, "status %#x", status);
 }
 
-static void run_case(const char *name, void (*fn)(void))
-{
-	case_name = name;
-	case_failed = 0;
-	cases++;
-	fn();
-	if (case_failed)
-		failures++;
-	else
-		printf("mshvtest: ok %s\n", name);
-	fflush(stdout);
-}
-
 int main(void)
 {
-	int error;
+	static const struct test_case list[] = {
+		{ "io", case_io },
+		{ "mmio", case_mmio },
+		{ "triple-fault", case_triple_fault },
+		{ "registers", case_registers },
+		{ "wake", case_wake },
+		{ "doorbell", case_doorbell },
+		{ "irqfd", case_irqfd },
+		{ "trace", case_trace },
+		{ "counters", case_counters },
+		{ "cycles", case_cycles },
+		{ "kill", case_kill },
+		{ "user-vmmcall", case_user_vmmcall },
+	};
 
-	testinit_start();
-	error = guest_device();
-	if (error) {
-		printf("mshvtest: FAIL /dev/mshv: %s\n", strerror(-error));
-		failures++;
-	} else {
-		run_case("io", case_io);
-		run_case("mmio", case_mmio);
-		run_case("triple-fault", case_triple_fault);
-		run_case("registers", case_registers);
-		run_case("wake", case_wake);
-		run_case("movable", case_movable);
-		run_case("large-page", case_large_page);
-		run_case("shoot-down", case_shoot_down);
-		run_case("doorbell", case_doorbell);
-		run_case("irqfd", case_irqfd);
-		run_case("trace", case_trace);
-		run_case("counters", case_counters);
-		run_case("cycles", case_cycles);
-		run_case("kill", case_kill);
-		run_case("user-vmmcall", case_user_vmmcall);
-	}
-	printf("mshvtest: %u cases, %u failures\n", cases, failures);
-	testinit_end();
+	cases_run("mshvtest", list, ARRAY_SIZE(list));
 }

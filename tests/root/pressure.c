@@ -135,8 +135,8 @@ static void throw_away(int n)
 /* Small pages to a large one; memory may be too fragmented for it. */
 static void collapse(int n)
 {
-	if (madvise(place(n, LARGE_BYTES), LARGE_BYTES, MADV_COLLAPSE) && errno != EAGAIN && errno != ENOMEM &&
-	    errno != EBUSY && errno != EINVAL)
+	if (madvise(place(n, LARGE_BYTES), LARGE_BYTES, MADV_COLLAPSE) && errno != EAGAIN &&
+	    errno != ENOMEM && errno != EBUSY && errno != EINVAL)
 		fail("MADV_COLLAPSE", errno);
 }
 

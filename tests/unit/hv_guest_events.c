@@ -528,7 +528,8 @@ const struct CMUnitTest event_tests[] = {
 	RUN_TEST(test_cr8),	 RUN_TEST(test_cr8_told), RUN_TEST(test_cr8_not_there),
 	RUN_TEST(test_cr4),
 	RUN_TEST(test_apic_page_and_eoi_message),
-	RUN_TEST(test_doorbell), RUN_TEST(test_hypercall), RUN_TEST(test_hypercall_locked), RUN_TEST(test_pages_not_populated),
+	RUN_TEST(test_doorbell), RUN_TEST(test_hypercall), RUN_TEST(test_hypercall_locked),
+	RUN_TEST(test_pages_not_populated),
 	RUN_TEST(test_msr_faults), RUN_TEST(test_prefixes), RUN_TEST(test_bytes_from_processor),
 };
 const size_t event_test_count = ARRAY_SIZE(event_tests);
