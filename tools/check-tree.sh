@@ -73,6 +73,8 @@ no_include()
 	files . | grep -vE '^(tools/check-tree\.sh|kernel-config/patches/)' |
 		xargs grep -nIE '(^|[^A-Za-z0-9_)*}])/(work|tmp/[a-z]+|root)/|deb\.debian\.org|snapshot\.debian|<{7} |>{7} ' |
 		sed 's/^/of one machine: /'
+	files . | grep -E '(^|/)(crash|leak|oom|timeout|slow-unit)-[0-9a-f]+$' |
+		grep -v '^tests/fuzz/corpus/' | sed 's/^/left over by a fuzzer: /'
 } >"$work/found" 2>&1 || :
 
 if [ -s "$work/found" ]; then
