@@ -49,11 +49,13 @@ unchecked MSR access|WARNING: CPU|BUG: |Oops
 known='Speculative Return Stack Overflow: (IBPB-extending microcode not applied|WARNING: See)
 hrtimer: interrupt took [0-9]+ ns|sched: DL replenish lagged too much
 ACPI: Early table checksum verification disabled
-ACPI: Failed to create genetlink family for ACPI event'
+ACPI: Failed to create genetlink family for ACPI event
+device-mapper: core: CONFIG_IMA_DISABLE_HTABLE is disabled'
 # 1. The processor is an EPYC of QEMU, which has no microcode to update.
 # 2. An emulator on a busy machine runs a guest's timers when it comes to them.
 # 3. Linux on 64 bits always says so.
 # 4. Our small kernel has no network, by which it would tell of them.
+# 5. A choice of Debian 12's kernel.
 
 grep -aE '^\[[a-z0-9-]+\] ' "$1" |
 	complaints=$complaints known=$known awk '
