@@ -391,7 +391,7 @@ enum hv_status hvcall_get_gpa_pages_access_states(struct hvcall *c)
 	lock_take(&p->lock);
 	lock_take(&p->gpa_lock);
 	for (uint32_t i = c->rep_start; i < c->rep_count; i++) {
-		uint64_t pfn = in->gpa_pfn + i, less = clear;
+		uint64_t pfn = in->gpa_pfn + i, less;
 		enum nested_level level;
 		uint64_t *entry;
 
@@ -401,10 +401,14 @@ enum hv_status hvcall_get_gpa_pages_access_states(struct hvcall *c)
 		if (level != NESTED_4K && (*entry & clear)) {
 			uint64_t *leaves = nested_leaves(&p->nested, pfn << PAGE_SHIFT);
 
-			/* Linux deposits nothing for this call: rather marked than lost. */
-			less = leaves ? clear : 0;
-			entry = leaves ? &leaves[pfn % LARGE_PFNS] : entry;
+			/* Linux deposits nothing for this call. */
+			if (leaves) {
+				entry = &leaves[pfn % LARGE_PFNS];
+				level = NESTED_4K;
+			}
 		}
+		/* A large leaf is marked for all its pages: rather marked than lost. */
+		less = level == NESTED_4K ? clear : 0;
 		state[i] = (uint8_t)(__atomic_fetch_and(entry, ~less, __ATOMIC_SEQ_CST) /
 				     NESTED_ACCESSED % 4);
 		__atomic_fetch_or(entry, set, __ATOMIC_SEQ_CST);

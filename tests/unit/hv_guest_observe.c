@@ -317,8 +317,6 @@ static void test_deposits_on_demand(void **state)
 	partition_put(p);
 }
 
-#define OBSERVE_TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
-
 /* --- what was written to --- */
 
 static struct {
@@ -341,38 +339,71 @@ static void on_step(int sig, siginfo_t *info, void *context)
 	__asm__ volatile("lea -128(%%rsp), %%rsp; pushfq; " change \
 			 ", (%%rsp); popfq; lea 128(%%rsp), %%rsp" : : : "cc", "memory")
 
+/* The call, and after @n of its instructions a processor writes to the page of *@entry. */
+static void write_amidst(struct hvcall *c, uint64_t *entry, unsigned int n)
+{
+	*entry &= ~NESTED_DIRTY;
+	writer.entry = entry;
+	writer.left = n;
+	FLAGS("orl $0x100");
+	hvcall_get_gpa_pages_access_states(c);
+	FLAGS("andl $~0x100");
+	assert_int_equal(c->reps_done, c->rep_count);
+	assert_int_equal(writer.left, 0);
+}
+
 /* Between any two instructions of ours a page may be written to: it is told, now or then. */
 static void test_dirty_log(void **state)
 {
 	struct hv_input_gpa_access_states in = { .flags = HV_ACCESS_STATE_CLEAR_DIRTY };
 	struct sigaction action = { .sa_sigaction = on_step, .sa_flags = SA_SIGINFO }, before;
+	struct {
+		struct hv_input_map_gpa_pages h;
+		uint64_t pfn[1];
+	} large = { .h = { .gpa_pfn = 512, .flags = RWX | HV_MAP_GPA_LARGE_PAGE } };
 	uint64_t id = rig_partition();
 	struct partition *p = partition_get(id);
 	unsigned int now = 0, later = 0;
-	uint8_t told;
-	struct hvcall c = { .in = &in, .out = &told, .rep_count = 1, .partition = p };
+	uint8_t told[2];
+	struct hvcall c = { .in = &in, .out = told, .rep_count = 1, .partition = p };
+	uint64_t *entry;
 
 	(void)state;
 	rig_map(id, 0, 1, RWX);
-	writer.entry = nested_entry(&p->nested, 0, NULL);
+	entry = nested_entry(&p->nested, 0, NULL);
 	assert_int_equal(sigaction(SIGTRAP, &action, &before), 0);
 	for (unsigned int n = 1; later < 8; n++) {
-		*writer.entry &= ~NESTED_DIRTY;
-		writer.left = n;
-		FLAGS("orl $0x100");
-		hvcall_get_gpa_pages_access_states(&c);
-		FLAGS("andl $~0x100");
-		assert_int_equal(c.reps_done, 1);
-		assert_int_equal(writer.left, 0);
-		assert_int_not_equal(!!(told & 2), !!(*writer.entry & NESTED_DIRTY));
-		now += told >> 1;
-		later += !(told >> 1);
+		write_amidst(&c, entry, n);
+		assert_int_not_equal(!!(told[0] & 2), !!(*entry & NESTED_DIRTY));
+		now += told[0] >> 1;
+		later += !(told[0] >> 1);
 	}
-	sigaction(SIGTRAP, &before, NULL);
 	assert_true(now);
+
+	/* Of a large page, too, which nobody may clear: all 512 pages were written to. */
+	in.gpa_pfn = large.h.gpa_pfn;
+	large.h.partition_id = id;
+	large.pfn[0] = ALIGN_UP(rig_pfn(), 512ULL);
+	c.rep_count = 2;
+	now = later = 0;
+	for (unsigned int n = 1; later < 8; n++) {
+		assert_int_equal(rig_rep(hvcall_map_gpa_pages, &large, sizeof(large), NULL, 0, 0, 1,
+					 NULL), 0);
+		write_amidst(&c, nested_entry(&p->nested, LARGE_PAGE_SIZE, NULL), n);
+		for (unsigned int i = 0; i < 3; i++)
+			assert_true((i < 2 && (told[i] & 2)) ||
+				    (nested_lookup(&p->nested, (512 + i) << PAGE_SHIFT, NULL) &
+				     NESTED_DIRTY));
+		now += told[1] >> 1;
+		later += !(told[1] >> 1);
+	}
+	assert_true(now);
+	sigaction(SIGTRAP, &before, NULL);
 	partition_put(p);
 	rig_partition_end(id);
 }
+
+#define OBSERVE_TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 const struct CMUnitTest observe_tests[] = {
 	OBSERVE_TEST(test_objects),	OBSERVE_TEST(test_shared_without_lock),
