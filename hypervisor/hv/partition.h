@@ -87,6 +87,7 @@ struct partition {
 	uint32_t complaints;		/* of the guest's odd doings, in the log */
 
 	uint32_t vp_limit;		/* highest index in use, plus one */
+	uint32_t dying;			/* VPs on their way out, not yet free; atomic */
 	struct vp *vp[PARTITION_VPS_MAX];
 };
 

@@ -20,8 +20,9 @@ struct vp *vp_get(struct partition *p, uint32_t index)
 		return NULL;
 	lock_scope(&p->lock);
 	vp = p->state != PARTITION_FINALIZED ? p->vp[index] : NULL;
-	if (vp)
-		vp->refs++;
+	if (!vp || vp->dying)
+		return NULL;
+	vp->refs++;
 	return vp;
 }
 
@@ -235,27 +236,40 @@ enum hv_status hvcall_create_vp(struct hvcall *c)
 	return status;
 }
 
-static bool in_use(struct vp *vp)
-{
-	lock_scope(&vp->partition->lock);
-	return vp->refs != 0;
-}
-
-/*
- * Out of the table; then wait until whoever still holds the VP, a DISPATCH_VP on
- * another processor perhaps, is done with it. False: there is none.
- */
-static bool destroy(struct partition *p, uint32_t index)
+/* No one gets hold of it from now on. NULL: there is none, or another call is at it. */
+static struct vp *condemn(struct partition *p, uint32_t index)
 {
 	struct vp *vp;
 
-	lock_take(&p->lock);
+	lock_scope(&p->lock);
 	vp = p->vp[index];
-	p->vp[index] = NULL;
-	lock_drop(&p->lock);
+	if (!vp || vp->dying)
+		return NULL;
+	vp->dying = true;
+	__atomic_fetch_add(&p->dying, 1, __ATOMIC_SEQ_CST);
+	return vp;
+}
+
+static bool unlink_unused(struct vp *vp)
+{
+	lock_scope(&vp->partition->lock);
+	if (vp->refs)
+		return false;
+	vp->partition->vp[vp->index] = NULL;
+	return true;
+}
+
+/*
+ * Wait until whoever still holds the VP, a DISPATCH_VP on another processor perhaps,
+ * is done with it; until then it is in the table, for its translations to be flushed.
+ */
+static bool destroy(struct partition *p, uint32_t index)
+{
+	struct vp *vp = condemn(p, index);
+
 	if (!vp)
 		return false;
-	while (in_use(vp)) {
+	while (!unlink_unused(vp)) {
 		if (vp->cpu.in_guest)
 			lapic_kick(vp->cpu.host);
 		cpu_relax();
@@ -265,6 +279,7 @@ static bool destroy(struct partition *p, uint32_t index)
 	free_pages(&p->pool, vp);
 	stats_population(0, -1);
 	stats_partition(p);
+	__atomic_fetch_sub(&p->dying, 1, __ATOMIC_SEQ_CST);
 	return true;
 }
 
@@ -273,7 +288,7 @@ bool vp_destroy_any(struct partition *p)
 	for (unsigned int i = 0; i < p->vp_limit; i++)
 		if (destroy(p, i))
 			return true;
-	return false;
+	return READ_ONCE(p->dying) != 0;
 }
 
 enum hv_status hvcall_delete_vp(struct hvcall *c)

@@ -36,6 +36,7 @@ struct vp {
 	uint32_t index;
 	uint32_t refs;			/* partition.lock */
 	bool dispatching;		/* partition.lock: a CPU is in DISPATCH_VP */
+	bool dying;			/* partition.lock: gets no references any more */
 
 	struct lock run_lock;
 
@@ -114,7 +115,10 @@ void vp_sync_timer(struct vp *vp);
 void vp_init_signal(struct vp *vp);
 void vp_start(struct vp *vp, uint8_t sipi_vector);
 
-/* Take a VP away from @p, which is finalized, and free it. False: there is none any more. */
+/*
+ * Take a VP away from @p, which is finalized, and free it. False: there is none any more,
+ * not even one that another processor is about to free.
+ */
 bool vp_destroy_any(struct partition *p);
 
 /* vp.lock held. Linux looks at the counter and does not dispatch while it is 1. */

@@ -331,6 +331,58 @@ static void test_fault_in_delivery(void **state)
 	assert_int_equal(m->insn_byte_count, 0);
 }
 
+/* --- DELETE_VP while the VP runs elsewhere; what others call meanwhile --- */
+
+static void leave_guest(void)
+{
+	vcpu_close(&vp->cpu);
+}
+
+static void beside_delete(void)
+{
+	struct hv_input_unmap_gpa_pages unmap = { .partition_id = partition, .gpa_pfn = 3 };
+	struct hv_input_create_vp create = { .partition_id = partition };
+	struct hv_input_delete_vp delete = { .partition_id = partition };
+	struct partition *p = partition_get(partition);
+	struct hvcall finalize = { .partition = p };
+
+	/* The page is the root's when the call returns: no translation is left. */
+	vp->cpu.flush = 0;
+	rig_on_kick = leave_guest;
+	assert_int_equal(rig_rep(hvcall_unmap_gpa_pages, &unmap, sizeof(unmap), NULL, 0, 0, 1,
+				 NULL), 0);
+	assert_int_equal(vp->cpu.in_guest, 0);
+	assert_int_equal(vp->cpu.flush, 1);
+
+	assert_null(vp_get(p, 0));
+	assert_int_equal(rig_call(hvcall_create_vp, &create, sizeof(create), NULL, 0),
+			 HV_STATUS_INVALID_VP_INDEX);
+	assert_int_equal(rig_call(hvcall_delete_vp, &delete, sizeof(delete), NULL, 0),
+			 HV_STATUS_INVALID_VP_INDEX);
+	/* A processor may be walking the tables. */
+	assert_int_equal(hvcall_finalize_partition(&finalize), 0);
+	assert_true(finalize.again);
+	assert_non_null(p->nested.root);
+	assert_ptr_equal(p->vp[0], vp);
+	partition_put(p);
+	vp_put(vp);
+}
+
+static void test_deleted_while_running(void **state)
+{
+	struct hv_input_delete_vp in = { .partition_id = partition };
+	struct partition *p = partition_get(partition);
+
+	(void)state;
+	assert_ptr_equal(vp_get(p, 0), vp); /* as DISPATCH_VP */
+	vcpu_open(&vp->cpu);
+	rig_on_kick = beside_delete;
+	assert_int_equal(rig_call(hvcall_delete_vp, &in, sizeof(in), NULL, 0), 0);
+	assert_ptr_equal(rig_on_kick, leave_guest);
+	assert_null(p->vp[0]);
+	partition_put(p);
+}
+
 const struct CMUnitTest run_tests[] = {
 	RUN_TEST(test_io_message),	  RUN_TEST(test_register_page),
 	RUN_TEST(test_memory_messages),	  RUN_TEST(test_triple_fault),
@@ -338,6 +390,6 @@ const struct CMUnitTest run_tests[] = {
 	RUN_TEST(test_wake_before_block), RUN_TEST(test_dispatch_suspend),
 	RUN_TEST(test_explicit_suspend),  RUN_TEST(test_endless_fault),
 	RUN_TEST(test_signal_on_its_way), RUN_TEST(test_no_turn_for_ever),
-	RUN_TEST(test_fault_in_delivery),
+	RUN_TEST(test_fault_in_delivery), RUN_TEST(test_deleted_while_running),
 };
 const size_t run_test_count = ARRAY_SIZE(run_tests);
