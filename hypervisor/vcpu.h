@@ -169,6 +169,8 @@ void vcpu_xcr0_changed(struct vcpu *v);
 /* Enter the guest (attached, opened) and tell why it left; closes. */
 void vcpu_run(struct vcpu *v, struct vcpu_exit *exit);
 
+/* Does a guest's access to @msr exit? It has a few for itself. */
+bool vcpu_msr_exits(uint32_t msr);
 /* Bits of CR4 a guest may set. */
 uint64_t vcpu_cr4_mask(void);
 /* Bits of MXCSR this processor has; FXRSTOR and XRSTOR fault on others. */

@@ -254,9 +254,12 @@ bool intercept_installed(const struct partition *p, enum hv_intercept_type type,
 static uint32_t accesses(uint32_t type, uint64_t parameter)
 {
 	switch (type) {
+	case HV_INTERCEPT_MSR_INDEX:
+		if (!vcpu_msr_exits((uint32_t)parameter))
+			return 0;
+		__attribute__((fallthrough));
 	case HV_INTERCEPT_IO_PORT:
 	case HV_INTERCEPT_MSR:
-	case HV_INTERCEPT_MSR_INDEX:
 		return HV_INTERCEPT_READ | HV_INTERCEPT_WRITE;
 	case HV_INTERCEPT_CPUID:
 		return HV_INTERCEPT_EXECUTE;

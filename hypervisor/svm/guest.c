@@ -70,6 +70,14 @@ static void msr_allow(uint32_t msr)
 	msr_bitmap[bit / 8] &= (uint8_t)~(3u << bit % 8);
 }
 
+bool vcpu_msr_exits(uint32_t msr)
+{
+	for (unsigned int i = 0; i < ARRAY_SIZE(direct_msrs); i++)
+		if (direct_msrs[i] == msr)
+			return false;
+	return true;
+}
+
 bool vcpu_init(void)
 {
 	io_bitmap = pages_alloc(IOPM_PAGES);

@@ -262,6 +262,11 @@ void vcpu_xcr0_changed(struct vcpu *v)
 	(void)v;
 }
 
+bool vcpu_msr_exits(uint32_t msr)
+{
+	return msr != RIG_OWN_MSR;
+}
+
 uint64_t vcpu_cr4_mask(void)
 {
 	return 0x350fff;

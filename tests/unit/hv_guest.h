@@ -68,6 +68,8 @@ uint64_t rig_map(uint64_t partition, uint64_t gfn, unsigned int count, uint32_t 
 
 /* --- the fake processor --- */
 
+/* The guest's own: no exit. */
+#define RIG_OWN_MSR 0xc0000102u
 /* What the "guest" does at each entry; NULL: an interrupt of the host. */
 extern void (*rig_guest)(struct vcpu *v, struct vcpu_exit *exit);
 extern unsigned int rig_entries, rig_attached;

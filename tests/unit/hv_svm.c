@@ -379,6 +379,27 @@ static void test_machine_check(void **state)
 	assert_true(cpu.machine_check);
 }
 
+/* --- MSRs --- */
+
+/* What hv/ is told of each is what the processor goes by (APM vol. 2, "MSR Intercepts"). */
+static void test_msr_exits(void **state)
+{
+	static const uint32_t range[] = { 0, 0xc0000000, 0xc0010000 };
+	const uint8_t *bitmap = phys_to_virt(vmcb->msrpm_base);
+	unsigned int own = 0;
+
+	(void)state;
+	for (uint32_t at = 0; at < ARRAY_SIZE(range) * 0x2000; at++) {
+		bool exits = vcpu_msr_exits(range[at / 0x2000] + at % 0x2000);
+
+		assert_int_equal(bitmap[at / 4] >> at % 4 * 2 & 3, exits ? 3 : 0);
+		own += !exits;
+	}
+	assert_int_equal(own, 10);
+	assert_true(vcpu_msr_exits(0x2174));
+	assert_true(vcpu_msr_exits(0x40000102));
+}
+
 int main(int argc, char **argv)
 {
 	/* clang-format off: a list */
@@ -391,6 +412,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(test_nmi, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_nmi_waits, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_machine_check, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_msr_exits, setup, teardown),
 	};
 	/* clang-format on */
 
