@@ -236,6 +236,7 @@ static inline void vcpu_inject(struct vcpu *v, uint8_t vector, bool has_error,
 
 #define RFLAGS_TF	BIT64(8)
 #define RFLAGS_IF	BIT64(9)
+#define RFLAGS_NT	BIT64(14)
 #define RFLAGS_RF	BIT64(16)
 #define RFLAGS_VM	BIT64(17)
 #define DR6_BS		BIT64(14)

@@ -145,17 +145,13 @@ static enum next exit_memory(struct vp *vp, const struct vcpu_exit *e)
 		}
 	}
 
-	if (!e->memory.table_walk && !e->memory.execute &&
-	    walk_insn(vp, e, bytes.byte, &bytes.count) == WALK_RETRY) {
-		/*
-		 * The processor's own fetch will fault and have the root populate
-		 * the page, unless an event is to be delivered first: then the
-		 * same push faults again, before any fetch.
-		 */
-		if (!vp->cpu.event.valid)
-			return retry(vp);
-		bytes.count = 0;
-	}
+	/*
+	 * Where the delivery of an event faults it was not by the instruction at RIP. Retry:
+	 * the processor's own fetch will fault and have the root populate the page.
+	 */
+	if (!e->memory.table_walk && !e->memory.execute && !vp->cpu.event.valid &&
+	    walk_insn(vp, e, bytes.byte, &bytes.count) == WALK_RETRY)
+		return retry(vp);
 	if (apic || doorbell) {
 		bool mov =
 			insn_decode_mov(&insn, bytes.byte, bytes.count, operand_mode(&vp->cpu)) &&
@@ -262,7 +258,8 @@ static enum next exit_cr(struct vp *vp, const struct vcpu_exit *e)
 	uint64_t val;
 
 	if (!e->insn_len) {
-		if (walk_fetch(vp, bytes.byte, &bytes.count) == WALK_RETRY)
+		/* No bytes: another VP has unmapped them since. */
+		if (walk_fetch(vp, bytes.byte, &bytes.count) == WALK_RETRY || !bytes.count)
 			return retry(vp);
 		if (!insn_decode_mov_cr(&insn, bytes.byte, bytes.count, operand_mode(v)))
 			return unhandled(vp, "write to CR not by MOV", 0);
@@ -415,12 +412,11 @@ static void shadowed_hlt(struct vp *vp)
 {
 	const struct vcpu *v = &vp->cpu;
 	const struct vcpu_exit e = { .insn_len = 1 };
-	uint64_t at = v->seg[VCPU_CS].base + v->rip, gpa;
+	uint64_t gpa;
 	uint8_t opcode = 0;
 
 	if (!v->interrupt_shadow || v->event.valid || vcpu_cpl(v) ||
-	    walk(vp, vcpu_long64(v) ? at : (uint32_t)at, WALK_EXECUTE, &gpa) !=
-		    HV_TRANSLATE_SUCCESS)
+	    walk(vp, walk_rip(v), WALK_EXECUTE, &gpa) != HV_TRANSLATE_SUCCESS)
 		return;
 	if (gpa_read(vp->partition, gpa, &opcode, 1) == GPA_NO_ACCESS)
 		vp_missing(vp, gpa, false);

@@ -186,10 +186,10 @@ enum hv_status regs_set(struct vp *vp, uint32_t name, const union hv_register_va
 		/* pending 0, type 3:1 (0: exception), deliver error 8, vector 31:16 */
 		if (!(v->reg64 & 1))
 			break;
-		if ((v->reg64 >> 1 & 7) || (v->reg64 >> 16 & 0xffff) > 31)
+		n = v->reg64 >> 16 & 0xffff;
+		if ((v->reg64 >> 1 & 7) || n > 31 || n == VECTOR_NMI)
 			return HV_STATUS_INVALID_REGISTER_VALUE;
-		vcpu_inject(cpu, (uint8_t)(v->reg64 >> 16), v->reg64 >> 8 & 1,
-			    (uint32_t)(v->reg64 >> 32));
+		vcpu_inject(cpu, (uint8_t)n, v->reg64 >> 8 & 1, (uint32_t)(v->reg64 >> 32));
 		if (cpu->event.vector == VECTOR_PF)
 			cpu->cr2 = v->reg128[1];
 		break;

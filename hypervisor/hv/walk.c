@@ -154,15 +154,19 @@ enum hv_translate_result walk(struct vp *vp, uint64_t gva, uint32_t how, uint64_
 	return HV_TRANSLATE_SUCCESS;
 }
 
+/* 64-bit code has no base, whatever the register holds (APM vol. 2, "Segmentation"). */
+uint64_t walk_rip(const struct vcpu *v)
+{
+	return vcpu_long64(v) ? v->rip : (uint32_t)(v->seg[VCPU_CS].base + v->rip);
+}
+
 enum walk_fetch walk_fetch(struct vp *vp, uint8_t bytes[16], unsigned int *count)
 {
 	const struct vcpu *v = &vp->cpu;
-	uint64_t linear = v->seg[VCPU_CS].base + v->rip;
+	uint64_t linear = walk_rip(v);
 	uint32_t how = WALK_EXECUTE | (vcpu_cpl(v) == 3 ? WALK_USER : 0);
 
 	*count = 0;
-	if (!vcpu_long64(v))
-		linear &= 0xffffffff;
 	while (*count < 16) {
 		unsigned int part = (unsigned int)(PAGE_SIZE - (linear & ~PAGE_MASK));
 		enum hv_translate_result r;
@@ -202,7 +206,7 @@ enum walk_fetch walk_insn(struct vp *vp, const struct vcpu_exit *e, uint8_t byte
  */
 void walk_prefixes(struct vp *vp, struct vcpu_exit *e)
 {
-	uint64_t at = vp->cpu.seg[VCPU_CS].base + vp->cpu.rip + 1, cr3 = vp->cpu.cr3;
+	uint64_t at = walk_rip(&vp->cpu) + 1, cr3 = vp->cpu.cr3;
 	unsigned int slot = (at ^ at >> 4) % BARE_INSTRUCTIONS, count, prefixes;
 	uint8_t bytes[16];
 

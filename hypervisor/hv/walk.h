@@ -10,6 +10,7 @@
 #include "abi/hv/hypercall.h"
 #include "base/base.h"
 
+struct vcpu;
 struct vcpu_exit;
 struct vp;
 
@@ -26,6 +27,9 @@ struct vp;
  * is not looked at. run_lock held, no other.
  */
 enum hv_translate_result walk(struct vp *vp, uint64_t gva, uint32_t how, uint64_t *gpa);
+
+/* The linear address of the instruction at RIP. */
+uint64_t walk_rip(const struct vcpu *v);
 
 enum walk_fetch { WALK_FETCHED, WALK_RETRY };
 

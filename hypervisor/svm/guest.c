@@ -190,9 +190,14 @@ static void load_controls(struct vcpu *v, struct vmcb *b)
 		b->intercept1 |= SVM_INTERCEPT_INTN;
 	b->int_ctl = SVM_V_INTR_MASKING | (v->cr8 & 0xf);
 	if (is_virtual_interrupt(v)) {
-		/* No window beside it; the end of this interrupt is an exit. */
+		/*
+		 * No room for a window beside it. Its EOI is an exit; if it has none (AutoEOI,
+		 * 8259), others are deliverable already, and the handler's IRET is one.
+		 */
 		b->int_ctl |= VIRTUAL_INTERRUPT |
 			      (uint64_t)v->event.vector << SVM_V_INTR_VECTOR_SHIFT;
+		if (v->window)
+			b->intercept1 |= SVM_INTERCEPT_IRET;
 	} else if (v->window) {
 		b->intercept1 |= SVM_INTERCEPT_VINTR;
 		b->int_ctl |= VIRTUAL_INTERRUPT;
@@ -208,10 +213,11 @@ static void load_controls(struct vcpu *v, struct vmcb *b)
 		b->intercept1 |= SVM_INTERCEPT_IRET;
 	/*
 	 * The next NMI comes right behind it: its #DB is ours. Its faults exit as well, for
-	 * they would push TF. A guest that debugs waits for its next exit instead.
+	 * they would push TF. A guest that debugs waits for its next exit instead, and so does
+	 * one that returns to another task: TF would be saved in the old one's segment.
 	 */
-	v->nmi_step = v->nmi_iret && v->nmi_window && !(v->rflags & RFLAGS_TF) &&
-		      !(v->dr7 & 0xff);
+	v->nmi_step = v->nmi_iret && v->nmi_window &&
+		      !(v->rflags & (RFLAGS_TF | RFLAGS_NT)) && !(v->dr7 & 0xff);
 	if (v->nmi_step) {
 		b->rflags |= RFLAGS_TF;
 		b->intercept_exceptions |= IRET_FAULTS;
@@ -301,6 +307,10 @@ static void store_event(struct vcpu *v, const struct vmcb *b)
 
 static void store_state(struct vcpu *v, const struct vmcb *b, const struct world_gprs *gprs)
 {
+	/* Not executed yet; one that returned to itself has trapped, if it was stepped. */
+	bool at_iret = b->rip == v->iret_rip &&
+		       !(v->nmi_step && b->exit_code == SVM_EXIT_EXCEPTION + VECTOR_DB);
+
 	memcpy(v->gpr, gprs->r, sizeof(v->gpr));
 	v->gpr[VCPU_RAX] = b->rax;
 	v->gpr[VCPU_RSP] = b->rsp;
@@ -314,7 +324,7 @@ static void store_state(struct vcpu *v, const struct vmcb *b, const struct world
 	v->efer = b->efer & ~EFER_SVME;
 	if (!v->nmi_step)
 		v->dr6 = b->dr6;
-	else if (v->rip == v->iret_rip)
+	else if (at_iret)
 		v->rflags &= ~RFLAGS_TF;
 	v->dr7 = b->dr7;
 	v->pat = b->g_pat;
@@ -329,7 +339,7 @@ static void store_state(struct vcpu *v, const struct vmcb *b, const struct world
 	v->interrupt_shadow = b->int_state & SVM_INTERRUPT_SHADOW;
 	store_segments(v, b);
 	store_event(v, b);
-	if (v->nmi_iret && v->rip != v->iret_rip) {
+	if (v->nmi_iret && !at_iret) {
 		v->nmi_iret = false;
 		v->nmi_masked = false;
 	}
@@ -512,7 +522,7 @@ static void decode_exit(struct vcpu *v, const struct vmcb *b, struct vcpu_exit *
 		e->cr.reg = b->exit_info_1 & SVM_CR_GPR;
 		break;
 	case SVM_EXIT_IRET:
-		v->nmi_iret = true;
+		v->nmi_iret = v->nmi_masked;
 		v->iret_rip = v->rip;
 		break;
 	case SVM_EXIT_INTN:

@@ -174,18 +174,16 @@ bool insn_decode_mov(struct insn *insn, const uint8_t *bytes, unsigned int count
 bool insn_decode_mov_cr(struct insn *insn, const uint8_t *bytes, unsigned int count,
 			enum insn_mode mode)
 {
-	struct cursor c = { .bytes = bytes, .count = count };
-	uint8_t opcode = opcode_of(&c, mode);
+	unsigned int n = insn_prefixes(bytes, count, mode);
+	bool rex_b = mode == INSN_64 && n && (bytes[n - 1] & (0xf0 | REX_B)) == (0x40 | REX_B);
 
-	if (opcode == PREFIX_LOCK)
-		opcode = opcode_of(&c, mode);
-	if (opcode != 0x0f || next(&c) != 0x22)
+	if (n + 3 > MIN(count, INSN_LENGTH_MAX) || bytes[n] != 0x0f || bytes[n + 1] != 0x22)
 		return false;
 	/* Always a register and always a whole one, whatever mod and prefixes say. */
 	*insn = (struct insn){
+		.length = (uint8_t)(n + 3),
 		.size = mode == INSN_64 ? 8 : 4,
-		.reg = (uint8_t)((next(&c) & 7) | (c.rex & REX_B ? 8 : 0)),
+		.reg = (uint8_t)((bytes[n + 2] & 7) | (rex_b ? 8 : 0)),
 	};
-	insn->length = (uint8_t)c.at;
-	return !c.short_of;
+	return true;
 }

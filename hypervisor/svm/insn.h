@@ -36,7 +36,7 @@ bool insn_decode_mov(struct insn *insn, const uint8_t *bytes, unsigned int count
 
 /*
  * MOV to a control register, whose intercept has told which: only .length, .size
- * and .reg, the source. LOCK is taken for part of it: AMD's other way to CR8.
+ * and .reg, the source. Any prefixes: LOCK is AMD's other way to CR8, the rest nothing.
  */
 bool insn_decode_mov_cr(struct insn *insn, const uint8_t *bytes, unsigned int count,
 			enum insn_mode mode);

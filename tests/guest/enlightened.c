@@ -14,6 +14,8 @@
 #define SECOND		10000000ULL	/* reference time */
 #define MS		(SECOND / 1000)
 
+#define X2APIC_SELF_IPI 0x83f
+
 #define VECTOR_IPI	0x50
 #define VECTOR_SINT	0x62
 #define VECTOR_AUTO	0x63
@@ -303,6 +305,38 @@ static void synic_messages(void)
 	end("SynIC messages");
 }
 
+static uint64_t order[4];
+static volatile unsigned int came;
+
+/* No exit in here, which would hide that none was asked for. */
+static void note(struct guest_frame *f)
+{
+	if (came < ARRAY_SIZE(order))
+		order[came] = f->vector;
+	came++;
+}
+
+/* An interrupt without EOI, and one that waits behind it. */
+static void auto_eoi_and_another(void)
+{
+	on_vector(VECTOR_AUTO, note);
+	on_vector(VECTOR_IPI, note);
+	for (unsigned int i = 0; i < 50; i++) {
+		interrupts_off();
+		came = 0;
+		wrmsr(X2APIC_SELF_IPI, VECTOR_IPI);
+		wrmsr(X2APIC_SELF_IPI, VECTOR_AUTO);
+		__asm__ volatile("sti; nop; nop; cli" : : : "memory");
+		CHECK(came == 2 && order[0] == VECTOR_AUTO && order[1] == VECTOR_IPI);
+		interrupts_on();
+		CHECK(in_time(&came, 2));
+		wrmsr(HV_MSR_EOI, 0);
+	}
+	on_vector(VECTOR_AUTO, count);
+	on_vector(VECTOR_IPI, count);
+	end("AutoEOI and another");
+}
+
 static void timers_direct(void)
 {
 	volatile uint32_t *got = &taken[0][VECTOR_DIRECT];
@@ -550,6 +584,7 @@ void guest_main(void)
 	hypercall_input();
 	reference_time();
 	synic_messages();
+	auto_eoi_and_another();
 	timers_direct();
 	timers_periodic();
 	eoi_assist();

@@ -257,6 +257,86 @@ static void test_cr4(void **state)
 	assert_int_equal(cr4_write(CR4_PAE, 1ULL << 32 | CR4_PAE), ~0ULL);
 }
 
+/* Prefixes mean nothing. Unmapped by another processor meanwhile: it faults, or not. */
+static void test_cr4_code_gone(void **state)
+{
+	const struct vcpu_exit e = { .reason = VCPU_EXIT_CR, .cr.number = 4 };
+
+	(void)state;
+	vp->cpu.gpr[VCPU_RCX] = CR4_PAE;
+	code("\xf3\x0f\x22\xe1", 4); /* rep mov cr4,ecx */
+	script(e);
+	EXPECT_RESULT(rig_dispatch(vp, 0), READY, NONE);
+	assert_int_equal(vp->cpu.rip, 0x1004);
+	assert_int_equal(vp->cpu.cr4, CR4_PAE);
+	vp->cpu.cr4 = 0;
+	vp->cpu.rip = 0x50000; /* mapped nowhere */
+	script(e);
+	EXPECT_RESULT(rig_dispatch(vp, 0), READY, NONE);
+	assert_int_equal(rig_entries, 2);
+	assert_true(rig_flush);
+	assert_int_equal(vp->cpu.rip, 0x50000);
+	assert_int_equal(vp->cpu.cr4, 0);
+}
+
+/* 64-bit code has no base, whatever the register holds. */
+static void test_code_segment_base(void **state)
+{
+	(void)state;
+	vp->cpu.gpr[VCPU_RCX] = CR4_PAE;
+	vp->cpu.seg[VCPU_CS].base = 0x800;
+	vp->cpu.rip = 0x800;
+	code("\x0f\x22\xe1", 3);
+	script((struct vcpu_exit){ .reason = VCPU_EXIT_CR, .cr.number = 4 });
+	rig_dispatch(vp, 0);
+	assert_int_equal(vp->cpu.rip, 0x803);
+	vp->cpu.efer |= EFER_LMA;
+	vp->cpu.seg[VCPU_CS].attributes |= SEG_LONG;
+	vp->cpu.rip = 0x1000;
+	script((struct vcpu_exit){ .reason = VCPU_EXIT_CR, .cr.number = 4 });
+	rig_dispatch(vp, 0);
+	assert_int_equal(vp->cpu.rip, 0x1003);
+
+	code("\xf4", 1);
+	vp->cpu.rip = 0x1000;
+	vp->cpu.interrupt_shadow = true;
+	EXPECT_RESULT(rig_dispatch(vp, 0), BLOCKED, NONE);
+	assert_int_equal(vp->cpu.rip, 0x1001);
+}
+
+static void push_to_apic(struct vcpu *v, struct vcpu_exit *e)
+{
+	scripted(v, e);
+	if (e->reason == VCPU_EXIT_MEMORY)
+		vcpu_inject(v, VECTOR_UD, false, 0);
+}
+
+/* A stack there is nobody's, and the instruction that was left did not store. */
+static void test_apic_page_in_delivery(void **state)
+{
+	(void)state;
+	code("\x66\x89\x07", 3); /* mov [bx],eax */
+	vp->cpu.gpr[VCPU_RAX] = 0x1ff;
+	script((struct vcpu_exit){
+		.reason = VCPU_EXIT_MEMORY,
+		.memory = { .gpa = 0xfee000f0, .write = true },
+	});
+	rig_guest = push_to_apic;
+	EXPECT_RESULT(rig_dispatch(vp, 0), READY, INTERCEPT);
+	assert_int_equal(vp->message->header.type, HV_MESSAGE_UNRECOVERABLE_EXCEPTION);
+	assert_int_not_equal(vp->apic.svr, 0x1ff);
+}
+
+/* The processor would refuse to run. */
+static void test_no_exception_2(void **state)
+{
+	(void)state;
+	assert_int_equal(set_reg(HV_REGISTER_PENDING_EVENT0, 2 << 16 | 1),
+			 HV_STATUS_INVALID_REGISTER_VALUE);
+	assert_int_equal(set_reg(HV_REGISTER_PENDING_EVENT0, 6 << 16 | 1), 0);
+	assert_int_equal(vp->cpu.event.vector, VECTOR_UD);
+}
+
 static void test_apic_page_and_eoi_message(void **state)
 {
 	static const uint8_t store[] = { 0x66, 0x89, 0x07 }; /* mov [bx],eax */
@@ -526,7 +606,8 @@ static void test_bytes_from_processor(void **state)
 const struct CMUnitTest event_tests[] = {
 	RUN_TEST(test_startup),	 RUN_TEST(test_injection), RUN_TEST(test_shadowed_hlt),
 	RUN_TEST(test_cr8),	 RUN_TEST(test_cr8_told), RUN_TEST(test_cr8_not_there),
-	RUN_TEST(test_cr4),
+	RUN_TEST(test_cr4),	 RUN_TEST(test_cr4_code_gone), RUN_TEST(test_code_segment_base),
+	RUN_TEST(test_apic_page_in_delivery), RUN_TEST(test_no_exception_2),
 	RUN_TEST(test_apic_page_and_eoi_message),
 	RUN_TEST(test_doorbell), RUN_TEST(test_hypercall), RUN_TEST(test_hypercall_locked),
 	RUN_TEST(test_pages_not_populated),

@@ -355,6 +355,61 @@ static void test_nmi_waits(void **state)
 	assert_false(rflags & RFLAGS_TF);
 }
 
+/* A task return would save the flag; an IRET to itself has been executed all the same. */
+static void step_to_itself(struct vmcb *b)
+{
+	step(b);
+	b->rip = 0x2000;
+	b->rflags |= RFLAGS_TF; /* the guest's, from its stack */
+}
+
+static void test_nmi_odd_iret(void **state)
+{
+	(void)state;
+	power_on();
+	handler();
+	v.nmi_window = true;
+	v.rflags |= RFLAGS_NT;
+	guest = step;
+	turn();
+	assert_false(rflags & RFLAGS_TF);
+	handler();
+	assert_int_equal(v.rip, 0x2000);
+	guest = step_to_itself;
+	assert_int_equal(turn(), VCPU_EXIT_NOTHING);
+	assert_false(v.nmi_masked);
+	assert_int_equal(v.rflags, 2 | RFLAGS_TF);
+}
+
+/* --- interrupts --- */
+
+/* What waits behind an interrupt that has no end of its own comes at its handler's IRET. */
+static void test_window_behind_interrupt(void **state)
+{
+	(void)state;
+	power_on();
+	guest = note_iret;
+	for (unsigned int i = 0; i < 2; i++) {
+		v.rflags = 2 | RFLAGS_IF;
+		v.event = (struct vcpu_event){ .valid = true, .type = VCPU_EVENT_EXTERNAL };
+		v.window = i;
+		turn();
+		assert_int_equal(iret_exits, i);
+	}
+	/* Which ends no NMI. */
+	guest = iret;
+	turn();
+	assert_false(v.nmi_iret);
+	guest = note_iret;
+	v.event.valid = false;
+	turn();
+	assert_false(iret_exits);
+	assert_true(vmcb->intercept1 & SVM_INTERCEPT_VINTR);
+	v.nmi_masked = true;
+	turn();
+	assert_true(v.nmi_masked && iret_exits);
+}
+
 /* --- machine checks --- */
 
 static void machine_check(struct vmcb *b)
@@ -411,6 +466,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(test_cr_writes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_nmi, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_nmi_waits, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_nmi_odd_iret, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_window_behind_interrupt, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_machine_check, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_msr_exits, setup, teardown),
 	};
