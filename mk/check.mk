@@ -15,7 +15,7 @@
 # kind needs on two quiet cores.  Machine tests: as in the matrix, and 30 more for
 # what is around the machine.  FUZZ_TIME is what make check gives each fuzz target.
 
-UNIT_LIMIT := 20
+UNIT_LIMIT := 30
 TOOL_LIMIT := 240
 FUZZ_TIME  ?= 10
 

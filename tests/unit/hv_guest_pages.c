@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Pages a guest shares with the hypervisor: EOI assist, SynIC, reference TSC. */
+/* Pages a guest shares with the hypervisor: EOI assist, SynIC, reference TSC, hypercalls. */
 #include "abi/hv/msr.h"
 #include "hypervisor/hv/guestmsr.h"
 #include "hypervisor/hv/guesttime.h"
@@ -236,6 +236,65 @@ static void test_tsc_page_order(void **state)
 	assert_int_equal(unseen, 4);
 }
 
+/* --- hypercall page --- */
+
+/* The lock bit holds the guest, not the VMM that resets it. */
+static void test_hypercall_locked(void **state)
+{
+	uint64_t val;
+
+	(void)state;
+	assert_true(guestmsr_write(vp, HV_MSR_GUEST_OS_ID, 1));
+	assert_true(guestmsr_write(vp, HV_MSR_HYPERCALL, 0x2003));
+	/* Ignored, be it a page that could be or not. */
+	assert_true(guestmsr_write(vp, HV_MSR_HYPERCALL, 0));
+	assert_true(guestmsr_write(vp, HV_MSR_HYPERCALL, BIT64(45) | 1));
+	assert_true(guestmsr_read(vp, HV_MSR_HYPERCALL, &val));
+	assert_int_equal(val, 0x2003);
+	assert_int_equal(set_reg(HV_X64_REGISTER_HYPERCALL, 0), 0);
+	assert_int_equal(get_reg(HV_X64_REGISTER_HYPERCALL), 0);
+	assert_true(guestmsr_write(vp, HV_MSR_HYPERCALL, 0x3001));
+	assert_int_equal(get_reg(HV_X64_REGISTER_HYPERCALL), 0x3001);
+}
+
+/* Behind its WRMSR of @val the guest waits for page 100, and finds it written. */
+static const uint8_t *enable_page(uint32_t msr, uint64_t val)
+{
+	const struct hv_x64_memory_intercept *m = (void *)vp->message->payload;
+	struct vcpu_exit e = { .reason = VCPU_EXIT_MSR, .insn_len = 2, .msr.write = true };
+
+	rig_map(partition, 100, 1, HV_MAP_GPA_NO_ACCESS);
+	vp->cpu.rip = 0x1000;
+	vp->cpu.gpr[VCPU_RCX] = msr;
+	vp->cpu.gpr[VCPU_RAX] = val;
+	vp->cpu.gpr[VCPU_RDX] = 0;
+	memset(vp->message, 0, sizeof(*vp->message));
+	script(e);
+	EXPECT_RESULT(rig_dispatch(vp, CLEAR), READY, INTERCEPT);
+	assert_int_equal(vp->message->header.type, HV_MESSAGE_GPA_INTERCEPT);
+	assert_int_equal(m->gpa, 100 << 12);
+	assert_int_equal(m->header.access, HV_ACCESS_WRITE);
+	assert_int_equal(m->header.rip, 0x1002);
+	assert_int_equal(rig_entries, 1);
+
+	ram = rig_map(partition, 100, 1, RWX);
+	EXPECT_RESULT(rig_dispatch(vp, CLEAR), READY, NONE);
+	assert_int_equal(vp->cpu.rip, 0x1002);
+	return rig_page(ram);
+}
+
+static void test_pages_not_populated(void **state)
+{
+	(void)state;
+	assert_int_equal(set_reg(HV_REGISTER_GUEST_OS_ID, 1), 0);
+	/* With the lock bit, which must not lock the page out. */
+	assert_memory_equal(enable_page(0x40000001, 100 << 12 | 3), "\x0f\x01\xd9\xc3", 4);
+	assert_int_equal(get_reg(HV_X64_REGISTER_HYPERCALL), 100 << 12 | 3);
+	/* A valid sequence number. */
+	assert_int_not_equal(*(const uint32_t *)(const void *)enable_page(0x40000021,
+									100 << 12 | 1), 0);
+}
+
 #define PAGE_TEST(fn) cmocka_unit_test_setup_teardown(fn, apic_setup, run_teardown)
 
 const struct CMUnitTest page_tests[] = {
@@ -243,5 +302,7 @@ const struct CMUnitTest page_tests[] = {
 	PAGE_TEST(test_eoi_assist_unpopulated),
 	PAGE_TEST(test_pages_taken_by_vmm),
 	PAGE_TEST(test_tsc_page_order),
+	RUN_TEST(test_hypercall_locked),
+	RUN_TEST(test_pages_not_populated),
 };
 const size_t page_test_count = ARRAY_SIZE(page_tests);
