@@ -12,9 +12,11 @@ peer_debs  := $(peer_names:%=$(O)/src/%.deb)
 $(foreach n,$(peer_names),$(eval $(call fetch_rule,$(n),$(O)/src/$(n).deb,)))
 
 # The guest of the machine test "debian", with virtio-net besides: modules are
-# loaded in the order of their names, which is the one they need.
+# loaded in the order of their names, which is the one that these need.
+peer_modules := failover net_failover virtio_blk virtio_net
+
 $(PEERS)/modules.list: mk/peers.mk
-	$(Q)mkdir -p $(@D) && { for m in $(debian_modules); do \
+	$(Q)mkdir -p $(@D) && { for m in $(peer_modules); do \
 		echo "file /modules/$$m.ko $(GUEST)/debian/$$m.ko 644"; done; } >$@
 
 $(PEERS)/initramfs.cpio.gz: $(GUEST)/userland.list $(PEERS)/modules.list $(GUEST)/debian/.unpacked \
