@@ -18,21 +18,10 @@
 
 #include "include/abi/platform.h"
 #include "include/abi/vmmctl.h"
+#define CHECKS_PROGRAM "debugger"
+#include "tests/root/lib/checks.h"
 #include "tests/root/lib/gdbclient.h"
 #include "tests/root/lib/testinit.h"
-
-static unsigned int checks, failures;
-
-#define EXPECT(cond, ...)                                                        \
-	do {                                                                     \
-		checks++;                                                        \
-		if (!(cond)) {                                                   \
-			failures++;                                              \
-			printf("debugger: FAIL line %d: %s: ", __LINE__, #cond); \
-			printf(__VA_ARGS__);                                     \
-			printf("\n");                                            \
-		}                                                                \
-	} while (0)
 
 /* A vmm of its own PID namespace, as init starts it; what its guest says goes nowhere. */
 static pid_t start(const char *const argv[])

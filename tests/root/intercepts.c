@@ -18,21 +18,10 @@
 #include <sys/mount.h>
 
 #include "include/abi/hv/hypercall.h"
+#define CHECKS_PROGRAM "intercepts"
+#include "tests/root/lib/checks.h"
 #include "tests/root/lib/guest.h"
 #include "tests/root/lib/testinit.h"
-
-static unsigned int checks, failures;
-
-#define EXPECT(cond, ...) \
-	do { \
-		checks++; \
-		if (!(cond)) { \
-			failures++; \
-			printf("intercepts: FAIL line %d: %s: ", __LINE__, #cond); \
-			printf(__VA_ARGS__); \
-			printf("\n"); \
-		} \
-	} while (0)
 
 /* clang-format off: an instruction a line */
 static const uint8_t code[] = {
