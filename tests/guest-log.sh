@@ -21,7 +21,7 @@ EOF
 if [ $# != 1 ] || [ ! -r "$1" ]; then usage; fi
 
 ours='(virtio|vd[a-z]|en[ps][0-9]|eth[0-9]|net_failover|hvc[0-9]|ttyS[0-9]|8250|rtc_cmos|'
-ours=$ours'pci|PCI|pnp|PNP|hwrng|balloon|vsock|wdat|pvpanic)'
+ours=$ours'pci|PCI|pnp|PNP|hwrng|balloon|vsock|wdat|pvpanic|vmgenid)'
 wrong='[Ff]ail|[Ee]rror|[Tt]ime ?out|[Tt]imed out|[Ii]nvalid|[Ii]llegal|[Uu]nexpected|'
 wrong=$wrong'[Cc]onflict|[Bb]ogus|[Cc]annot|[Cc]an.t|[Uu]nable|[Mm]ismatch|too much work|'
 wrong=$wrong'not supported by device|[Bb]roken|claimed by'

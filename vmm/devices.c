@@ -13,6 +13,7 @@
 #include "vmm/dev/reset.h"
 #include "vmm/dev/rtc.h"
 #include "vmm/dev/serial.h"
+#include "vmm/dev/vmgenid.h"
 #include "vmm/dev/watchdog.h"
 #include "vmm/device.h"
 #include "vmm/log.h"
@@ -37,7 +38,8 @@ static const struct {
 	{ "I/O APIC", ioapic_create },	   { "serial port", serial_create },
 	{ "clock", rtc_create },	   { "power management", pm_create },
 	{ "reset ports", reset_create },   { "debug port", debugport_create },
-	{ "pvpanic", pvpanic_create },	   { "PCI host bridge", pci_create },
+	{ "pvpanic", pvpanic_create },	   { "generation ID", vmgenid_create },
+	{ "PCI host bridge", pci_create },
 };
 
 /* And these as often as it is given them. In this order they are on the bus. */

@@ -7,6 +7,7 @@
 #define ABI_PLATFORM_H
 
 /* Guest physical map. RAM: 0 … PLATFORM_LOW_RAM_MAX, then from 4 GiB. */
+#define PLATFORM_VMGENID	0x000f0000ULL	/* reserved RAM; a page of its own */
 #define PLATFORM_LOW_RAM_MAX	0xc0000000ULL
 #define PLATFORM_ECAM_BASE	0xe0000000ULL	/* one bus: 1 MiB */
 #define PLATFORM_ECAM_SIZE	0x00100000ULL

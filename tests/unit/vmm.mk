@@ -86,7 +86,7 @@ vmm_irq_src := tests/unit/vmm_irq.c vmm/irq.c vmm/log.c
 
 unit_tests += vmm_legacy
 vmm_legacy_src := tests/unit/vmm_legacy.c vmm/dev/pm.c vmm/dev/rtc.c vmm/dev/reset.c \
-	vmm/dev/debugport.c vmm/dev/pvpanic.c vmm/bus.c
+	vmm/dev/debugport.c vmm/dev/pvpanic.c vmm/dev/vmgenid.c vmm/memory.c vmm/bus.c
 
 unit_tests += vmm_rate
 vmm_rate_src := tests/unit/vmm_rate.c vmm/rate.c

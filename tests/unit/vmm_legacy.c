@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Clock, power management, reset ports, debug port. */
+/* Clock, power management, reset ports, debug port, pvpanic, generation ID. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,7 @@
 #include "vmm/dev/pvpanic.h"
 #include "vmm/dev/reset.h"
 #include "vmm/dev/rtc.h"
+#include "vmm/dev/vmgenid.h"
 #include "vmm/device.h"
 #include "vmm/log.h"
 
@@ -217,12 +219,39 @@ static void test_pvpanic(void **state)
 	assert_int_equal(ended, VM_END_CRASH);
 }
 
+static void test_vmgenid(void **state)
+{
+	const uint8_t zeros[PAGE_SIZE] = { 0 };
+	uint8_t page[PAGE_SIZE], first[16];
+	struct memory memory;
+
+	(void)state;
+	/* Nothing there that a generation ID could be written to. */
+	assert_int_equal(memory_init(&memory, PLATFORM_VMGENID), 0);
+	machine.memory = &memory;
+	assert_int_equal(vmgenid_create(&machine), -EFAULT);
+	memory_destroy(&memory);
+
+	assert_int_equal(memory_init(&memory, 2 << 20), 0);
+	assert_int_equal(vmgenid_create(&machine), 0);
+	assert_int_equal(memory_read(&memory, gpa(PLATFORM_VMGENID), first, sizeof(first)), 0);
+	/* Another start, another ID; and it is all that the page has. */
+	assert_int_equal(vmgenid_create(&machine), 0);
+	assert_int_equal(memory_read(&memory, gpa(PLATFORM_VMGENID), page, sizeof(page)), 0);
+	assert_memory_not_equal(page, first, sizeof(first) / 2);
+	assert_memory_not_equal(page + sizeof(first) / 2, first + sizeof(first) / 2,
+				sizeof(first) / 2);
+	assert_memory_equal(page + sizeof(first), zeros, sizeof(page) - sizeof(first));
+	memory_destroy(&memory);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		TEST(test_power_off), TEST(test_reset),	     TEST(test_power_button),
 		TEST(test_clock),     TEST(test_debug_port), TEST(test_pvpanic),
+		TEST(test_vmgenid),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,6 +18,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "abi/platform.h"
 #include "vmm/acpi/acpi.h"
 #include "vmm/config.h"
 #include "vmm/load/layout.h"
@@ -126,6 +127,11 @@ static void test_bzimage(void **state)
 	assert_int_equal(bp->hdr.ramdisk_image, 64 * MIB - 4096);
 	assert_memory_equal(memory_at(&memory, gpa(bp->hdr.ramdisk_image), 6), "initrd", 6);
 	assert_int_equal(bp->e820_table[0].size, 0xa0000);
+	/* Tables, generation ID, reset vector. */
+	assert_int_equal(bp->e820_table[1].addr, LAYOUT_ACPI);
+	assert_int_equal(bp->e820_table[1].size, 0x20000);
+	assert_int_equal(bp->e820_table[1].type, 2);
+	assert_in_range(PLATFORM_VMGENID, LAYOUT_ACPI + LAYOUT_ACPI_SIZE, LAYOUT_RESET - PAGE_SIZE);
 	assert_int_equal(bp->e820_table[2].addr + bp->e820_table[2].size, 64 * MIB);
 }
 

@@ -55,6 +55,15 @@ DefinitionBlock ("", "DSDT", 2, "ROOTST", "MACHINE ", 1)
 			})
 		}
 
+		/* Linux looks for VMGENCTR, Windows for the name in the specification. */
+		Device (VGEN)
+		{
+			Name (_HID, "ROOT0001")
+			Name (_CID, Package () { "VMGENCTR", "VM_Gen_Counter" })
+			Name (_DDN, "VM_Gen_Counter")
+			Name (ADDR, Package () { PLATFORM_VMGENID, 0 })
+		}
+
 		Device (PWRB)
 		{
 			Name (_HID, EisaId ("PNP0C0C"))

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Where things lie in the first MiB when the guest starts. All of it is plain
- * RAM; the guest may reuse everything but the ACPI tables, which the memory
- * map marks as reserved.
+ * RAM; the guest may reuse everything but what lies from the ACPI tables on,
+ * which the memory map marks as reserved.
  *
  *   0x001000  GDT
  *   0x002000  PVH start info, modules, memory map
@@ -11,6 +11,7 @@
  *   0x020000  kernel command line
  *   0x0a0000  end of low RAM in the memory map
  *   0x0e0000  ACPI tables
+ *   0x0f0000  generation ID: PLATFORM_VMGENID, and nothing else in its page
  *   0x0ffff0  real-mode reset vector
  *   0x100000  kernel, at this address or above; initrd at the end of low RAM
  */
