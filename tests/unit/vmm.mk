@@ -81,6 +81,11 @@ vmm_console_src := tests/unit/vmm_console.c vmm/console.c vmm/loop.c $(vmm_threa
 # The test stands between the console and the loop.
 vmm_console_ldflags := -Wl,--wrap=loop_modify
 
+# Whole threads, with what they call in their work.
+unit_tests += vmm_filter
+vmm_filter_src := tests/unit/vmm_filter.c vmm/console.c vmm/dev/serial.c vmm/dev/ioapic.c \
+	vmm/irq.c vmm/bus.c vmm/loop.c $(vmm_thread_all) vmm/log.c
+
 unit_tests += vmm_irq
 vmm_irq_src := tests/unit/vmm_irq.c vmm/irq.c vmm/log.c
 
