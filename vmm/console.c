@@ -208,8 +208,11 @@ static const struct console_client *front(struct console *c)
  */
 static void input_pause(struct console *c)
 {
-	/* In this order: a resume between the two would be undone and forgotten. */
-	loop_modify(c->setup.loop, &c->source, 0);
+	/*
+	 * In this order: a resume between the two would be undone and forgotten. That the
+	 * other end hung up is told whatever is asked for; by edges only, once.
+	 */
+	loop_modify(c->setup.loop, &c->source, EPOLLET);
 	atomic_store(&c->paused, true);
 	if (front(c)->room(front(c)->arg))
 		console_resume(c);
@@ -224,6 +227,8 @@ static void input_ready(struct loop_source *s, uint32_t events)
 	ssize_t n;
 
 	(void)events;
+	if (atomic_load(&c->paused))
+		return;
 	/* On a terminal, a pair that is no escape becomes two bytes. */
 	room = client->room(client->arg) / (c->raw ? 2 : 1);
 	if (!room) {
