@@ -239,10 +239,10 @@ enum hv_status regs_set(struct vp *vp, uint32_t name, const union hv_register_va
 		*(name == HV_X64_REGISTER_DR6 ? &cpu->dr6 : &cpu->dr7) = v->reg64;
 		break;
 	case HV_X64_REGISTER_APIC_BASE:
-		/* The VMM may go back from x2APIC, a guest may not. */
+		/* The VMM may change the mode at once, a guest only step by step. */
 		old = vp->apic.base_msr;
 		if ((old ^ v->reg64) & (APIC_BASE_X2APIC | APIC_BASE_ENABLE))
-			vp->apic.base_msr &= ~APIC_BASE_X2APIC;
+			vp->apic.base_msr = (old & ~APIC_BASE_X2APIC) | APIC_BASE_ENABLE;
 		ok = vlapic_base_write(vp, v->reg64);
 		if (!ok)
 			vp->apic.base_msr = old;

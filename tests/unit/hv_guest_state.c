@@ -142,6 +142,10 @@ static void test_refused_values(void **state)
 			 HV_STATUS_INVALID_REGISTER_VALUE);
 	assert_int_equal(get_reg(HV_X64_REGISTER_APIC_BASE, &v), 0);
 	assert_int_equal(v.reg64, 0xfee00d00);
+	/* A saved x2APIC can be brought back over one that is off, at once. */
+	assert_int_equal(set64(HV_X64_REGISTER_APIC_BASE, 0xfee00100), 0);
+	assert_int_equal(set64(HV_X64_REGISTER_APIC_BASE, 0xfee00d00), 0);
+	assert_int_equal(vp->apic.id, vp->apic_id);
 	/* An exception vector the processor would refuse to inject. */
 	assert_int_equal(set64(HV_REGISTER_PENDING_INTERRUPTION, 1 | 3 << 1 | 40 << 16),
 			 HV_STATUS_INVALID_REGISTER_VALUE);
