@@ -177,6 +177,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 		{ &virtio_console_device, NULL },
 		{ &virtio_balloon_device, &balloon },
 	};
+	const struct device_kind *kind;
 	struct input in = { bytes, len };
 	struct console console = { 0 };
 	struct virtio_device *v;
@@ -190,7 +191,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 	console.memory = &memory;
 	m.console = &console;
 	flags = input_u8(&in);
-	check(!kinds[flags % 3].kind->create(&m, kinds[flags % 3].config, &device));
+	kind = kinds[flags % ARRAY_SIZE(kinds)].kind;
+	check(!kind->create(&m, kinds[flags % ARRAY_SIZE(kinds)].config, &device));
 
 	if (!(flags & 0x40)) {
 		driver_recover(&m);
