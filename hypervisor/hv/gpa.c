@@ -278,8 +278,8 @@ enum hv_status hvcall_map_gpa_pages(struct hvcall *c)
 	enum nested_level level = large ? NESTED_2M : NESTED_4K;
 	enum hv_status status = HV_STATUS_SUCCESS;
 	struct partition *p = c->partition;
+	uint64_t bits, *slot = NULL;
 	bool stale = false;
-	uint64_t bits;
 
 	if (!entry_flags(in->flags, &bits) || in->gpa_pfn >= PFN_LIMIT ||
 	    in->gpa_pfn + c->rep_count * step > PFN_LIMIT ||
@@ -298,10 +298,8 @@ enum hv_status hvcall_map_gpa_pages(struct hvcall *c)
 	if (status == HV_STATUS_SUCCESS && !p->nested.root)
 		c->reps_done = c->rep_count;
 	while (status == HV_STATUS_SUCCESS && c->reps_done < c->rep_count) {
-		uint64_t gpa = (in->gpa_pfn + c->reps_done * step) << PAGE_SHIFT;
+		uint64_t page = in->gpa_pfn + c->reps_done * step;
 		uint64_t frame = pfn[c->reps_done];
-		enum nested_level old_level;
-		uint64_t old;
 
 		if (bits == NESTED_RESERVED) {
 			frame = 0;
@@ -312,13 +310,21 @@ enum hv_status hvcall_map_gpa_pages(struct hvcall *c)
 			status = HV_STATUS_INVALID_PARAMETER;
 			break;
 		}
-		old = nested_lookup(&p->nested, gpa, &old_level);
-		if (!nested_map(&p->nested, gpa, frame << PAGE_SHIFT, bits, level)) {
+		/*
+		 * The next entry, until the table ends: Linux maps all memory in small
+		 * pages, without access, when a guest starts.
+		 */
+		if (slot && !IS_ALIGNED((uintptr_t)(slot + 1), PAGE_SIZE))
+			slot++;
+		else
+			slot = nested_slot(&p->nested, page << PAGE_SHIFT, level);
+		if (!slot) {
 			status = HV_STATUS_INSUFFICIENT_MEMORY;
 			break;
 		}
-		/* A large leaf may hide present small ones: limbo tells. */
-		stale |= (old & NESTED_PRESENT) || p->limbo;
+		/* That of a table with small leaves is present, too. */
+		stale |= *slot & NESTED_PRESENT;
+		nested_set(&p->nested, slot, frame << PAGE_SHIFT, bits, level);
 		c->reps_done++;
 	}
 	if (stale)

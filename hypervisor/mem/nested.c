@@ -131,12 +131,10 @@ bool nested_destroy(struct nested *n)
 	return true;
 }
 
-/*
- * Entry of @gpa at @depth, with the tables above it made as needed. A failure
- * in the middle leaves tables that translate exactly as before.
- */
-static uint64_t *walk_make(struct nested *n, uint64_t gpa, unsigned int depth)
+/* A failure in the middle leaves tables that translate exactly as before. */
+uint64_t *nested_slot(struct nested *n, uint64_t gpa, enum nested_level level)
 {
+	unsigned int depth = (unsigned int)level;
 	uint64_t *table = n->root;
 
 	for (unsigned int d = TOP; d > depth; d--) {
@@ -160,16 +158,20 @@ static void set_leaf(struct nested *n, uint64_t *entry, unsigned int depth, uint
 		free_tree(n, entry_table(old), depth - 1);
 }
 
+void nested_set(struct nested *n, uint64_t *slot, uint64_t spa, uint64_t flags,
+		enum nested_level level)
+{
+	set_leaf(n, slot, (unsigned int)level, leaf_value(spa, flags, (unsigned int)level));
+}
+
 bool nested_map(struct nested *n, uint64_t gpa, uint64_t spa, uint64_t flags,
 		enum nested_level level)
 {
-	unsigned int depth = (unsigned int)level;
-	uint64_t *entry = walk_make(n, ALIGN_DOWN(gpa, depth_size(depth)), depth);
+	uint64_t *slot = nested_slot(n, gpa, level);
 
-	if (!entry)
-		return false;
-	set_leaf(n, entry, depth, leaf_value(spa, flags, depth));
-	return true;
+	if (slot)
+		nested_set(n, slot, spa, flags, level);
+	return slot != NULL;
 }
 
 bool nested_unmap(struct nested *n, uint64_t gpa, enum nested_level level)
@@ -184,7 +186,7 @@ bool nested_unmap(struct nested *n, uint64_t gpa, enum nested_level level)
 		if (*entry == 0)
 			return true;
 		if (is_leaf(*entry, d)) {
-			entry = walk_make(n, gpa, depth);
+			entry = nested_slot(n, gpa, level);
 			if (!entry)
 				return false;
 			set_leaf(n, entry, depth, 0);
@@ -198,7 +200,7 @@ bool nested_unmap(struct nested *n, uint64_t gpa, enum nested_level level)
 
 uint64_t *nested_leaves(struct nested *n, uint64_t gpa)
 {
-	return walk_make(n, gpa & ~(LARGE_PAGE_SIZE - 1), NESTED_4K);
+	return nested_slot(n, gpa & ~(LARGE_PAGE_SIZE - 1), NESTED_4K);
 }
 
 uint64_t *nested_entry(const struct nested *n, uint64_t gpa, enum nested_level *level)

@@ -55,6 +55,14 @@ bool nested_destroy(struct nested *n);
  */
 bool nested_map(struct nested *n, uint64_t gpa, uint64_t spa, uint64_t flags,
 		enum nested_level level);
+/*
+ * The same in two steps, for many leaves in a row: the entry for @gpa, with the tables
+ * above it, then its leaf. The entry behind it is the next leaf's, up to the end of the
+ * page that they are in. NULL: no memory; everything translates as before.
+ */
+uint64_t *nested_slot(struct nested *n, uint64_t gpa, enum nested_level level);
+void nested_set(struct nested *n, uint64_t *slot, uint64_t spa, uint64_t flags,
+		enum nested_level level);
 /* Remove one leaf's worth; absent is fine. False: no memory to split a larger leaf. */
 bool nested_unmap(struct nested *n, uint64_t gpa, enum nested_level level);
 /*

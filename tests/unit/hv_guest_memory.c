@@ -362,9 +362,8 @@ static void test_map_restarts(void **state)
 	void *kept = NULL;
 
 	(void)state;
-	while (p->pool.free_count) {
-		void *page = pool_get(&p->pool);
-
+	for (void *page; p->pool.free_count;) {
+		page = pool_get(&p->pool);
 		*(void **)page = kept;
 		kept = page;
 	}
@@ -382,6 +381,14 @@ static void test_map_restarts(void **state)
 	assert_true(shortages >= 2);
 	for (uint64_t gfn = 510; gfn < 514; gfn++)
 		assert_int_equal(gpa_probe(p, gfn << 12, false, false), GPA_NO_ACCESS);
+	/* All at once, across the end of a table. */
+	in.h.flags = HV_MAP_GPA_READABLE;
+	for (unsigned int i = 0; i < 4; i++)
+		in.pfn[i] = rig_pfn();
+	assert_int_equal(rig_rep(hvcall_map_gpa_pages, &in, sizeof(in), NULL, 0, 0, 4, NULL), 0);
+	for (uint64_t gfn = 509; gfn < 515; gfn++)
+		assert_int_equal(gpa_probe(p, gfn << 12, false, false) == GPA_OK,
+				 gfn >= 510 && gfn < 514);
 	while (kept) {
 		void *next = *(void **)kept;
 
