@@ -79,15 +79,18 @@ static void bus_port_write(void *arg, uint16_t port, unsigned int size, uint64_t
 	note(v, size, val);
 }
 
+/* Ports for an exit at a port only: then the processor found that the guest may use it. */
 static struct insn_bus machine_bus(struct vcpu *v)
 {
+	bool ports = v->message.header.type == HV_MESSAGE_X64_IO_PORT_INTERCEPT;
+
 	return (struct insn_bus){
 		.arg = v,
 		.ram = bus_ram,
 		.mmio_read = bus_mmio_read,
 		.mmio_write = bus_mmio_write,
-		.port_read = bus_port_read,
-		.port_write = bus_port_write,
+		.port_read = ports ? bus_port_read : NULL,
+		.port_write = ports ? bus_port_write : NULL,
 	};
 }
 

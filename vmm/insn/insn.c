@@ -403,6 +403,8 @@ enum insn_result insn_emulate(struct insn_cpu *cpu, const struct insn_bus *bus,
 			return INSN_UNKNOWN;
 	}
 	e.next = (cpu->rip + e.insn.length) & mask_bits(e.mode_bits);
+	if (e.insn.meta.category == ZYDIS_CATEGORY_IOSTRINGOP && !bus->port_read)
+		return INSN_DONE;
 	if (is_string(&e)) {
 		r = string_execute(&e);
 	} else {

@@ -50,7 +50,11 @@ struct insn_bus {
 	/* @size is 1, 2, 4 or 8. */
 	uint64_t (*mmio_read)(void *arg, uint64_t gpa, unsigned int size);
 	void (*mmio_write)(void *arg, uint64_t gpa, unsigned int size, uint64_t val);
-	/* @size is 1, 2 or 4. */
+	/*
+	 * @size is 1, 2 or 4. NULL, both: the processor did not ask for a port, so did not
+	 * check whether the guest's program may use one. INS and OUTS, which somebody put
+	 * there meanwhile, are left to it then.
+	 */
 	uint64_t (*port_read)(void *arg, uint16_t port, unsigned int size);
 	void (*port_write)(void *arg, uint16_t port, unsigned int size, uint64_t val);
 };
@@ -66,7 +70,8 @@ struct insn_fault {
 enum insn_result {
 	/*
 	 * Done, registers updated. Of a long repeated string instruction only
-	 * a part may be done: RIP is still at it then.
+	 * a part may be done, or nothing of one left to the processor: RIP is
+	 * still at it then.
 	 */
 	INSN_DONE,
 	/* The same in a single step (RFLAGS.TF): *fault is the #DB that follows it. */
