@@ -72,6 +72,7 @@ virtio_net_inc := -Itests/unit
 unit_tests += virtio_net_hostile
 virtio_net_hostile_src := tests/unit/virtio_net_hostile.c $(virtio_net_all)
 virtio_net_hostile_inc := -Itests/unit
+virtio_net_hostile_ldflags := -Wl,--wrap=log_print
 
 # vhost-net is a list in the test.
 unit_tests += virtio_net_vhost

@@ -21,6 +21,7 @@ struct fake_tap {
 	int adopted[TAP_QUEUES_MAX];
 	unsigned int adopted_count;
 	uint64_t offloads; /* as last set */
+	int offload_error;
 	unsigned int used; /* queues */
 };
 

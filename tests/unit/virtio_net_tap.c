@@ -52,7 +52,7 @@ int tap_set_offloads(struct tap *t, uint64_t guest_features)
 {
 	(void)t;
 	fake_tap.offloads = guest_features;
-	return 0;
+	return fake_tap.offload_error;
 }
 
 int tap_use_queues(struct tap *t, unsigned int count)

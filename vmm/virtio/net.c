@@ -77,7 +77,7 @@ static void run(struct virtio_device *v, bool on)
 	int err = on ? net_set_offloads(n, v->features & GUEST_OFFLOADS) : 0;
 
 	if (err)
-		log_error("net: the tap refuses its settings (%s)", strerror(-err));
+		log_warn("net: the tap refuses its settings (%s)", strerror(-err));
 	if (n->by_vhost)
 		net_vhost_apply(n, on);
 }

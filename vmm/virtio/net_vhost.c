@@ -88,7 +88,7 @@ void net_vhost_apply(struct virtio_net *n, bool on)
 		else
 			stop_pair(n, i);
 		if (err)
-			log_error("net: vhost cannot serve the guest (%s)", strerror(-err));
+			log_warn("net: vhost cannot serve the guest (%s)", strerror(-err));
 	}
 	/* Never one that vhost listens to: it has let go of it by now. */
 	listen_to_control(n, on && virtio_has(&n->v, VIRTIO_NET_F_CTRL_VQ));

@@ -89,7 +89,7 @@ static void run(struct virtio_device *v, bool on)
 	else if (!want && s->served)
 		stop(s);
 	if (err)
-		log_error("vsock: vhost cannot serve the guest (%s)", strerror(-err));
+		log_warn("vsock: vhost cannot serve the guest (%s)", strerror(-err));
 }
 
 static void interrupt_moved(struct virtio_device *v, unsigned int queue)
