@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/mshv.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stddef.h>
@@ -18,6 +19,7 @@
 #include <sys/klog.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -34,6 +36,7 @@
 #include "vmm/sandbox/sandbox.h"
 
 #define ABSTRACT "\0walls"
+#define NOBODY	 65534
 
 static pid_t other;	     /* another sandboxed process, as the host counts */
 static int device = -1;	     /* /dev/mshv, open as a VMM has it */
@@ -279,6 +282,47 @@ static void listen_unix(void)
 		printf("walls: FAIL no socket to connect to (%s)\n", strerror(errno));
 }
 
+/*
+ * A vmm by hand, as root or not, and the process that stands by it is killed: what is
+ * behind the walls must not go on, for nobody could end it any more.
+ */
+static int outlive_parent(uid_t user)
+{
+	struct pollfd life = { .events = POLLIN };
+	int failures = 0, line[2] = { -1, -1 };
+	pid_t parent;
+	char byte;
+
+	if (pipe(line))
+		printf("walls: FAIL no pipe\n");
+	parent = fork();
+	if (parent == 0) {
+		/* Dumpable as after execve(): else /proc/self is root's. */
+		if (setresgid(user, user, user) || setresuid(user, user, user) ||
+		    prctl(PR_SET_DUMPABLE, 1))
+			_exit(3);
+		if (sandbox_begin() || sandbox_enter(false) || write(line[1], "", 1) != 1)
+			_exit(3);
+		for (;;)
+			pause();
+	}
+	close(line[1]);
+	life.fd = line[0];
+	if (read(line[0], &byte, 1) != 1) {
+		printf("walls: FAIL user %u does not come behind the walls\n", user);
+		failures++;
+	}
+	kill(parent, SIGKILL);
+	waitpid(parent, NULL, 0);
+	if (poll(&life, 1, 10000) != 1) {
+		printf("walls: FAIL user %u's vmm outlives the process that stands by it\n",
+		       user);
+		failures++;
+	}
+	close(line[0]);
+	return failures;
+}
+
 int main(void)
 {
 	int failures = 0;
@@ -294,6 +338,8 @@ int main(void)
 		failures += judge(&attempts[i], true);
 	for (size_t i = 0; i < ARRAY_SIZE(filtered); i++)
 		failures += judge(&filtered[i], false);
+	failures += outlive_parent(0);
+	failures += outlive_parent(NOBODY);
 	if (kill(other, 0)) {
 		printf("walls: FAIL the other vmm is gone\n");
 		failures++;

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
-#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -39,17 +38,26 @@ static _Noreturn void stand_by(pid_t child, sigset_t set)
 	}
 }
 
-/* In the new user namespace we are who we were. */
-static int keep_user(uid_t uid)
+/*
+ * In the new user namespace we are who we were, user and group: who is nobody in it may
+ * make no other, as sandbox_enter() will. The kernel wants groups to be fixed before.
+ */
+static int keep_user(uid_t uid, gid_t gid)
 {
-	int fd = open("/proc/self/uid_map", O_WRONLY | O_CLOEXEC);
+	char users[40], groups[40];
+	int ret;
 
-	if (fd >= 0 && dprintf(fd, "%u %u 1", (unsigned int)uid, (unsigned int)uid) > 0) {
-		close(fd);
-		return 0;
-	}
-	log_error("sandbox: no user namespace (%s; --no-sandbox does without)", strerror(errno));
-	return -1;
+	snprintf(users, sizeof(users), "%u %u 1", (unsigned int)uid, (unsigned int)uid);
+	snprintf(groups, sizeof(groups), "%u %u 1", (unsigned int)gid, (unsigned int)gid);
+	ret = sandbox_write("/proc/self/uid_map", users);
+	if (!ret)
+		ret = sandbox_write("/proc/self/setgroups", "deny");
+	if (!ret)
+		ret = sandbox_write("/proc/self/gid_map", groups);
+	if (ret)
+		log_error("sandbox: no user namespace (%s; --no-sandbox does without)",
+			  strerror(-ret));
+	return ret;
 }
 
 int sandbox_begin(void)
@@ -57,8 +65,10 @@ int sandbox_begin(void)
 	/* Those without privileges get them in a user namespace, with this right in it. */
 	unsigned long flags = CLONE_NEWPID | SIGCHLD | (geteuid() ? CLONE_NEWUSER : 0);
 	uid_t uid = geteuid();
+	gid_t gid = getegid();
 	sigset_t set, old;
 	long child;
+	int ret;
 
 	if (getpid() == 1)
 		return 0;
@@ -78,8 +88,9 @@ int sandbox_begin(void)
 	if (child > 0)
 		stand_by((pid_t)child, set);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (flags & CLONE_NEWUSER && keep_user(uid))
-		return -errno;
+	ret = flags & CLONE_NEWUSER ? keep_user(uid, gid) : 0;
+	if (ret)
+		return ret;
 	sigprocmask(SIG_SETMASK, &old, NULL);
 	return 0;
 }

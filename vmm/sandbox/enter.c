@@ -30,7 +30,7 @@
 
 static bool spare_descriptor; /* as sandbox_enter() was told */
 
-static int write_text(const char *path, const char *text)
+int sandbox_write(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY | O_CLOEXEC);
 	ssize_t n = fd < 0 ? -1 : write(fd, text, strlen(text));
@@ -56,15 +56,19 @@ static int become_nobody(void)
 {
 	unsigned int pid = host_pid();
 	uid_t id = USER_FIRST + pid;
+	int with_parent; /* the signal we are to end by when that does */
 
 	if (geteuid() != 0)
 		return 0;
 	if (!pid)
 		return -ENOENT;
-	if (setgroups(0, NULL) || setresgid(id, id, id) || setresuid(id, id, id))
+	if (prctl(PR_GET_PDEATHSIG, &with_parent) || setgroups(0, NULL) ||
+	    setresgid(id, id, id) || setresuid(id, id, id))
 		return -errno;
-	/* Cleared with the user, and /proc/self would be root's without it. */
-	return prctl(PR_SET_DUMPABLE, 1) ? -errno : 0;
+	/* Both are cleared with the user, and /proc/self would be root's without this one. */
+	if (prctl(PR_SET_DUMPABLE, 1) || prctl(PR_SET_PDEATHSIG, with_parent))
+		return -errno;
+	return 0;
 }
 
 static int own_namespaces(void)
@@ -76,7 +80,7 @@ static int own_namespaces(void)
 	snprintf(map, sizeof(map), "0 %u 1", (unsigned int)geteuid());
 	if (unshare(flags))
 		return -errno;
-	return write_text("/proc/self/uid_map", map);
+	return sandbox_write("/proc/self/uid_map", map);
 }
 
 static int empty_root(void)

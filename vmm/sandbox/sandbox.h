@@ -33,4 +33,9 @@ int sandbox_begin(void);
  */
 int sandbox_enter(bool one_more);
 
+/* --- between the files of this directory --- */
+
+/* @text into the file @path. 0 or -errno. */
+int sandbox_write(const char *path, const char *text);
+
 #endif
