@@ -71,6 +71,10 @@ vmm_gdb_all := vmm/debug/gdb.c vmm/debug/gdbregs.c vmm/debug/packet.c
 unit_tests += vmm_gdb
 vmm_gdb_src := tests/unit/vmm_gdb.c tests/unit/vmm_gdb_rig.c $(vmm_gdb_all) vmm/log.c
 
+unit_tests += vmm_server
+vmm_server_src := tests/unit/vmm_server.c vmm/debug/server.c $(vmm_gdb_all) $(vmm_thread_all) \
+	lib/conf.c vmm/log.c
+
 unit_tests += vmm_control
 vmm_control_src := tests/unit/vmm_control.c $(vmm_control_all) vmm/vcpu.c vmm/exit.c \
 	vmm/debug/trace.c $(vmm_thread_all) vmm/bus.c vmm/memory.c vmm/log.c $(vmm_insn_all)

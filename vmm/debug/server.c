@@ -124,7 +124,8 @@ static void target_send(void *arg, const char *bytes, size_t len)
 			bytes += n;
 			len -= (size_t)n;
 		} else if (n < 0 && errno == EAGAIN) {
-			s->broken = poll(&room, 1, SEND_WAIT_MS) == 0;
+			/* Nor does one that reads a little now and then hold the end up. */
+			s->broken = atomic_load(&s->ending) || poll(&room, 1, SEND_WAIT_MS) == 0;
 		} else if (n == 0 || errno != EINTR) {
 			s->broken = true;
 		}
