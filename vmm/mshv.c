@@ -20,7 +20,6 @@
 #include "vmm/log.h"
 
 struct mshv_partition {
-	int device;
 	int fd;
 };
 
@@ -104,22 +103,23 @@ struct mshv_partition *mshv_create(const char *device, int *error)
 		.pt_isolation = MSHV_PT_ISOLATION_NONE,
 	};
 	struct mshv_partition *p = calloc(1, sizeof(*p));
-	int ret;
+	int ret, fd;
 
 	if (!p) {
 		*error = -ENOMEM;
 		return NULL;
 	}
-	p->device = open(device, O_RDWR | O_CLOEXEC);
-	if (p->device < 0) {
+	fd = open(device, O_RDWR | O_CLOEXEC);
+	if (fd < 0) {
 		ret = -errno;
 		goto free_partition;
 	}
-	p->fd = ioctl(p->device, MSHV_CREATE_PARTITION, &create);
-	if (p->fd < 0) {
-		ret = -errno;
-		goto close_device;
-	}
+	p->fd = ioctl(fd, MSHV_CREATE_PARTITION, &create);
+	ret = p->fd < 0 ? -errno : 0;
+	/* A guest has one partition; who took its vmm over shall not ask about the root's. */
+	close(fd);
+	if (ret)
+		goto free_partition;
 	ret = mshv_property_set(p, HV_PROPERTY_SYNTHETIC_PROC_FEATURES, SYNTHETIC_FEATURES);
 	if (ret)
 		goto close_partition;
@@ -139,8 +139,6 @@ struct mshv_partition *mshv_create(const char *device, int *error)
 
 close_partition:
 	close(p->fd);
-close_device:
-	close(p->device);
 free_partition:
 	free(p);
 	*error = ret;
@@ -152,7 +150,6 @@ void mshv_destroy(struct mshv_partition *p)
 	if (!p)
 		return;
 	close(p->fd);
-	close(p->device);
 	free(p);
 }
 

@@ -8,10 +8,12 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -176,6 +178,22 @@ static void points(int fd)
 	ANSWER("Z3,201000,4", ""); /* no processor can */
 }
 
+/* Of the hypervisor a vmm keeps its partition, not the device that makes them. */
+static bool holds(pid_t pid, const char *device)
+{
+	struct stat wanted, st;
+	char path[48];
+
+	if (stat(device, &wanted))
+		return true;
+	for (int fd = 0; fd < 256; fd++) {
+		snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)pid, fd);
+		if (stat(path, &st) == 0 && st.st_rdev == wanted.st_rdev)
+			return true;
+	}
+	return false;
+}
+
 /* From the first instruction to the guest's own end. */
 static void gdb(void)
 {
@@ -188,6 +206,8 @@ static void gdb(void)
 	got = gdb_ask(fd, "qSupported:swbreak+;hwbreak+");
 	EXPECT(strstr(got, "PacketSize=1000") && strstr(got, "qXfer:features:read+"), "%s", got);
 	ANSWER("?", "T05thread:1;");
+	EXPECT(holds(pid, "/dev/null"), "its input is not seen");
+	EXPECT(!holds(pid, "/dev/mshv"), "still open");
 	ANSWER("qfThreadInfo", "m1");
 	ANSWER("qsThreadInfo", "l");
 	ANSWER("vMustReplyEmpty", "");
