@@ -79,6 +79,25 @@ static void bus_port_write(void *arg, uint16_t port, unsigned int size, uint64_t
 	note(v, size, val);
 }
 
+static bool bus_vectors_get(void *arg, struct insn_vectors *vectors)
+{
+	struct vcpu *v = arg;
+	int ret = vcpu_get_vectors(v, vectors);
+
+	if (ret)
+		end_internal(v, "vector registers cannot be read", ret);
+	return !ret;
+}
+
+static void bus_vectors_put(void *arg, const struct insn_vectors *vectors)
+{
+	struct vcpu *v = arg;
+	int ret = vcpu_put_vectors(v, vectors);
+
+	if (ret)
+		end_internal(v, "vector registers cannot be written", ret);
+}
+
 /* Ports for an exit at a port only: then the processor found that the guest may use it. */
 static struct insn_bus machine_bus(struct vcpu *v)
 {
@@ -91,6 +110,8 @@ static struct insn_bus machine_bus(struct vcpu *v)
 		.mmio_write = bus_mmio_write,
 		.port_read = ports ? bus_port_read : NULL,
 		.port_write = ports ? bus_port_write : NULL,
+		.vectors_get = bus_vectors_get,
+		.vectors_put = bus_vectors_put,
 	};
 }
 

@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -13,6 +14,7 @@
 #include "vmm/log.h"
 #include "vmm/mshv.h"
 #include "vmm/stats.h"
+#include "vmm/xsave.h"
 
 /* PENDING_INTERRUPTION: hardware exception */
 #define PENDING_TYPE_EXCEPTION 3ULL
@@ -61,6 +63,8 @@ void vcpu_destroy(struct vcpu *v)
 {
 	mshv_vp_destroy(v->vp);
 	v->vp = NULL;
+	free(v->xsave);
+	v->xsave = NULL;
 }
 
 void vcpu_kick(pthread_t thread)
@@ -246,6 +250,31 @@ int vcpu_put(struct vcpu *v, const struct insn_cpu *cpu)
 						    cpu->rflags;
 	}
 	return mshv_vp_set(v->vp, r, ARRAY_SIZE(r));
+}
+
+int vcpu_get_vectors(struct vcpu *v, struct insn_vectors *vectors)
+{
+	struct hv_register_assoc xcr0 = { .name = HV_X64_REGISTER_XFEM };
+	int ret;
+
+	if (!v->xsave)
+		v->xsave = aligned_alloc(PAGE_SIZE, sizeof(*v->xsave));
+	if (!v->xsave)
+		return -ENOMEM;
+	ret = mshv_vp_get(v->vp, &xcr0, 1);
+	if (!ret)
+		ret = mshv_vp_state_get(v->vp, MSHV_STATE_XSAVE, v->xsave);
+	if (ret)
+		return ret;
+	vectors->xcr0 = xcr0.value.reg64;
+	xsave_get_vectors(v->xsave, vectors);
+	return 0;
+}
+
+int vcpu_put_vectors(struct vcpu *v, const struct insn_vectors *vectors)
+{
+	xsave_put_vectors(v->xsave, vectors);
+	return mshv_vp_state_set(v->vp, MSHV_STATE_XSAVE, v->xsave);
 }
 
 int vcpu_skip(struct vcpu *v, uint64_t rip, const uint64_t *rax)

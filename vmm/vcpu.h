@@ -22,6 +22,7 @@ struct mshv_vp;
 struct control;
 struct trace;
 struct vcpu_stats;
+struct xsave;
 
 struct vcpu {
 	struct machine *machine;
@@ -31,6 +32,7 @@ struct vcpu {
 	const uint16_t *pin;	  /* processor of the host it runs on; NULL: any */
 	uint32_t index;
 	struct thread thread;
+	struct xsave *xsave;	 /* page of vcpu_get_vectors(); NULL: not called yet */
 	struct control *control; /* the debugger's; NULL: there is none */
 	/* What its thread is to do before it runs again. */
 	atomic_uint stop;
@@ -74,6 +76,13 @@ struct vcpu *vcpu_current(void);
 int vcpu_get(struct vcpu *v, struct insn_cpu *cpu);
 /* General registers, RIP and RFLAGS back. */
 int vcpu_put(struct vcpu *v, const struct insn_cpu *cpu);
+
+/*
+ * XMM, YMM and XCR0, and what was got with changes back: calls of the hypervisor, for
+ * what is rare.
+ */
+int vcpu_get_vectors(struct vcpu *v, struct insn_vectors *vectors);
+int vcpu_put_vectors(struct vcpu *v, const struct insn_vectors *vectors);
 
 /* After port I/O: RIP behind the instruction and, if @rax is given, RAX. */
 int vcpu_skip(struct vcpu *v, uint64_t rip, const uint64_t *rax);

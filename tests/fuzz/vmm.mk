@@ -4,7 +4,7 @@
 fuzz_targets += vmm_emulate
 vmm_emulate_src := tests/fuzz/vmm_emulate.c vmm/insn/insn.c vmm/insn/walk.c \
 	vmm/insn/access.c vmm/insn/operand.c vmm/insn/alu.c vmm/insn/string.c vmm/insn/bits.c \
-	vmm/insn/stack.c vmm/insn/wide.c
+	vmm/insn/stack.c vmm/insn/vector.c vmm/insn/wide.c
 vmm_emulate_lib := $(TP)/host/lib/libZydis.a $(TP)/host/lib/libZycore.a
 
 fuzz_targets += vmm_image

@@ -20,7 +20,8 @@ struct fuzz_state {
 	uint8_t insn_len;
 	uint8_t insn[16];
 	uint8_t ram_mirror; /* RAM repeats at every multiple of its size */
-	uint8_t reserved[6];
+	uint8_t xcr0;
+	uint8_t reserved[5];
 };
 
 static uint8_t *ram;
@@ -68,12 +69,32 @@ static void port_write(void *arg, uint16_t port, unsigned int size, uint64_t val
 	check_size(size);
 }
 
+static struct insn_vectors vectors;
+static bool vectors_given;
+
+static bool vectors_get(void *arg, struct insn_vectors *v)
+{
+	(void)arg;
+	vectors_given = true;
+	*v = vectors;
+	return true;
+}
+
+/* XCR0 is not the emulator's; it asked before it answers. */
+static void vectors_put(void *arg, const struct insn_vectors *v)
+{
+	(void)arg;
+	if (!vectors_given || v->xcr0 != vectors.xcr0)
+		abort();
+	vectors = *v;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const struct insn_bus bus = {
-		NULL, bus_ram, bus_read, bus_write, port_read, port_write,
+		NULL, bus_ram, bus_read, bus_write, port_read, port_write, vectors_get, vectors_put,
 	};
 	struct insn_fault fault = { 0 };
 	struct fuzz_state s;
@@ -91,6 +112,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	mirror = s.ram_mirror & 1;
 	s.cpu.cpl &= 3;
 	before = s.cpu;
+	memset(&vectors, 0x5a, sizeof(vectors));
+	vectors.xcr0 = s.xcr0;
+	vectors_given = false;
 	memcpy(bytes, s.insn, sizeof(bytes));
 	switch (insn_emulate(&s.cpu, &bus, bytes, s.insn_len % 17, &fault)) {
 	case INSN_DONE:

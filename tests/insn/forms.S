@@ -128,10 +128,33 @@ insn_forms:
 	form	JUMP, call *MEM
 	form	JUMP, jmp *MEM
 
+	.irp	op, movdqu, movaps
+	form	VECTOR, \op MEM, %xmm9
+	form	VECTOR, \op %xmm15, MEM
+	form	VECTOR, v\op MEM, %ymm9
+	form	VECTOR, v\op %ymm15, MEM
+	form	VECTOR, \op -8(%edi,%esi), %xmm15
+	form	VECTOR, v\op %ymm8, -0x20(%rdi,%rsi,4)
+	form	VECTOR, \op INSN_DATA + 0x1100 - INSN_CODE(%rip), %xmm1
+	form	VECTOR, v\op %ymm1, %gs:OFFSET
+	.endr
+	form	VECTOR, vmovhps MEM, %xmm9, %xmm14
+	form	VECTOR, vextracti128 $1, %ymm11, MEM
+	form	VECTOR, .byte 0x66, 0x48, 0x0f, 0x6e, 0x0f /* movq (%rdi), %xmm1, as MOVD */
+	form	VECTOR, .byte 0x66, 0x48, 0x0f, 0x7e, 0x17
+	form	VECTOR, .byte 0xc4, 0xe1, 0xf9, 0x6e, 0x0f /* vmovq, the same */
+	form	VECTOR, .byte 0xc4, 0xe1, 0xf9, 0x7e, 0x17
+	form	VECTOR, .byte 0xc4, 0xe1, 0xfe, 0x6f, 0x0f /* vmovdqu, W ignored */
+	form	VECTOR, .byte 0x66, 0x66, 0x0f, 0x6f, 0x0f
+	form	VECTOR, .byte 0x66, 0xf3, 0x0f, 0x6f, 0x0f /* F3 over 66 */
+
 	form	UNSUPPORTED, andn MEM, %rax, %rcx
 	form	UNSUPPORTED, mulx MEM, %rax, %rcx
 	form	UNSUPPORTED, rorx $3, MEM, %rcx
-	form	UNSUPPORTED, vmovups MEM, %xmm0
+	form	UNSUPPORTED, maskmovdqu %xmm1, %xmm0
+	form	UNSUPPORTED, vbroadcastss MEM, %ymm0
+	form	UNSUPPORTED, vpmaskmovd %ymm0, %ymm1, MEM
+	form	UNSUPPORTED, vpaddd MEM, %ymm0, %ymm1
 	form	UNSUPPORTED, fxsave64 MEM
 	form	UNSUPPORTED, rex.w ljmp *MEM
 	form	UNSUPPORTED, pushfq

@@ -214,6 +214,8 @@ void insn_begin(const struct insn_form *f, unsigned int n, uint64_t *seed, struc
 	}
 	for (unsigned int i = 0; i < 32; i += 8)
 		store(data, at + i, 8, interesting(seed));
+	for (unsigned int i = 0; i < INSN_FORM_VECTORS * 4; i++)
+		s->vector[i / 4][i % 4] = f->special == VECTOR ? next(seed) : 0;
 	specialise(f, at, seed, s, data);
 	s->gpr[RBX] = at;
 	s->gpr[RSI] = 8;

@@ -45,10 +45,16 @@
 #define JUMP		18 /* memory holds INSN_TARGET's address */
 #define UNTOUCHED	19 /* names memory and does not access it */
 #define UNSUPPORTED	20 /* on device memory: #UD and a line in the log */
+#define VECTOR		21 /* XMM and YMM registers, no flags */
 
 #ifndef __ASSEMBLER__
 
 #include "base/base.h"
+
+/* YMM registers, each beginning with its XMM register. */
+#define INSN_FORM_VECTORS 16
+
+typedef uint64_t insn_vector[4];
 
 struct insn_form {
 	const char *text;
@@ -71,6 +77,7 @@ struct insn_start {
 	uint64_t rflags;      /* status flags and DF */
 	unsigned int devices; /* which of the data's pages are a device: a mask */
 	unsigned int code;    /* offset of the instruction in the code */
+	insn_vector vector[INSN_FORM_VECTORS]; /* of VECTOR, else zeros */
 };
 
 /* How many beginnings insn_begin() knows for @f. */

@@ -13,6 +13,8 @@
 #define CR4_OSXSAVE    BIT64(18)
 #define CPUID_AVX      BIT32(28) /* with XSAVE */
 #define XCR0_AVX       7
+#define FCW_DEFAULT    0x37f
+#define MXCSR_DEFAULT  0x1f80
 #define DR6_BS	       BIT64(14)
 #define DR6_FIXED      0xffff0ff0U
 #define PTE_TABLE      7    /* present, writable, user */
@@ -210,20 +212,57 @@ static void paging(void)
 	__asm__ volatile("mov %0, %%cr0" : : "r"(cr0 | CR0_WP) : "memory");
 }
 
-/* So that instructions which we leave out are not #UD before they meet the device. */
+/* --- vector registers: nobody else in this guest uses any --- */
+
+static struct {
+	uint16_t fcw;
+	uint8_t x87[22];
+	uint32_t mxcsr, mxcsr_mask;
+	uint8_t st[128];
+	uint64_t xmm[INSN_FORM_VECTORS][2];
+	uint8_t reserved1[96];
+	uint64_t xstate_bv;
+	uint8_t reserved2[56];
+	uint64_t ymm_high[INSN_FORM_VECTORS][2];
+} xsave __aligned(64) = { .fcw = FCW_DEFAULT, .mxcsr = MXCSR_DEFAULT, .xstate_bv = XCR0_AVX };
+
+static uint32_t cr4_vectors;
+
 static void vectors(void)
 {
 	uint64_t cr4;
 	uint32_t r[4];
 
-	__asm__ volatile("mov %%cr4, %0" : "=r"(cr4));
-	cr4 |= CR4_OSFXSR;
 	cpuid(1, 0, r);
-	if (r[2] & CPUID_AVX)
-		cr4 |= CR4_OSXSAVE;
-	__asm__ volatile("mov %0, %%cr4" : : "r"(cr4));
-	if (cr4 & CR4_OSXSAVE)
+	cr4_vectors = CR4_OSFXSR | (r[2] & CPUID_AVX ? CR4_OSXSAVE : 0);
+	__asm__ volatile("mov %%cr4, %0" : "=r"(cr4));
+	__asm__ volatile("mov %0, %%cr4" : : "r"(cr4 | cr4_vectors));
+	if (cr4_vectors & CR4_OSXSAVE)
 		__asm__ volatile("xsetbv" : : "c"(0), "a"(XCR0_AVX), "d"(0));
+}
+
+static void vectors_put(const insn_vector *v)
+{
+	for (unsigned int i = 0; i < INSN_FORM_VECTORS; i++) {
+		memcpy(xsave.xmm[i], v[i], 16);
+		memcpy(xsave.ymm_high[i], v[i] + 2, 16);
+	}
+	if (cr4_vectors & CR4_OSXSAVE)
+		__asm__ volatile("xrstor64 %0" : : "m"(xsave), "a"(XCR0_AVX), "d"(0));
+	else
+		__asm__ volatile("fxrstor64 %0" : : "m"(xsave));
+}
+
+static void vectors_get(insn_vector *v)
+{
+	if (cr4_vectors & CR4_OSXSAVE)
+		__asm__ volatile("xsave64 %0" : "+m"(xsave) : "a"(XCR0_AVX), "d"(0));
+	else
+		__asm__ volatile("fxsave64 %0" : "+m"(xsave));
+	for (unsigned int i = 0; i < INSN_FORM_VECTORS; i++) {
+		memcpy(v[i], xsave.xmm[i], 16);
+		memcpy(v[i] + 2, xsave.ymm_high[i], 16);
+	}
 }
 
 /* --- without long mode: 16 MiB one to one, and the same 2 MiB --- */
@@ -261,14 +300,14 @@ static void run_legacy(const struct guest_frame *f, enum run_how how, uint64_t s
 		.eflags = (uint32_t)f->rflags,
 		.segment = (uint32_t)segment,
 		.cr3 = (uint32_t)(uint64_t)directory32,
-		.cr4 = CR4_PSE,
+		.cr4 = CR4_PSE | cr4_vectors,
 	};
 	const struct legacy_frame *e = &legacy_frame;
 	struct guest_frame end;
 
 	if (how == RUN_PAE) {
 		l.cr3 = (uint32_t)(uint64_t)directory_pointers;
-		l.cr4 = CR4_PAE;
+		l.cr4 = CR4_PAE | cr4_vectors;
 	}
 	legacy_enter(&l);
 	end = (struct guest_frame){
@@ -369,6 +408,8 @@ void run(const struct insn_form *f, const struct insn_start *s, const uint8_t *d
 	end->address = 0;
 	end->step = false;
 	end_now = end;
+	if (f->special == VECTOR)
+		vectors_put(s->vector);
 	if (how == RUN_PAE || how == RUN_32) {
 		run_legacy(&frame, how, segment);
 	} else {
@@ -378,6 +419,10 @@ void run(const struct insn_form *f, const struct insn_start *s, const uint8_t *d
 				 : "memory");
 		run_enter(&frame);
 	}
+	if (f->special == VECTOR)
+		vectors_get(end->vector);
+	else
+		memset(end->vector, 0, sizeof(end->vector));
 	memset(code + s->code, INT3, f->length);
 	end->frame.rip -= base;
 	end->used = used(how);

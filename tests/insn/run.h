@@ -23,6 +23,7 @@ struct run_end {
 	uint64_t address;	  /* CR2 of a page fault */
 	bool step;		  /* a #DB because of RFLAGS_TF */
 	uint32_t used;		  /* accessed and dirty bits of the data's pages, two each */
+	insn_vector vector[INSN_FORM_VECTORS]; /* of VECTOR, else zeros */
 	uint64_t data[INSN_DATA_BYTES / 8];
 };
 

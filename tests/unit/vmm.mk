@@ -3,11 +3,15 @@
 
 vmm_insn_all := vmm/insn/insn.c vmm/insn/walk.c vmm/insn/access.c \
 	vmm/insn/operand.c vmm/insn/alu.c vmm/insn/string.c vmm/insn/bits.c \
-	vmm/insn/stack.c vmm/insn/wide.c
+	vmm/insn/stack.c vmm/insn/vector.c vmm/insn/wide.c
 
 unit_tests += vmm_insn
 vmm_insn_src := tests/unit/vmm_insn.c tests/unit/vmm_insn_rig.c $(vmm_insn_all)
 vmm_insn_lib := $(TP)/host/lib/libZydis.a $(TP)/host/lib/libZycore.a
+
+unit_tests += vmm_insn_vector
+vmm_insn_vector_src := tests/unit/vmm_insn_vector.c tests/unit/vmm_insn_rig.c vmm/xsave.c $(vmm_insn_all)
+vmm_insn_vector_lib := $(TP)/host/lib/libZydis.a $(TP)/host/lib/libZycore.a
 
 unit_tests += vmm_insn_native
 vmm_insn_native_src := tests/unit/vmm_insn_native.c tests/insn/forms.c $(vmm_insn_all)
@@ -50,7 +54,7 @@ vmm_control_all := vmm/debug/control.c vmm/debug/access.c vmm/debug/points.c \
 	vmm/debug/gdbregs.c vmm/debug/look.c
 
 unit_tests += vmm_exit
-vmm_exit_src := tests/unit/vmm_exit.c vmm/exit.c vmm/vcpu.c vmm/debug/trace.c \
+vmm_exit_src := tests/unit/vmm_exit.c vmm/exit.c vmm/vcpu.c vmm/xsave.c vmm/debug/trace.c \
 	$(vmm_control_all) $(vmm_thread_all) vmm/bus.c \
 	vmm/memory.c vmm/log.c $(vmm_insn_all)
 vmm_exit_lib := $(TP)/host/lib/libZydis.a $(TP)/host/lib/libZycore.a
@@ -76,8 +80,9 @@ vmm_server_src := tests/unit/vmm_server.c vmm/debug/server.c $(vmm_gdb_all) $(vm
 	lib/conf.c vmm/log.c
 
 unit_tests += vmm_control
-vmm_control_src := tests/unit/vmm_control.c $(vmm_control_all) vmm/vcpu.c vmm/exit.c \
-	vmm/debug/trace.c $(vmm_thread_all) vmm/bus.c vmm/memory.c vmm/log.c $(vmm_insn_all)
+vmm_control_src := tests/unit/vmm_control.c tests/unit/vmm_no_state.c $(vmm_control_all) \
+	vmm/vcpu.c vmm/xsave.c vmm/exit.c vmm/debug/trace.c $(vmm_thread_all) vmm/bus.c \
+	vmm/memory.c vmm/log.c $(vmm_insn_all)
 vmm_control_lib := $(TP)/host/lib/libZydis.a $(TP)/host/lib/libZycore.a
 
 unit_tests += vmm_console

@@ -11,12 +11,14 @@
 
 #include <errno.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "vmm/exit.h"
 #include "vmm/mshv.h"
 #include "vmm/vcpu.h"
+#include "vmm/xsave.h"
 
 /* --- the seam --- */
 
@@ -52,6 +54,8 @@ static union hv_register_value get(uint32_t name)
 		v.reg64 = page.efer;
 	else if (name == HV_X64_REGISTER_DR6)
 		v.reg64 = dr6;
+	else if (name == HV_X64_REGISTER_XFEM)
+		v.reg64 = 7;
 	return v;
 }
 
@@ -84,6 +88,23 @@ int mshv_vp_set(struct mshv_vp *vp, const struct hv_register_assoc *regs, unsign
 			dr6 = val;
 	}
 	return 0;
+}
+
+static struct xsave xsave;
+
+int mshv_vp_state_get(struct mshv_vp *vp, enum mshv_state type, void *to)
+{
+	(void)vp;
+	assert_true(type == MSHV_STATE_XSAVE && (uintptr_t)to % PAGE_SIZE == 0);
+	memcpy(to, &xsave, sizeof(xsave));
+	return 0;
+}
+
+int mshv_vp_state_set(struct mshv_vp *vp, enum mshv_state type, void *from)
+{
+	(void)vp, (void)type;
+	memcpy(&xsave, from, sizeof(xsave));
+	return set_error;
 }
 
 static atomic_uint kicks, runs;
@@ -365,6 +386,33 @@ static void test_port_string_in_place(void **state)
 	}
 }
 
+static void test_vectors(void **state)
+{
+	(void)state;
+	xsave.xstate_bv = 6;
+	xsave.xcomp_bv = BIT64(63) | 7;
+	xsave.xmm[1][1] = 0x12;
+	page.cr4 = BIT64(9) | BIT64(18); /* OSFXSR, OSXSAVE */
+	page.gpr[GPR_RDI] = MMIO + 8;
+	memory_message(MMIO + 8, "\x66\x0f\xd6\x0f", 4); /* movq [rdi],xmm1 */
+	exit_handle(&vcpu);
+	assert_int_equal(device, 0x1200);
+	assert_int_equal(page.rip, 0x1004);
+	device = 0x99;
+	memory_message(MMIO + 8, "\xc5\xfe\x6f\x17", 4); /* vmovdqu ymm2,[rdi] */
+	exit_handle(&vcpu);
+	assert_int_equal(xsave.xmm[2][8], 0x99);
+	assert_int_equal(xsave.ymm_high[2][8], 0x99);
+	assert_int_equal(xsave.xmm[1][1], 0x12);
+	assert_int_equal(ended, VM_END_NONE);
+	/* The host does not take them. */
+	set_error = -EIO;
+	memory_message(MMIO + 8, "\xc5\xfe\x6f\x17", 4);
+	exit_handle(&vcpu);
+	assert_int_equal(ended, VM_END_INTERNAL);
+	free(vcpu.xsave);
+}
+
 static void test_unknown_instruction(void **state)
 {
 	(void)state;
@@ -536,6 +584,7 @@ int main(void)
 		TEST(test_port_malformed),
 		TEST(test_mmio),
 		TEST(test_port_string_in_place),
+		TEST(test_vectors),
 		TEST(test_unknown_instruction),
 		TEST(test_fault),
 		TEST(test_single_step),

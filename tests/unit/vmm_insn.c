@@ -405,8 +405,8 @@ static void test_unknown(void **state)
 		unsigned int len;
 	} list[] = {
 		{ { 0xd8, 0x07 }, 2 },		   /* fadd [rdi] */
-		{ { 0x0f, 0x10, 0x07 }, 3 },	   /* movups xmm0,[rdi] */
-		{ { 0xf2, 0x0f, 0x10, 0x07 }, 4 }, /* movsd xmm0,[rdi] */
+		{ { 0x0f, 0x58, 0x07 }, 3 },	   /* addps xmm0,[rdi] */
+		{ { 0x0f, 0x6f, 0x07 }, 3 },	   /* movq mm0,[rdi] */
 		{ { 0x0f, 0x0b }, 2 },		   /* ud2 */
 		{ { 0x8e, 0x07 }, 2 },		   /* mov es,[rdi] */
 	};

@@ -37,12 +37,24 @@
 #define RFLAGS_IF  BIT64(9)
 #define INT3	   0xcc
 
+/* Of XSAVE's area, which a signal's frame has. */
+#define XSAVE_XMM      160
+#define XSAVE_BV       512
+#define XSAVE_YMM_HIGH 576
+#define XSAVE_BYTES    (XSAVE_YMM_HIGH + INSN_VECTORS * 16)
+#define XCR0_SSE       BIT64(1)
+#define XCR0_AVX       BIT64(2)
+#define XCR0_VECTORS   (XCR0_SSE | XCR0_AVX)
+#define CR4_OSFXSR     BIT64(9)
+#define CR4_OSXSAVE    BIT64(18)
+
 /* How an instruction ended. */
 struct end {
 	uint64_t gpr[GPR_COUNT];
 	uint64_t rip; /* offset in the code */
 	uint64_t rflags;
 	uint64_t vector, error, address;
+	insn_vector vectors[INSN_VECTORS];
 	uint8_t data[INSN_DATA_BYTES];
 };
 
@@ -63,6 +75,7 @@ static struct {
 	const struct insn_start *start;
 	uint64_t rflags;
 	gregset_t home;
+	uint8_t home_xsave[XSAVE_BYTES];
 	struct end *end;
 } native;
 
@@ -79,6 +92,43 @@ static uint16_t cs_of(unsigned int bits)
 static uint16_t ss_of(unsigned int bits)
 {
 	return bits == 64 ? selector_ss : SELECTOR(bits == 32 ? LDT_DATA32 : LDT_DATA16);
+}
+
+/* Bytes of vector register @i, in the signal's frame; one half after the other. */
+static uint8_t *vector_half(uint8_t *xsave, unsigned int i, bool high)
+{
+	return xsave + (high ? XSAVE_YMM_HIGH : XSAVE_XMM) + (size_t)i * 16;
+}
+
+static void enter_vectors(uint8_t *xsave)
+{
+	uint64_t used;
+
+	memcpy(native.home_xsave, xsave, XSAVE_BYTES);
+	for (unsigned int i = 0; i < INSN_VECTORS; i++) {
+		memcpy(vector_half(xsave, i, false), native.start->vector[i], 16);
+		memcpy(vector_half(xsave, i, true), native.start->vector[i] + 2, 16);
+	}
+	memcpy(&used, xsave + XSAVE_BV, sizeof(used));
+	used |= XCR0_VECTORS;
+	memcpy(xsave + XSAVE_BV, &used, sizeof(used));
+}
+
+/* A part that is not marked as used holds zeros, and its bytes anything. */
+static void leave_vectors(uint8_t *xsave)
+{
+	insn_vector *v = native.end->vectors;
+	uint64_t used;
+
+	memcpy(&used, xsave + XSAVE_BV, sizeof(used));
+	memset(v, 0, sizeof(native.end->vectors));
+	for (unsigned int i = 0; i < INSN_VECTORS; i++) {
+		if (used & XCR0_SSE)
+			memcpy(v[i], vector_half(xsave, i, false), 16);
+		if (used & XCR0_AVX)
+			memcpy(v[i] + 2, vector_half(xsave, i, true), 16);
+	}
+	memcpy(xsave, native.home_xsave, XSAVE_BYTES);
 }
 
 static void enter(gregset_t g)
@@ -99,6 +149,8 @@ static void leave(gregset_t g)
 {
 	struct end *e = native.end;
 
+	if (native.form->special != VECTOR)
+		memset(e->vectors, 0, sizeof(e->vectors));
 	for (unsigned int i = 0; i < GPR_COUNT; i++)
 		e->gpr[i] = (uint64_t)g[greg_of[i]];
 	e->rip = (uint64_t)g[REG_RIP] - (native.form->bits == 64 ? INSN_CODE : 0);
@@ -112,13 +164,19 @@ static void leave(gregset_t g)
 static void on_signal(int number, siginfo_t *info, void *context)
 {
 	ucontext_t *u = context;
+	bool vectors = native.form->special == VECTOR;
 
 	(void)number;
 	(void)info;
-	if (native.inside)
+	if (native.inside) {
+		if (vectors)
+			leave_vectors((uint8_t *)u->uc_mcontext.fpregs);
 		leave(u->uc_mcontext.gregs);
-	else
+	} else {
+		if (vectors)
+			enter_vectors((uint8_t *)u->uc_mcontext.fpregs);
 		enter(u->uc_mcontext.gregs);
+	}
 	native.inside = !native.inside;
 }
 
@@ -209,10 +267,27 @@ static void bus_write(void *arg, uint64_t gpa, unsigned int size, uint64_t val)
 		memcpy(p, &val, size);
 }
 
+static struct insn_vectors vectors;
+
+static bool vectors_get(void *arg, struct insn_vectors *v)
+{
+	(void)arg;
+	*v = vectors;
+	return true;
+}
+
+static void vectors_put(void *arg, const struct insn_vectors *v)
+{
+	(void)arg;
+	vectors = *v;
+}
+
 static const struct insn_bus bus = {
 	.ram = bus_ram,
 	.mmio_read = bus_read,
 	.mmio_write = bus_write,
+	.vectors_get = vectors_get,
+	.vectors_put = vectors_put,
 };
 
 static void map(uint64_t linear, uint64_t gpa)
@@ -230,7 +305,7 @@ static struct insn_cpu cpu_of(const struct insn_form *f, const struct insn_start
 		.rflags = s->rflags | RFLAGS_IF | 2,
 		.cr0 = BIT64(0) | BIT64(16) | BIT64(31), /* PE, WP, PG */
 		.cr3 = GPA_TABLES,
-		.cr4 = BIT64(5),	      /* PAE */
+		.cr4 = BIT64(5) | CR4_OSFXSR | CR4_OSXSAVE, /* and PAE */
 		.efer = BIT64(8) | BIT64(10), /* LME, LMA */
 		.cpl = 3,
 	};
@@ -261,11 +336,14 @@ static enum insn_result run_emulator(const struct insn_form *f, const struct ins
 	enum insn_result r;
 
 	c.rflags |= rflags;
+	vectors.xcr0 = XCR0_VECTORS;
+	memcpy(vectors.reg, s->vector, sizeof(vectors.reg));
 	r = insn_emulate(&c, &bus, code + s->code, bytes, &fault);
 	memcpy(end->gpr, c.gpr, sizeof(end->gpr));
 	end->rip = c.rip - (f->bits == 64 ? INSN_CODE : 0);
 	end->rflags = c.rflags;
 	end->vector = fault.vector;
+	memcpy(end->vectors, vectors.reg, sizeof(end->vectors));
 	end->error = fault.has_error ? fault.error : 0;
 	end->address = fault.address;
 	if (r == INSN_DONE) { /* where the processor goes on there is an int3 */
@@ -333,6 +411,8 @@ static const char *difference(const struct end *a, const struct end *b, uint64_t
 		return "rip";
 	if ((a->rflags ^ b->rflags) & flags)
 		return "flags";
+	if (memcmp(a->vectors, b->vectors, sizeof(a->vectors)))
+		return "vectors";
 	if (memcmp(a->data, b->data, sizeof(a->data)))
 		return "memory";
 	return NULL;
@@ -380,6 +460,9 @@ static void compare(const struct insn_form *f, const struct insn_start *s, uint6
 
 static bool left_out(const struct insn_form *f)
 {
+	/* A signal's frame has room for YMM only where there are some. */
+	if (f->special == VECTOR)
+		return !__builtin_cpu_supports("avx");
 	return f->special == UNTOUCHED || strstr(f->text, "fs");
 }
 

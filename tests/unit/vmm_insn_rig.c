@@ -49,9 +49,33 @@ static void port_write(void *arg, uint16_t port, unsigned int size, uint64_t val
 	last_port_value = (uint64_t)port << 40 | (uint64_t)size << 32 | val;
 }
 
+struct insn_vectors vectors;
+
+static bool vectors_get(void *arg, struct insn_vectors *v)
+{
+	(void)arg;
+	*v = vectors;
+	return true;
+}
+
+static void vectors_put(void *arg, const struct insn_vectors *v)
+{
+	(void)arg;
+	vectors = *v;
+}
+
 struct insn_bus world_bus(struct world *w)
 {
-	return (struct insn_bus){ w, world_ram, world_read, world_write, port_read, port_write };
+	return (struct insn_bus){
+		.arg = w,
+		.ram = world_ram,
+		.mmio_read = world_read,
+		.mmio_write = world_write,
+		.port_read = port_read,
+		.port_write = port_write,
+		.vectors_get = vectors_get,
+		.vectors_put = vectors_put,
+	};
 }
 
 struct insn_cpu long_mode(void)

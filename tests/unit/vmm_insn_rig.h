@@ -16,7 +16,6 @@
 #define ARENA_BASE 0x20000000UL
 #define ARENA_SIZE 0x10000UL
 
-#define CR0_PE	   BIT64(0)
 #define CR0_WP	   BIT64(16)
 #define CR0_PG	   BIT64(31)
 #define CR4_PSE	   BIT64(4)
@@ -40,6 +39,9 @@ struct world {
 struct insn_bus world_bus(struct world *w);
 /* What the last port write said: port << 40 | size << 32 | value. */
 extern uint64_t last_port_value;
+
+/* The processor's. */
+extern struct insn_vectors vectors;
 
 /* 64-bit code without paging. */
 struct insn_cpu long_mode(void);

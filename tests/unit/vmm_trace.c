@@ -34,6 +34,18 @@ int vcpu_get(struct vcpu *v, struct insn_cpu *c)
 	return 0;
 }
 
+int vcpu_get_vectors(struct vcpu *v, struct insn_vectors *vectors)
+{
+	(void)v, (void)vectors;
+	return -ENOSYS;
+}
+
+int vcpu_put_vectors(struct vcpu *v, const struct insn_vectors *vectors)
+{
+	(void)v, (void)vectors;
+	return -ENOSYS;
+}
+
 int vcpu_put(struct vcpu *v, const struct insn_cpu *c)
 {
 	(void)v;

@@ -7,8 +7,6 @@
 
 #include "vmm/insn/emulator.h"
 
-#define CR0_PE		 BIT64(0)
-#define RFLAGS_VM	 BIT64(17)
 #define ATTR_WRITE	 (1U << 1) /* of a code segment: it can be read */
 #define ATTR_EXPAND_DOWN (1U << 2) /* of a data segment */
 #define ATTR_CODE	 (1U << 3)
@@ -176,7 +174,7 @@ static bool has_right(const struct emulator *e, const struct hv_segment_register
 {
 	bool code = s->attributes & ATTR_CODE;
 
-	if (!(e->cpu->cr0 & CR0_PE) || (e->cpu->rflags & RFLAGS_VM))
+	if (!has_descriptors(e->cpu))
 		return true;
 	if (!(s->attributes & ATTR_PRESENT))
 		return false;

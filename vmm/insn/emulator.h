@@ -16,13 +16,18 @@
 #define RFLAGS_DF      BIT64(10)
 #define RFLAGS_OF      BIT64(11)
 #define RFLAGS_RF      BIT64(16)
+#define RFLAGS_VM      BIT64(17)
 #define RFLAGS_AC      BIT64(18)
 #define RFLAGS_STATUS  (RFLAGS_CF | RFLAGS_PF | RFLAGS_AF | RFLAGS_ZF | RFLAGS_SF | RFLAGS_OF)
+
+#define CR0_PE	       BIT64(0)
 
 #define CR4_LA57       BIT64(12)
 
 #define FAULT_DE       0
 #define FAULT_DB       1
+#define FAULT_UD       6
+#define FAULT_NM       7
 #define FAULT_SS       12
 #define FAULT_GP       13
 #define FAULT_PF       14
@@ -38,6 +43,12 @@ struct emulator {
 	ZydisDecodedInstruction insn;
 	ZydisDecodedOperand op[ZYDIS_MAX_OPERAND_COUNT];
 };
+
+/* Neither real mode nor virtual-8086 mode. */
+static inline bool has_descriptors(const struct insn_cpu *cpu)
+{
+	return (cpu->cr0 & CR0_PE) && !(cpu->rflags & RFLAGS_VM);
+}
 
 /* Lowest @bits bits; @bits is 1 to 64. */
 static inline uint64_t mask_bits(unsigned int bits)
@@ -68,7 +79,7 @@ enum insn_result walk(struct emulator *e, uint64_t linear, enum walk_access acce
 /* @error only where the exception has one. */
 enum insn_result raise_fault(struct emulator *e, uint8_t vector, uint32_t error);
 
-/* --- access.c: @len is 1 to 16 --- */
+/* --- access.c: @len is 1 to 32 --- */
 
 enum insn_result linear_read(struct emulator *e, uint64_t linear, void *buf, unsigned int len,
 			     enum walk_access access);
@@ -138,6 +149,11 @@ bool alu_condition(unsigned int code, uint64_t flags);
 /* MOVS, STOS, LODS, CMPS, SCAS, INS, OUTS; advances RIP when complete. */
 bool is_string(const struct emulator *e);
 enum insn_result string_execute(struct emulator *e);
+
+/* --- vector.c --- */
+
+/* SSE's and AVX's moves; INSN_UNKNOWN for all else. */
+enum insn_result vector_execute(struct emulator *e);
 
 /* --- instructions, by the file that has them; what @arg means is in the table of insn.c --- */
 

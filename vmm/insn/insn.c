@@ -5,7 +5,6 @@
 
 #include "vmm/insn/emulator.h"
 
-#define CR0_PE	  BIT64(0)
 #define EFER_LMA  BIT64(10)
 #define ATTR_LONG (1U << 13)
 #define ATTR_BIG  (1U << 14)
@@ -341,7 +340,7 @@ static unsigned int code_bits(const struct insn_cpu *cpu)
 
 	if ((cpu->efer & EFER_LMA) && (attr & ATTR_LONG))
 		return 64;
-	return (cpu->cr0 & CR0_PE) && (attr & ATTR_BIG) ? 32 : 16;
+	return has_descriptors(cpu) && (attr & ATTR_BIG) ? 32 : 16;
 }
 
 static bool decode(struct emulator *e, const uint8_t *bytes, unsigned int len)
@@ -354,8 +353,8 @@ static bool decode(struct emulator *e, const uint8_t *bytes, unsigned int len)
 		mode = ZYDIS_MACHINE_MODE_LEGACY_32;
 		width = ZYDIS_STACK_WIDTH_32;
 	} else if (e->mode_bits == 16) {
-		mode = e->cpu->cr0 & CR0_PE ? ZYDIS_MACHINE_MODE_LEGACY_16 :
-					      ZYDIS_MACHINE_MODE_REAL_16;
+		mode = has_descriptors(e->cpu) ? ZYDIS_MACHINE_MODE_LEGACY_16 :
+						 ZYDIS_MACHINE_MODE_REAL_16;
 		width = ZYDIS_STACK_WIDTH_16;
 	}
 	return ZYAN_SUCCESS(ZydisDecoderInit(&decoder, mode, width)) &&
@@ -409,7 +408,7 @@ enum insn_result insn_emulate(struct insn_cpu *cpu, const struct insn_bus *bus,
 		r = string_execute(&e);
 	} else {
 		execute = find_handler(&e, &arg);
-		r = execute ? execute(&e, arg) : INSN_UNKNOWN;
+		r = execute ? execute(&e, arg) : vector_execute(&e);
 		if (r == INSN_DONE)
 			retire(&e);
 	}

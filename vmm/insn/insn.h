@@ -7,9 +7,9 @@
  * as struct insn_cpu, memory and devices are reached through struct insn_bus.
  * Everything in both is hostile; the worst a guest can do is INSN_UNKNOWN.
  *
- * Covers the integer instructions a compiler or an operating system uses on
- * memory, in 16, 32 and 64 bit; tests/insn/forms.S lists them, and what is left
- * out. Protection keys and alignment checks are not looked at: the processor
+ * Covers the integer instructions and the moves of SSE and AVX a compiler or an
+ * operating system uses on memory, in 16, 32 and 64 bit; tests/insn/forms.S lists
+ * them, and what is left out. Protection keys and alignment checks are not looked at: the processor
  * checked them for the access that brought us here.
  */
 #ifndef VMM_INSN_INSN_H
@@ -42,6 +42,15 @@ struct insn_cpu {
 	unsigned int cpl;
 };
 
+/* YMM registers, each beginning with its XMM register; bytes as in memory. */
+#define INSN_VECTORS	  16
+#define INSN_VECTOR_BYTES 32
+
+struct insn_vectors {
+	uint64_t xcr0;
+	uint8_t reg[INSN_VECTORS][INSN_VECTOR_BYTES];
+};
+
 /* All of them on the calling thread; addresses are guest physical. */
 struct insn_bus {
 	void *arg;
@@ -57,6 +66,13 @@ struct insn_bus {
 	 */
 	uint64_t (*port_read)(void *arg, uint16_t port, unsigned int size);
 	void (*port_write)(void *arg, uint16_t port, unsigned int size, uint64_t val);
+	/*
+	 * Vector registers, for the few instructions that have to do with them. Upper
+	 * halves are zeros and stay so where there is no AVX; XCR0 is only read. False:
+	 * not to be had.
+	 */
+	bool (*vectors_get)(void *arg, struct insn_vectors *v);
+	void (*vectors_put)(void *arg, const struct insn_vectors *v);
 };
 
 /* An exception the guest has to take instead. */

@@ -27,7 +27,7 @@
  * VALUES_MAX values in the low half of argument arg, or without the bits of none
  * in it. What is made most often stands first: the kernel reads from the top.
  */
-#define VALUES_MAX 20
+#define VALUES_MAX 21
 
 struct rule {
 	uint16_t call;
@@ -74,7 +74,7 @@ static const struct rule main_rules[] = {
 
 static const struct rule vp_rules[] = {
 	ONE_OF(ioctl, 1, MSHV_RUN_VP, MSHV_ROOT_HVCALL, MSHV_SET_MSI_ROUTING, MSHV_IRQFD,
-	       MSHV_IOEVENTFD, TAP_IOCTLS, VHOST_IOCTLS),
+	       MSHV_IOEVENTFD, MSHV_GET_VP_STATE, MSHV_SET_VP_STATE, TAP_IOCTLS, VHOST_IOCTLS),
 	ANY(read),
 	ANY(epoll_ctl),
 	ANY(timerfd_settime), /* the watchdog's */
