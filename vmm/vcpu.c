@@ -312,6 +312,7 @@ int vcpu_inject(struct vcpu *v, const struct insn_fault *fault)
 
 	if (debug && v->control && control_trap(v))
 		return 0;
+	stats_count(v->stats, STATS_INJECTED);
 	if (debug) { /* its bits stay until the guest clears them */
 		int ret;
 

@@ -17,6 +17,7 @@
 
 #include "vmm/exit.h"
 #include "vmm/mshv.h"
+#include "vmm/stats.h"
 #include "vmm/vcpu.h"
 #include "vmm/xsave.h"
 
@@ -415,10 +416,15 @@ static void test_vectors(void **state)
 
 static void test_unknown_instruction(void **state)
 {
+	static struct vcpu_stats counted;
+
 	(void)state;
+	vcpu.stats = &counted;
 	memory_message(MMIO, "\x0f\x0b", 2);
 	exit_handle(&vcpu);
 	assert_int_equal(pending, 1 | 3 << 1 | 6 << 16); /* #UD */
+	assert_int_equal(counted.event[STATS_EMULATED], 1);
+	assert_int_equal(counted.event[STATS_INJECTED], 1);
 	assert_int_equal(page.rip, 0x1000);
 	assert_int_equal(page.rflags, 0x10002); /* RF, as with each fault */
 	assert_int_equal(ended, VM_END_NONE);
