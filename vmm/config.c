@@ -21,6 +21,18 @@ _Static_assert(LOG_DEBUG == ARRAY_SIZE(log_levels) - 2, "names in the order of t
 #define FIELD(name) offsetof(struct vm_config, name)
 #define FILE_NAME   .min = 1, .max = VMMCTL_PATH_MAX
 
+/* "key=value,..." of @option, or NULL, along @keys into @to. Cuts @text. */
+static bool read_keys(const char *option, const struct option_key *keys, char *text, void *to,
+		      char *error)
+{
+	char why[OPTION_ERROR_MAX];
+
+	if (options_parse(keys, text, to, why))
+		return true;
+	snprintf(error, OPTION_ERROR_MAX, "%s: %.140s", option, why);
+	return false;
+}
+
 /* What --cpus is given behind its number. */
 struct cpus_text {
 	uint32_t cores, threads;
@@ -41,14 +53,11 @@ static const struct option_key cpus_keys[] = {
 static bool read_cpus(struct vm_config *c, char *more, char *error)
 {
 	struct cpus_text text = { 0 };
-	char why[OPTION_ERROR_MAX];
 	const char *problem;
 	char *pin, *item;
 
-	if (more && !options_parse(cpus_keys, more, &text, why)) {
-		snprintf(error, OPTION_ERROR_MAX, "--cpus: %.140s", why);
+	if (!read_keys("--cpus", cpus_keys, more, &text, error))
 		return false;
-	}
 	c->cpus.cores = text.cores;
 	c->cpus.threads = text.threads;
 	pin = (char *)(uintptr_t)text.pin; /* into @more, which is ours */
@@ -71,30 +80,10 @@ static const struct option_key memory_keys[] = {
 	{ 0 },
 };
 
-static bool read_memory(struct vm_config *c, char *more, char *error)
-{
-	char why[OPTION_ERROR_MAX];
-
-	if (!more || options_parse(memory_keys, more, c, why))
-		return true;
-	snprintf(error, OPTION_ERROR_MAX, "--memory: %.140s", why);
-	return false;
-}
-
 static const struct option_key gdb_keys[] = {
 	{ "wait", OPTION_FLAG, .offset = FIELD(gdb_wait) },
 	{ 0 },
 };
-
-static bool read_gdb(struct vm_config *c, char *more, char *error)
-{
-	char why[OPTION_ERROR_MAX];
-
-	if (!more || options_parse(gdb_keys, more, c, why))
-		return true;
-	snprintf(error, OPTION_ERROR_MAX, "--gdb: %.140s", why);
-	return false;
-}
 
 /* What is given once; devices describe theirs themselves. */
 static const struct {
@@ -102,6 +91,7 @@ static const struct {
 	const char *usage, *purpose;
 	const char *bare; /* its value when none is given; the next word is none of its */
 	/* Optional: ",key=value..." may follow the value; @more is what, or NULL. */
+	const struct option_key *more_keys;
 	bool (*read_more)(struct vm_config *c, char *more, char *error);
 } options[] = {
 	{ { "--kernel", OPTION_TEXT, FIELD(kernel), FILE_NAME },
@@ -117,7 +107,7 @@ static const struct {
 	  "SIZE[,hugepages=off][,prefault=on]",
 	  .purpose = "bytes, or with suffix K, M, G, T (default: 64M);\n"
 		     "                    not in pages of 2 MiB, not only when touched",
-	  .read_more = read_memory },
+	  .more_keys = memory_keys },
 	{ { "--cpus", OPTION_COUNT, FIELD(cpus.count), .min = 1, .max = VMMCTL_CPUS_MAX },
 	  "N[,cores=N][,threads=N][,pin=0-3:5]",
 	  .purpose =
@@ -157,7 +147,7 @@ static const struct {
 	  "PATH|tcp:PORT|fd:N[,wait=on]",
 	  .purpose = "where gdb connects: a socket, a port of loopback, an inherited\n"
 		     "                    connection; the guest waits for its \"continue\"",
-	  .read_more = read_gdb },
+	  .more_keys = gdb_keys },
 };
 
 void config_usage(FILE *to, const struct device_kind *const *kinds)
@@ -220,7 +210,6 @@ static bool check(const struct vm_config *c, const char *value, char *error)
 static bool add_device(struct vm_config *c, const struct device_kind *kind, char *text, char *error)
 {
 	struct device_config *d = &c->device[c->device_count];
-	char why[OPTION_ERROR_MAX];
 	unsigned int count = 0;
 
 	for (unsigned int i = 0; i < c->device_count; i++)
@@ -232,10 +221,8 @@ static bool add_device(struct vm_config *c, const struct device_kind *kind, char
 	}
 	*d = (struct device_config){ .kind = kind };
 	CHECK(kind->config_bytes <= sizeof(d->bytes));
-	if (!options_parse(kind->keys, text, d->bytes, why)) {
-		snprintf(error, OPTION_ERROR_MAX, "%s: %.140s", kind->option, why);
+	if (!read_keys(kind->option, kind->keys, text, d->bytes, error))
 		return false;
-	}
 	c->device_count++;
 	return true;
 }
@@ -288,10 +275,13 @@ static bool read_option(struct reader *r, unsigned int i, char *behind)
 	if (!value)
 		return fail(r, "value is missing", key->name);
 	more = value;
-	if (options[i].read_more)
+	if (options[i].more_keys || options[i].read_more)
 		strsep(&more, ",");
-	return option_read(key, value, r->config, r->error) && check(r->config, value, r->error) &&
-	       (!options[i].read_more || options[i].read_more(r->config, more, r->error));
+	if (!option_read(key, value, r->config, r->error) || !check(r->config, value, r->error))
+		return false;
+	if (options[i].more_keys)
+		return read_keys(key->name, options[i].more_keys, more, r->config, r->error);
+	return !options[i].read_more || options[i].read_more(r->config, more, r->error);
 }
 
 /* One "--option value", "--option=value" or, of a device, "--option". */

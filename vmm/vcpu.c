@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "vmm/debug/control.h"
 #include "vmm/exit.h"
@@ -70,6 +69,19 @@ void vcpu_destroy(struct vcpu *v)
 void vcpu_kick(pthread_t thread)
 {
 	pthread_kill(thread, kick_signal());
+}
+
+struct timespec vcpu_kick_time(void)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_nsec += KICK_AGAIN_NS;
+	if (until.tv_nsec >= 1000000000L) {
+		until.tv_nsec -= 1000000000L;
+		until.tv_sec++;
+	}
+	return until;
 }
 
 static inline bool may_run(struct vcpu *v)
@@ -143,12 +155,7 @@ static void join(struct vcpu *v)
 
 	do {
 		vcpu_kick(v->thread.id);
-		clock_gettime(CLOCK_REALTIME, &until);
-		until.tv_nsec += KICK_AGAIN_NS;
-		if (until.tv_nsec >= 1000000000L) {
-			until.tv_nsec -= 1000000000L;
-			until.tv_sec++;
-		}
+		until = vcpu_kick_time();
 	} while (pthread_timedjoin_np(v->thread.id, NULL, &until) == ETIMEDOUT);
 	v->thread.state = THREAD_NONE;
 }

@@ -3,14 +3,15 @@
  * Virtual processors: a thread each, which runs the guest until something
  * needs us, handles it (exit.c) and runs on.
  *
- * A vcpu belongs to its thread from vcpu_start() until vcpu_stop() returned;
- * before and after to the caller. Threads share nothing but what the machine's
+ * A vcpu belongs to its thread from vcpu_start() until vcpu_stop_all()
+ * returned; before and after to the caller. Threads share nothing but what the machine's
  * parts lock themselves.
  */
 #ifndef VMM_VCPU_H
 #define VMM_VCPU_H
 
 #include <stdatomic.h>
+#include <time.h>
 
 #include "abi/hv/message.h"
 #include "vmm/device.h"
@@ -48,16 +49,22 @@ struct vcpu {
 	} access; /* of devices: what there is for trace.c to say */
 };
 
-/* 0 or -errno. */
+/* Processor @index of the machine. 0 or -errno. */
 int vcpu_create(struct vcpu *v, struct machine *m, struct mshv_partition *p, uint32_t index);
 void vcpu_destroy(struct vcpu *v);
 
 /* Make a signal interrupt running processors. Once, before any starts. */
 void vcpu_prepare_kick(void);
 
+/* Have its thread run it, on the host's processor v->pin. 0 or -errno. */
 int vcpu_start(struct vcpu *v);
-/* Make the vcpu that runs on @thread look at its stop, if it is in the kernel now. */
+/*
+ * Make the vcpu that runs on @thread look at its stop, if it is in the kernel now. One
+ * that is about to be hears nothing: kick again.
+ */
 void vcpu_kick(pthread_t thread);
+/* Until when to wait for what a kick was for, before the next one. CLOCK_REALTIME. */
+struct timespec vcpu_kick_time(void);
 /* Let each stop at its next exit. Any thread. */
 void vcpu_ask_all(struct vcpu *v, unsigned int count);
 /* Make all stop now, and wait until each has. */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "vmm/debug/control_state.h"
@@ -22,9 +21,6 @@
 #define DR6_POINTS    UINT64_C(0xf)
 #define EFER_LMA      BIT64(10)
 #define ATTR_LONG     BIT32(13)
-
-/* How long a kicked thread has before it is kicked again. */
-#define KICK_AGAIN_NS 2000000L
 
 /* --- one register --- */
 
@@ -280,12 +276,7 @@ bool control_pause(struct control *c)
 	/* A kick that comes before the thread is in the kernel is lost. */
 	while (c->parked < c->count && !c->ending) {
 		kick_those_who_run(c);
-		clock_gettime(CLOCK_REALTIME, &until);
-		until.tv_nsec += KICK_AGAIN_NS;
-		if (until.tv_nsec >= 1000000000L) {
-			until.tv_nsec -= 1000000000L;
-			until.tv_sec++;
-		}
+		until = vcpu_kick_time();
 		pthread_cond_timedwait(&c->stood, &c->lock, &until);
 	}
 	ok = !c->ending;

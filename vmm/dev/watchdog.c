@@ -7,13 +7,12 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "abi/platform.h"
+#include "vmm/clock.h"
 #include "vmm/log.h"
 
-#define NS_PER_S    1000000000ULL
 #define NS_PER_UNIT (PLATFORM_WATCHDOG_UNIT_MS * 1000000ULL)
 
 /* What a driver that starts it without a word about time gets: a minute. */
@@ -30,22 +29,13 @@ struct watchdog {
 	struct loop_source timer;
 };
 
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
-}
-
 /* From the top, or not at all. Lock held. */
 static void count_down(struct watchdog *w)
 {
 	struct itimerspec at = { 0 };
 
-	w->due_ns = w->running ? now_ns() + w->count * NS_PER_UNIT : 0;
-	at.it_value.tv_sec = (time_t)(w->due_ns / NS_PER_S);
-	at.it_value.tv_nsec = (long)(w->due_ns % NS_PER_S);
+	w->due_ns = w->running ? clock_ns() + w->count * NS_PER_UNIT : 0;
+	at.it_value = clock_timespec(w->due_ns);
 	if (timerfd_settime(w->timer.fd, TFD_TIMER_ABSTIME, &at, NULL))
 		log_error("watchdog cannot count (errno %d)", errno);
 }
@@ -53,7 +43,7 @@ static void count_down(struct watchdog *w)
 /* Units, a part of one as a whole: 0 is over. Lock held. */
 static uint64_t left(const struct watchdog *w)
 {
-	uint64_t now = now_ns();
+	uint64_t now = clock_ns();
 
 	if (!w->running)
 		return w->count;
@@ -112,7 +102,7 @@ static void timer_ready(struct loop_source *s, uint32_t events)
 		return; /* set again meanwhile */
 	pthread_mutex_lock(&w->lock);
 	/* A sign of life may have come between the two. Not again before the next. */
-	over = w->due_ns && now_ns() >= w->due_ns;
+	over = w->due_ns && clock_ns() >= w->due_ns;
 	if (over)
 		w->due_ns = 0;
 	count = w->count;

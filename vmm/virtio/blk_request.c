@@ -22,8 +22,8 @@
 
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 
+#include "vmm/clock.h"
 #include "vmm/log.h"
 
 #define ERRORS_LOGGED_MAX 8
@@ -191,14 +191,6 @@ static int start_range(struct virtio_blk *b, struct blk_request *r, struct parts
 	return submit(b, r);
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
-
 /* What a request costs: the data that it carries to or from the disk. */
 static void charge(struct virtio_blk *b, const struct parts *p)
 {
@@ -224,14 +216,14 @@ static bool paused(struct virtio_blk *b)
 
 	if (!b->limited || b->paused)
 		return b->paused;
-	now = now_ns();
+	now = clock_ns();
 	wait = rate_wait(&b->ops, now);
 	wait = MAX(wait, rate_wait(&b->bytes, now));
 	if (!wait)
 		return false;
 	b->paused = true;
-	b->pause.tv_sec = (long long)(wait / 1000000000);
-	b->pause.tv_nsec = (long long)(wait % 1000000000);
+	b->pause.tv_sec = (long long)(wait / NS_PER_S);
+	b->pause.tv_nsec = (long long)(wait % NS_PER_S);
 	ring_alarm(b->ring, &b->alarm, &b->pause);
 	return true;
 }
@@ -363,7 +355,7 @@ void blk_requests_init(struct virtio_blk *b, const struct disk_config *c, unsign
 		b->free = &b->request[i];
 	}
 	b->limited = c->iops || c->bandwidth;
-	rate_init(&b->ops, c->iops, 1, now_ns());
-	rate_init(&b->bytes, c->bandwidth, 1, now_ns());
+	rate_init(&b->ops, c->iops, 1, clock_ns());
+	rate_init(&b->bytes, c->bandwidth, 1, clock_ns());
 	b->alarm.done = pause_over;
 }

@@ -23,8 +23,9 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "vmm/clock.h"
 
 /* Packets after which the driver learns of them, if there are more. */
 #define BATCH	       16u
@@ -34,14 +35,6 @@
 #define RATE_BURST_MIN 65536u
 #define FRAME_MIN      14u /* Ethernet's header */
 
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
 /* True: nothing may pass that way now; the timer calls again. */
 static bool must_wait(struct virtio_net *n, enum net_direction d)
 {
@@ -50,7 +43,7 @@ static bool must_wait(struct virtio_net *n, enum net_direction d)
 
 	if (!n->rate[d].per_s)
 		return false;
-	now = now_ns();
+	now = clock_ns();
 	wait = rate_wait(&n->rate[d], now);
 	if (!wait)
 		return false;
@@ -58,8 +51,7 @@ static bool must_wait(struct virtio_net *n, enum net_direction d)
 	if (n->timer_ns > now && n->timer_ns <= now + wait)
 		return true;
 	n->timer_ns = now + wait;
-	after.it_value.tv_sec = (time_t)(wait / 1000000000u);
-	after.it_value.tv_nsec = (long)(wait % 1000000000u);
+	after.it_value = clock_timespec(wait);
 	timerfd_settime(n->timer.fd, 0, &after, NULL);
 	return true;
 }
@@ -427,7 +419,7 @@ int net_path_create(struct virtio_net *n, uint64_t rate)
 	if (n->timer.fd < 0)
 		return -errno;
 	for (unsigned int i = 0; i < NET_DIRECTIONS; i++)
-		rate_init(&n->rate[i], rate, RATE_BURST_MIN, now_ns());
+		rate_init(&n->rate[i], rate, RATE_BURST_MIN, clock_ns());
 	err = loop_add(n->loop, &n->timer, EPOLLIN);
 	for (unsigned int i = 0; i < n->pairs && !err; i++)
 		err = create_pair(n, i);
