@@ -13,16 +13,8 @@
 #include "vmm/log.h"
 #include "vmm/mshv.h"
 
-/* Devices with a vector per queue and processor want many; see pci.c. */
-#define ROUTES_MAX	    512
-
-/* The address and data of an MSI, Intel SDM "Message Signalled Interrupts". */
-#define MSI_ADDR_DEST_SHIFT 12
-#define MSI_ADDR_DEST_MASK  0xffU
-#define MSI_ADDR_LOGICAL    BIT32(2)
-#define MSI_DATA_MODE_SHIFT 8
-#define MSI_DATA_MODE_MASK  0x7U
-#define MSI_DATA_LEVEL	    BIT32(15)
+/* Devices with a vector per queue and processor want many: PCI_MSIX_MAX each. */
+#define ROUTES_MAX 512
 
 struct route {
 	int fd;
@@ -98,19 +90,6 @@ int irq_send(struct irq *q, const struct irq_message *m)
 		log_debug("interrupt refused (vector 0x%x, mode %u, dest 0x%x, %s)", m->vector,
 			  m->mode, m->dest, strerror(-ret));
 	return ret;
-}
-
-int irq_msi_send(struct irq *q, uint64_t addr, uint32_t data)
-{
-	struct irq_message m = {
-		.vector = (uint8_t)data,
-		.mode = (data >> MSI_DATA_MODE_SHIFT) & MSI_DATA_MODE_MASK,
-		.logical = (addr & MSI_ADDR_LOGICAL) != 0,
-		.level = (data & MSI_DATA_LEVEL) != 0,
-		.dest = (uint32_t)(addr >> MSI_ADDR_DEST_SHIFT) & MSI_ADDR_DEST_MASK,
-	};
-
-	return irq_send(q, &m);
 }
 
 /* --- routes --- */

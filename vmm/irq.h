@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Interrupts as devices see them. Three ways into the guest:
+ * Interrupts as devices see them. Two ways into the guest:
  *   lines     a device raises or lowers a GSI of the IOAPIC (irq_line_set)
- *   messages  a device sends an MSI now (irq_msi_send)
  *   routes    an MSI bound to an eventfd that the kernel delivers without us
  *             (irqfd): irq_route_*, used by MSI-X tables
  * Implemented by irq.c over mshv.c; devices never see the hypervisor.
@@ -16,9 +15,6 @@ struct irq;		/* the VM's interrupt wiring */
 
 /* Any thread. @level: state of the wire after the call. */
 void irq_line_set(struct irq *q, unsigned int gsi, bool level);
-
-/* Send an MSI (address/data as the guest programmed them). Any thread. */
-int irq_msi_send(struct irq *q, uint64_t addr, uint32_t data);
 
 /*
  * A route: eventfd -> MSI. alloc returns an id >= 0 or -errno and creates the
@@ -59,6 +55,7 @@ struct irq_message {
 	uint32_t dest;
 };
 
+/* Now. Any thread. 0, or -errno if the hypervisor refuses it. */
 int irq_send(struct irq *q, const struct irq_message *m);
 
 struct irq_lines_ops {

@@ -32,11 +32,6 @@ void log_set_level(enum log_level level)
 	threshold = level;
 }
 
-bool log_enabled(enum log_level level)
-{
-	return level <= threshold;
-}
-
 /* May another line of the guest's go out? */
 static bool admitted(enum log_level level)
 {
@@ -67,7 +62,7 @@ void log_print(enum log_level level, const char *fmt, ...)
 	va_list ap;
 	int n;
 
-	if (!log_enabled(level) || !admitted(level))
+	if (level > threshold || !admitted(level))
 		return;
 	va_start(ap, fmt);
 	n = vsnprintf(line + prefix, sizeof(line) - prefix - 1, fmt, ap);

@@ -16,7 +16,6 @@ enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
 /* Before any thread starts. */
 void log_set_level(enum log_level level);
-bool log_enabled(enum log_level level);
 
 void log_print(enum log_level level, const char *fmt, ...) __printf(2, 3);
 

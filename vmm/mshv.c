@@ -73,7 +73,8 @@ static int hvcall(int fd, uint16_t code, uint16_t reps, const void *in, size_t i
 	return ret;
 }
 
-int mshv_property_set(struct mshv_partition *p, uint32_t code, uint64_t value)
+/* @code is enum hv_partition_property. */
+static int set_property(struct mshv_partition *p, uint32_t code, uint64_t value)
 {
 	struct hv_input_set_partition_property in = {
 		.property_code = code,
@@ -81,14 +82,6 @@ int mshv_property_set(struct mshv_partition *p, uint32_t code, uint64_t value)
 	};
 
 	return hvcall(p->fd, HVCALL_SET_PARTITION_PROPERTY, 0, &in, sizeof(in), NULL, 0);
-}
-
-int mshv_property_get(struct mshv_partition *p, uint32_t code, uint64_t *value)
-{
-	struct hv_input_get_partition_property in = { .property_code = code };
-
-	return hvcall(p->fd, HVCALL_GET_PARTITION_PROPERTY, 0, &in, sizeof(in), value,
-		      sizeof(*value));
 }
 
 struct mshv_partition *mshv_create(const char *device, int *error)
@@ -120,7 +113,7 @@ struct mshv_partition *mshv_create(const char *device, int *error)
 	close(fd);
 	if (ret)
 		goto free_partition;
-	ret = mshv_property_set(p, HV_PROPERTY_SYNTHETIC_PROC_FEATURES, SYNTHETIC_FEATURES);
+	ret = set_property(p, HV_PROPERTY_SYNTHETIC_PROC_FEATURES, SYNTHETIC_FEATURES);
 	if (ret)
 		goto close_partition;
 	if (ioctl(p->fd, MSHV_INITIALIZE_PARTITION)) {
@@ -132,7 +125,7 @@ struct mshv_partition *mshv_create(const char *device, int *error)
 	 * and read zero rather than inject #GP, which early boot code and
 	 * small kernels do not survive.
 	 */
-	ret = mshv_property_set(p, HV_PROPERTY_UNIMPLEMENTED_MSR_ACTION, 1);
+	ret = set_property(p, HV_PROPERTY_UNIMPLEMENTED_MSR_ACTION, 1);
 	if (ret)
 		goto close_partition;
 	return p;
@@ -315,31 +308,6 @@ int mshv_vp_set(struct mshv_vp *vp, const struct hv_register_assoc *regs, unsign
 	memcpy(in.reg, regs, count * sizeof(*regs));
 	return hvcall(vp->fd, HVCALL_SET_VP_REGISTERS, (uint16_t)count, &in,
 		      sizeof(in.header) + count * sizeof(in.reg[0]), NULL, 0);
-}
-
-static int state(struct mshv_vp *vp, unsigned long request, enum mshv_state type, void *page)
-{
-	struct mshv_get_set_vp_state arg = {
-		.type = (uint8_t)type, /* same order as the kernel's */
-		.buf_sz = (uint32_t)PAGE_SIZE,
-		.buf_ptr = (uintptr_t)page,
-	};
-
-	return ioctl(vp->fd, (int)request, &arg) ? -errno : 0;
-}
-
-_Static_assert((int)MSHV_STATE_LAPIC == (int)MSHV_VP_STATE_LAPIC &&
-		       (int)MSHV_STATE_TIMERS == (int)MSHV_VP_STATE_SYNTHETIC_TIMERS,
-	       "enum mshv_state follows the kernel");
-
-int mshv_vp_state_get(struct mshv_vp *vp, enum mshv_state type, void *page)
-{
-	return state(vp, MSHV_GET_VP_STATE, type, page);
-}
-
-int mshv_vp_state_set(struct mshv_vp *vp, enum mshv_state type, void *page)
-{
-	return state(vp, MSHV_SET_VP_STATE, type, page);
 }
 
 int mshv_vp_cpuid(struct mshv_vp *vp, const struct mshv_cpuid *c)

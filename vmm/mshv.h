@@ -9,7 +9,7 @@
  *
  * Threads: everything on a partition may be called from any thread. A vp
  * belongs to the thread that runs it; others touch it only before that thread
- * starts or after it ended.
+ * starts, while it stands still for a debugger, or after it ended.
  */
 #ifndef VMM_MSHV_H
 #define VMM_MSHV_H
@@ -33,10 +33,6 @@ void mshv_destroy(struct mshv_partition *p);
 
 /* Let the guest use [@host, @host + @size) at @gpa; all page aligned. */
 int mshv_map(struct mshv_partition *p, uint64_t gpa, void *host, uint64_t size);
-
-/* Partition properties (enum hv_partition_property). */
-int mshv_property_set(struct mshv_partition *p, uint32_t code, uint64_t value);
-int mshv_property_get(struct mshv_partition *p, uint32_t code, uint64_t *value);
 
 /* Interrupts. @type is enum hv_interrupt_type. */
 int mshv_assert(struct mshv_partition *p, uint32_t type, bool level, bool logical, uint32_t dest,
@@ -64,13 +60,13 @@ int mshv_irqfd(struct mshv_partition *p, int fd, uint32_t gsi, bool on);
 /* Guest writes of @len bytes (0: any) at @gpa signal eventfd @fd. */
 int mshv_ioeventfd(struct mshv_partition *p, uint64_t gpa, unsigned int len, int fd, bool on);
 
-/* Processors. */
+/* Processors. NULL with *error set to -errno. */
 struct mshv_vp *mshv_vp_create(struct mshv_partition *p, uint32_t index, int *error);
 void mshv_vp_destroy(struct mshv_vp *vp);
 
 /*
- * Run until something needs us: 0 with the message filled in, or -EINTR when a
- * signal came (also while the processor was halted).
+ * Run until something needs us: 0 with the message filled in, -EINTR when a signal
+ * came (also while the processor was halted), -EAGAIN: the kernel wants to be asked again.
  */
 int mshv_vp_run(struct mshv_vp *vp, struct hv_message *msg);
 
@@ -83,18 +79,6 @@ struct hv_register_page *mshv_vp_page(struct mshv_vp *vp);
 /* Registers by hypercall; names and values in struct hv_register_assoc. */
 int mshv_vp_get(struct mshv_vp *vp, struct hv_register_assoc *regs, unsigned int count);
 int mshv_vp_set(struct mshv_vp *vp, const struct hv_register_assoc *regs, unsigned int count);
-
-/* State blobs; @type is enum mshv_state, @page one page, page aligned. */
-enum mshv_state {
-	MSHV_STATE_LAPIC,
-	MSHV_STATE_XSAVE,
-	MSHV_STATE_SIMP,
-	MSHV_STATE_SIEFP,
-	MSHV_STATE_TIMERS,
-};
-
-int mshv_vp_state_get(struct mshv_vp *vp, enum mshv_state type, void *page);
-int mshv_vp_state_set(struct mshv_vp *vp, enum mshv_state type, void *page);
 
 /* One CPUID leaf of this processor: (native & ~mask) | (value & mask). */
 struct mshv_cpuid {

@@ -38,7 +38,7 @@ struct vm {
 	atomic_int end; /* enum vm_end */
 	bool shutting_down;
 	bool preserved;		  /* it has ended, and stays as it is */
-	struct loop_source grace; /* timer of vm_shut_down() */
+	struct loop_source grace; /* timer of shut_down() */
 	struct vcpu_stats *stats; /* an array, or NULL: not wanted */
 	struct trace *trace;	  /* NULL: not wanted */
 	struct server *server;	  /* for a debugger; NULL: not wanted */
@@ -108,8 +108,13 @@ static void grace_over(struct loop_source *s, uint32_t events)
 	kill_guest(vm);
 }
 
-void vm_shut_down(struct vm *vm)
+/*
+ * A signal asks for the end: press the power button; after the grace time of the
+ * configuration, or at the second call, the machine ends with VM_END_KILLED.
+ */
+static void shut_down(void *arg)
 {
+	struct vm *vm = arg;
 	struct itimerspec after = { .it_value.tv_sec = vm->config->grace_s };
 
 	if (vm->shutting_down || vm->preserved || !vm->config->grace_s) {
@@ -123,11 +128,6 @@ void vm_shut_down(struct vm *vm)
 	pm_press_power_button(vm->machine.pm);
 }
 
-static void shut_down(void *arg)
-{
-	vm_shut_down(arg);
-}
-
 static void leave(void *arg)
 {
 	kill_guest(arg);
@@ -135,7 +135,8 @@ static void leave(void *arg)
 
 /* --- putting it together --- */
 
-static int create_memory(struct vm *vm, int *code)
+/* Memory, and all that is in it when the guest starts: tables, kernel, initrd. */
+static int fill_memory(struct vm *vm, int *code)
 {
 	const struct vm_config *c = vm->config;
 	struct load_request request = {
@@ -229,7 +230,7 @@ static int create_partition(struct vm *vm, int *code)
 	return 0;
 }
 
-/* Buses, interrupts, device thread, console, devices. */
+/* Buses, interrupts, the device thread's loop, console, devices. */
 static int create_machine(struct vm *vm, int *code)
 {
 	struct machine *m = &vm->machine;
@@ -239,16 +240,18 @@ static int create_machine(struct vm *vm, int *code)
 		.leave = leave,
 		.arg = vm,
 	};
-	int ret = -ENOMEM;
+	int ret;
 
 	m->config = vm->config;
 	m->end = end;
 	m->ports = bus_create("ports");
 	m->mmio = bus_create("mmio");
 	m->irq = irq_create(vm->partition);
+	if (!m->ports || !m->mmio || !m->irq)
+		return host_error(code, "no memory for the machine", -ENOMEM);
 	m->loop = loop_create();
-	if (!m->ports || !m->mmio || !m->irq || !m->loop)
-		return host_error(code, "no memory for the machine", ret);
+	if (!m->loop)
+		return host_error(code, "no device thread", -errno);
 	vm->grace = (struct loop_source){
 		.fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK),
 		.ready = grace_over,
@@ -355,7 +358,7 @@ struct vm *vm_create(const struct vm_config *c, int *code)
 	vm->config = c;
 	vm->grace.fd = -1;
 	/* What is the user's fault shows first, whatever the host is like. */
-	if (check_pins(&c->cpus, code) || create_memory(vm, code) || create_partition(vm, code) ||
+	if (check_pins(&c->cpus, code) || fill_memory(vm, code) || create_partition(vm, code) ||
 	    create_machine(vm, code) || open_trace(vm, code) || create_vcpus(vm, code) ||
 	    open_server(vm, code)) {
 		vm_destroy(vm);

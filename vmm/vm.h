@@ -20,16 +20,11 @@ struct vm *vm_create(const struct vm_config *c, int *code);
 
 /* Until the machine ends, and is not to be preserved any more; says why. */
 enum vm_end vm_run(struct vm *vm);
+
 /* What the process says of it. */
 enum vmmctl_exit vm_exit_code(enum vm_end why);
 
 /* What the guest wrote is out, its memory and processors are gone. */
 void vm_destroy(struct vm *vm);
-
-/*
- * Press the power button; after the grace time of the configuration, or at
- * the second call, the machine ends with VM_END_KILLED. Device thread.
- */
-void vm_shut_down(struct vm *vm);
 
 #endif

@@ -96,22 +96,10 @@ void mshv_destroy(struct mshv_partition *p)
 	free(p);
 }
 
-int mshv_property_set(struct mshv_partition *p, uint32_t code, uint64_t value)
-{
-	(void)p, (void)code, (void)value;
-	return -ENOSYS;
-}
-
 /* KVM's are per processor, by another way: no debugger over this. */
 int mshv_exception_intercept(struct mshv_partition *p, uint8_t vector, bool on)
 {
 	(void)p, (void)vector, (void)on;
-	return -ENOSYS;
-}
-
-int mshv_property_get(struct mshv_partition *p, uint32_t code, uint64_t *value)
-{
-	(void)p, (void)code, (void)value;
 	return -ENOSYS;
 }
 
@@ -413,18 +401,6 @@ int mshv_vp_run(struct mshv_vp *vp, struct hv_message *msg)
 struct hv_register_page *mshv_vp_page(struct mshv_vp *vp)
 {
 	return vp->no_page || !vp->loaded ? NULL : &vp->page;
-}
-
-int mshv_vp_state_get(struct mshv_vp *vp, enum mshv_state type, void *page)
-{
-	(void)vp, (void)type, (void)page;
-	return -ENOSYS;
-}
-
-int mshv_vp_state_set(struct mshv_vp *vp, enum mshv_state type, void *page)
-{
-	(void)vp, (void)type, (void)page;
-	return -ENOSYS;
 }
 
 static struct kvm_cpuid_entry2 *find_leaf(struct mshv_vp *vp, uint32_t leaf, uint32_t subleaf)

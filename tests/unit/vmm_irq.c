@@ -96,8 +96,16 @@ static int tear_down(void **state)
 
 static void test_message(void **state)
 {
+	const struct irq_message m = {
+		.vector = 0x31,
+		.mode = 1,
+		.logical = true,
+		.level = true,
+		.dest = 5,
+	};
+
 	(void)state;
-	assert_int_equal(irq_msi_send(irq, 0xfee05004, 0x8131), 0);
+	assert_int_equal(irq_send(irq, &m), 0);
 	assert_int_equal(asserted.vector, 0x31);
 	assert_int_equal(asserted.type, 1);
 	assert_int_equal(asserted.dest, 5);

@@ -11,7 +11,8 @@
 
 static const char digits[] = "0123456789abcdef";
 
-int packet_digit(char c)
+/* A digit's value, or -1. */
+static int digit_value(char c)
 {
 	if (c >= '0' && c <= '9')
 		return c - '0';
@@ -49,7 +50,7 @@ static enum packet_event idle(struct packet_in *p, uint8_t byte)
 
 static enum packet_event end(struct packet_in *p, uint8_t byte)
 {
-	int low = packet_digit((char)byte);
+	int low = digit_value((char)byte);
 
 	p->state = PACKET_IDLE;
 	p->data[p->length] = '\0';
@@ -79,7 +80,7 @@ enum packet_event packet_take(struct packet_in *p, uint8_t byte)
 		}
 		return PACKET_NOTHING;
 	case PACKET_SUM_HIGH:
-		high = packet_digit((char)byte);
+		high = digit_value((char)byte);
 		p->told = (uint8_t)((unsigned int)high << 4);
 		p->too_long |= high < 0;
 		p->state = PACKET_SUM_LOW;
@@ -162,7 +163,7 @@ bool packet_number(const char **at, uint64_t *value)
 	int digit;
 
 	*value = 0;
-	for (; (digit = packet_digit(*p)) >= 0; p++) {
+	for (; (digit = digit_value(*p)) >= 0; p++) {
 		if (p - *at == 16)
 			return false;
 		*value = *value << 4 | (unsigned int)digit;
@@ -178,8 +179,8 @@ bool packet_bytes(const char **at, void *bytes, size_t count)
 	uint8_t *b = bytes;
 
 	for (size_t i = 0; i < count; i++, *at += 2) {
-		int high = packet_digit((*at)[0]);
-		int low = high < 0 ? -1 : packet_digit((*at)[1]);
+		int high = digit_value((*at)[0]);
+		int low = high < 0 ? -1 : digit_value((*at)[1]);
 
 		if (low < 0)
 			return false;

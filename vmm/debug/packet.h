@@ -47,9 +47,6 @@ void packet_seal(struct packet_out *p);
 
 /* --- data --- */
 
-/* A digit's value, or -1. */
-int packet_digit(char c);
-
 /* A number of 1 to 16 digits at *@at, which moves behind it. */
 bool packet_number(const char **at, uint64_t *value);
 

@@ -13,7 +13,7 @@
 
 static const uint8_t elf_magic[] = { 0x7f, 'E', 'L', 'F' };
 
-int image_open(struct image *img, const char *path)
+static int image_open(struct image *img, const char *path)
 {
 	struct stat st;
 	int ret;
@@ -43,7 +43,7 @@ close_file:
 	return ret;
 }
 
-void image_close(struct image *img)
+static void image_close(struct image *img)
 {
 	close(img->fd);
 }
@@ -100,15 +100,13 @@ unsigned int memory_map(const struct memory *m, struct map_entry map[MAP_ENTRIES
 int cmdline_load(const struct memory *m, const char *cmdline, uint64_t max)
 {
 	uint64_t len = strlen(cmdline);
-	int ret;
 
 	if (len > max) {
 		log_error("command line does not fit (%llu bytes, this kernel takes %llu)",
 			  (unsigned long long)len, (unsigned long long)max);
 		return -E2BIG;
 	}
-	ret = memory_write(m, gpa(LAYOUT_CMDLINE), cmdline, len + 1);
-	return ret;
+	return memory_write(m, gpa(LAYOUT_CMDLINE), cmdline, len + 1);
 }
 
 int initrd_load(const struct memory *m, const char *path, uint64_t low, uint64_t high,

@@ -35,6 +35,7 @@ struct load_request {
 	uint64_t rsdp; /* guest physical */
 };
 
+/* 0 with *entry filled in, or -errno. */
 int load_guest(const struct memory *m, const struct load_request *r, struct boot_entry *entry);
 
 #define BOOT_REGISTERS_MAX 32
@@ -55,8 +56,6 @@ struct image {
 	uint64_t size;
 };
 
-int image_open(struct image *img, const char *path);
-void image_close(struct image *img);
 /* Exactly @len bytes; -ENOEXEC if the file is too short (not logged). */
 int image_read(const struct image *img, uint64_t off, void *dst, uint64_t len);
 /* The same, straight into guest memory; -EFBIG if they do not fit. */
@@ -79,7 +78,7 @@ int bzimage_load(const struct memory *m, const struct image *img, const struct l
 int pvh_load(const struct memory *m, const struct image *img, const struct load_request *r,
 	     struct boot_entry *entry);
 
-/* The memory map, in the numbering that E820 and PVH share. */
+/* The guest's memory map, in the numbering that E820 and PVH share. */
 enum { MAP_RAM = 1, MAP_RESERVED = 2 };
 
 struct map_entry {
@@ -90,6 +89,7 @@ struct map_entry {
 
 #define MAP_ENTRIES_MAX 8
 
+/* How many entries it has. */
 unsigned int memory_map(const struct memory *m, struct map_entry map[MAP_ENTRIES_MAX]);
 
 /* End of the RAM below 4 GiB. */
