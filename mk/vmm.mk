@@ -5,7 +5,7 @@ vmm_src := $(sort $(wildcard vmm/*.c vmm/*/*.c))
 vmm_dir := $(O)/vmm
 vmm_obj := $(vmm_src:vmm/%.c=$(vmm_dir)/obj/%.o) $(patsubst %,$(vmm_dir)/obj/lib/%.o,conf cpus mac)
 
-# VP threads need little stack; see VCPU_STACK_BYTES.
+# Threads have little stack; see THREAD_STACK_BYTES.
 vmm_cflags := $(CFLAGS_MUSL) -Wframe-larger-than=8192
 
 $(vmm_dir)/vmm: $(vmm_obj) $(TP_LIBS) mk/vmm.mk

@@ -19,7 +19,7 @@
 #include "vmm/log.h"
 
 struct slot {
-	struct bus_range range; /* base, size: see below */
+	struct bus_range range; /* as it was claimed; where it is now: */
 	atomic_uint sequence;
 	_Atomic uint64_t base;
 	_Atomic uint64_t size;

@@ -33,6 +33,7 @@ struct bus_range {
 
 struct bus;
 
+/* @name: for messages, static. NULL: no memory. */
 struct bus *bus_create(const char *name);
 void bus_destroy(struct bus *b);
 

@@ -18,7 +18,9 @@ struct loop_source {
 	void *arg;
 };
 
+/* NULL: errno says why. */
 struct loop *loop_create(void);
+/* Sources are their owners', and so are their descriptors. */
 void loop_destroy(struct loop *l);
 
 /* @s must stay valid until removed. Any thread. 0 or -errno. */

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * vmm: one process, one guest.
- *
- * Threads: this one waits for devices (loop.c); one per virtual processor
- * (vcpu.c); one writes the guest's serial output (console.c).
+ * vmm: one process, one guest. The order matters: what is opened is opened while there
+ * is one thread and no wall; vm_run() begins the threads, of which vmm/README.md has the
+ * list. This one becomes the device thread.
  */
 #include <stdio.h>
 

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Signals from outside arrive as a descriptor on the device thread; nothing
- * else in the program is ever interrupted by them.
+ * Signals from outside arrive as a descriptor on the device thread; no thread is
+ * ever interrupted by them. (Processors' threads are by one of our own: vcpu.h.)
  */
 #ifndef VMM_SIGNALS_H
 #define VMM_SIGNALS_H
 
 #include "vmm/loop.h"
 
-/* First thing in main(), so that every thread inherits it. */
+/* Before any thread begins, so that each inherits it. */
 void signals_block(void);
 
 /* Call @shut_down on SIGTERM, SIGINT and SIGHUP. 0 or -errno. */

@@ -8,6 +8,7 @@
 
 struct machine;
 
+/* 0 or -errno. */
 int debugport_create(struct machine *m);
 
 #endif

@@ -10,7 +10,7 @@
 struct machine;
 struct pm;
 
-/* Sets m->pm. */
+/* Sets m->pm. 0 or -errno. */
 int pm_create(struct machine *m);
 
 /* Any thread. Whether the guest listens is its own affair. */

@@ -11,6 +11,7 @@
 
 struct machine;
 
+/* The port of the keyboard controller. 0 or -errno. */
 int reset_create(struct machine *m);
 
 /*
@@ -19,6 +20,7 @@ int reset_create(struct machine *m);
  */
 #define RESET_CONTROL 0xcf9
 
+/* On a VP thread. */
 void reset_control_write(struct machine *m, uint8_t val);
 
 #endif

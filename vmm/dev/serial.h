@@ -5,6 +5,7 @@
 
 struct machine;
 
+/* 0 or -errno. */
 int serial_create(struct machine *m);
 
 #endif

@@ -14,7 +14,7 @@
  * has, the status register reads 0, which is what the driver waits for. Until
  * then every other register write is ignored.
  *
- * Locking: one lock per device. process and reset are called with it held;
+ * Locking: one lock per device. All of struct virtio_kind is called with it held;
  * a device takes it itself where work ends on another thread:
  *
  *	pthread_mutex_lock(&v->lock);
@@ -44,7 +44,8 @@ struct virtio_kind {
 	uint16_t queue_size; /* largest, and what the driver finds */
 	/*
 	 * The driver has notified @queue, or may have: take chains until there
-	 * are none. Lock held, device thread, device is running.
+	 * are none. Lock held; the device is running. On the thread that hears the
+	 * driver's notifications: the device thread, or one of the device's own.
 	 */
 	void (*process)(struct virtio_device *v, unsigned int queue);
 	/*
@@ -71,7 +72,7 @@ struct virtio_kind {
 struct virtio_transport {
 	void (*interrupt_queue)(struct virtio_device *v, unsigned int queue);
 	void (*interrupt_config)(struct virtio_device *v);
-	/* Have process called for every queue soon, from the device thread. */
+	/* Have process called for every queue soon, on its thread. */
 	void (*kick_all)(struct virtio_device *v);
 	/* May the device touch guest memory now? */
 	bool (*may_run)(struct virtio_device *v);

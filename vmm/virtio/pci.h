@@ -11,11 +11,11 @@
  *
  * Notifications come as an eventfd the kernel signals when the guest stores to
  * the queue's address (doorbell), or as a write to BAR 0 that signals the same
- * eventfd; the device thread waits for it. Interrupts go out through irq
+ * eventfd; the device's thread waits for it. Interrupts go out through irq
  * routes. So in the steady state no guest access reaches a VP thread.
  *
- * INTx is not offered (docs: PCI devices of this machine have MSI-X only).
- * Without MSI-X a driver can poll; the ISR register works then.
+ * No INTx, as nowhere in this machine (dev/pci.h). Without MSI-X a driver can
+ * poll; the ISR register works then.
  *
  * Locks: pci_device.lock, then virtio_device.lock. The latter protects
  * everything in struct virtio_pci but pci.
