@@ -78,21 +78,26 @@ awk '
 			row(what, n, value[name, run, "ours", n], value[name, run, "q35", n],
 				value[name, run, "microvm", n], aim, digits)
 	}
+	function each(work, run, machine, n) {
+		if ((work, run, machine, n) in ticks)
+			return ticks[work, run, machine, n] / units(work)
+		return ""
+	}
 	function per(work, run, n, what) {
 		if (many[n] && (work, run, "ours", n) in ticks)
-			row(what, n, ticks[work, run, "ours", n] / units(work),
-				ticks[work, run, "q35", n] / units(work), "", 1.3, 0)
+			row(what, n, each(work, run, "ours", n), each(work, run, "q35", n),
+				each(work, run, "microvm", n), 1.3, 0)
 	}
 	# Where they go: a counter of time is in 100 ns, which are 100 instructions.
-	function split_of(work, run, what, each,    i, list, all, hv, guest) {
+	function split_of(work, run, what, unit,    i, list, all, hv, guest) {
 		split("ours q35 microvm", list, " ")
 		for (i = 1; i <= 3; i++) {
 			if (!((work, run, list[i], 1) in ticks)) continue
 			all = ticks[work, run, list[i], 1]
 			hv = counter["hypervisor-time", work, run, list[i], 1] * 100
 			guest = counter["run-time", work, run, list[i], 1] * 100 - hv
-			printf "  %-46s %8s %10.0f %10.0f %10.0f\n", what, list[i], guest / each,
-				hv / each, (all - guest - hv) / each
+			printf "  %-46s %8s %10.0f %10.0f %10.0f\n", what, list[i], guest / unit,
+				hv / unit, (all - guest - hv) / unit
 		}
 	}
 	function exits(kind, what,    line, i) {
@@ -135,10 +140,10 @@ awk '
 			split_of("b", "io-user", "packet, 32 at once, by the VMM", 10240)
 			split_of("s", "io-user", "64 KiB of TCP, by the VMM", 640)
 
-			columns = split("ours q35 microvm ours q35", column, " ")
-			split("tiny tiny tiny debian debian", column_run, " ")
+			columns = split("ours q35 microvm ours q35 microvm", column, " ")
+			split("tiny tiny tiny debian debian debian", column_run, " ")
 			print "\n  Exits from start to init, one guest, as the hypervisor counts them"
-			printf "  %-46s %32s %21s\n", "", "our small kernel", "Debian"
+			printf "  %-46s %32s %32s\n", "", "our small kernel", "Debian"
 			printf "  %-46s", ""
 			for (i = 1; i <= columns; i++) printf " %10s", column[i]
 			print ""

@@ -45,7 +45,7 @@
 
 static int kmsg;
 
-/* To the kernel's log, which any console shows, also where its interrupts do not come. */
+/* To the kernel's log: shown at once, by polling, whatever machine it is. */
 static void say(const char *text)
 {
 	char line[128];

@@ -66,7 +66,7 @@ struct run {
 static const struct run cold[] = {
 	{ "cold", OURS, "linux", "64M", "r", "on", 1 },
 	{ "cold", Q35, "linux", "64M", "r", "on", 1 },
-	{ "cold", MICROVM, "tiny", "64M", NULL, NULL, 1 },
+	{ "cold", MICROVM, "linux", "64M", "r", "on", 1 },
 };
 
 static const struct run runs[] = {
@@ -75,10 +75,13 @@ static const struct run runs[] = {
 	{ "tiny", MICROVM, "tiny", "64M", NULL, NULL, GUESTS_MAX },
 	{ "debian", OURS, "debian", "256M", NULL, NULL, 1 },
 	{ "debian", Q35, "debian", "256M", NULL, NULL, 1 },
+	{ "debian", MICROVM, "debian", "256M", NULL, NULL, 1 },
 	{ "io", OURS, "linux", "64M", "rRebs", "on", GUESTS_MAX },
 	{ "io", Q35, "linux", "64M", "rRebs", "on", GUESTS_MAX },
+	{ "io", MICROVM, "linux", "64M", "rRebs", "on", GUESTS_MAX },
 	{ "io-user", OURS, "linux", "64M", "ebs", "off", 1 },
 	{ "io-user", Q35, "linux", "64M", "ebs", "off", 1 },
+	{ "io-user", MICROVM, "linux", "64M", "ebs", "off", 1 },
 };
 
 static struct guest {
