@@ -310,6 +310,31 @@ int mshv_vp_set(struct mshv_vp *vp, const struct hv_register_assoc *regs, unsign
 		      sizeof(in.header) + count * sizeof(in.reg[0]), NULL, 0);
 }
 
+static int state(struct mshv_vp *vp, unsigned long request, enum mshv_state type, void *page)
+{
+	struct mshv_get_set_vp_state arg = {
+		.type = (uint8_t)type, /* same order as the kernel's */
+		.buf_sz = (uint32_t)PAGE_SIZE,
+		.buf_ptr = (uintptr_t)page,
+	};
+
+	return ioctl(vp->fd, (int)request, &arg) ? -errno : 0;
+}
+
+_Static_assert((int)MSHV_STATE_LAPIC == (int)MSHV_VP_STATE_LAPIC &&
+		       (int)MSHV_STATE_TIMERS == (int)MSHV_VP_STATE_SYNTHETIC_TIMERS,
+	       "enum mshv_state follows the kernel");
+
+int mshv_vp_state_get(struct mshv_vp *vp, enum mshv_state type, void *page)
+{
+	return state(vp, MSHV_GET_VP_STATE, type, page);
+}
+
+int mshv_vp_state_set(struct mshv_vp *vp, enum mshv_state type, void *page)
+{
+	return state(vp, MSHV_SET_VP_STATE, type, page);
+}
+
 int mshv_vp_cpuid(struct mshv_vp *vp, const struct mshv_cpuid *c)
 {
 	struct hv_input_register_intercept_result in = {

@@ -80,6 +80,18 @@ struct hv_register_page *mshv_vp_page(struct mshv_vp *vp);
 int mshv_vp_get(struct mshv_vp *vp, struct hv_register_assoc *regs, unsigned int count);
 int mshv_vp_set(struct mshv_vp *vp, const struct hv_register_assoc *regs, unsigned int count);
 
+/* State blobs; @type is enum mshv_state, @page one page, page aligned. */
+enum mshv_state {
+	MSHV_STATE_LAPIC,
+	MSHV_STATE_XSAVE,
+	MSHV_STATE_SIMP,
+	MSHV_STATE_SIEFP,
+	MSHV_STATE_TIMERS,
+};
+
+int mshv_vp_state_get(struct mshv_vp *vp, enum mshv_state type, void *page);
+int mshv_vp_state_set(struct mshv_vp *vp, enum mshv_state type, void *page);
+
 /* One CPUID leaf of this processor: (native & ~mask) | (value & mask). */
 struct mshv_cpuid {
 	uint32_t leaf;

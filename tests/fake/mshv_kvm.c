@@ -403,6 +403,18 @@ struct hv_register_page *mshv_vp_page(struct mshv_vp *vp)
 	return vp->no_page || !vp->loaded ? NULL : &vp->page;
 }
 
+int mshv_vp_state_get(struct mshv_vp *vp, enum mshv_state type, void *page)
+{
+	(void)vp, (void)type, (void)page;
+	return -ENOSYS;
+}
+
+int mshv_vp_state_set(struct mshv_vp *vp, enum mshv_state type, void *page)
+{
+	(void)vp, (void)type, (void)page;
+	return -ENOSYS;
+}
+
 static struct kvm_cpuid_entry2 *find_leaf(struct mshv_vp *vp, uint32_t leaf, uint32_t subleaf)
 {
 	for (unsigned int i = 0; i < vp->cpuid->nent; i++) {
