@@ -85,6 +85,11 @@ struct machine {
 	struct pm *pm;		 /* power button */
 	struct device device[DEVICES_MAX]; /* devices.c */
 	unsigned int device_count;
+	/*
+	 * When a debugger last let all of its processors go (CLOCK_MONOTONIC, ns): the time
+	 * before was not the guest's. UINT64_MAX: it holds some. 0: there was none yet.
+	 */
+	_Atomic uint64_t released_ns;
 	/* Ask the VM to end. Any thread; returns at once, the caller goes on. */
 	void (*end)(struct machine *m, enum vm_end why);
 };

@@ -299,15 +299,19 @@ static void test_pause(void **state)
 
 	(void)state;
 	start(false);
+	assert_int_equal(atomic_load(&machine.released_ns), 0);
 	for (unsigned int i = 0; i < 20; i++) {
 		assert_true(control_pause(control));
+		assert_true(atomic_load(&machine.released_ns) == UINT64_MAX);
 		control_resume(control, i % 2 ? go : NULL);
+		assert_in_range(atomic_load(&machine.released_ns), 1, UINT64_MAX - 1);
 	}
 	assert_true(control_pause(control));
 	assert_true(control_pause(control));
 	assert_false(control_event(control, &stop));
 	/* One goes, two stay; the end takes them all. */
 	control_resume(control, (enum gdb_action[]){ GDB_STAY, GDB_CONTINUE, GDB_STAY });
+	assert_true(atomic_load(&machine.released_ns) == UINT64_MAX);
 	assert_true(control_pause(control));
 	control_end(control);
 	assert_false(control_pause(control));
@@ -318,6 +322,7 @@ static void test_wait(void **state)
 	(void)state;
 	code(0, "\x90\x90\x90", 3);
 	start(true);
+	assert_true(atomic_load(&machine.released_ns) == UINT64_MAX);
 	assert_true(control_pause(control));
 	assert_int_equal(rip(0), 0);
 	control_resume(control, go);

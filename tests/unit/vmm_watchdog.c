@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -361,6 +362,41 @@ static void test_race(void **state)
 	assert_int_equal(bites, 0);
 }
 
+/* A debugger holds the guest, which then gets all of its time again. */
+static void test_held(void **state)
+{
+	(void)state;
+	action(SET_COUNT, 10);
+	get(RUN);
+	pass(S / 2);
+	atomic_store(&machine.released_ns, UINT64_MAX);
+	for (unsigned int i = 0; i < 3; i++) {
+		pass(100 * S);
+		look();
+		assert_int_equal(bites, 0);
+		assert_int_equal(get(GET_LEFT), 10);
+	}
+	pass(S / 2);
+	atomic_store(&machine.released_ns, now);
+	pass(S / 2); /* the timer's, not its end */
+	look();
+	assert_int_equal(bites, 0);
+	assert_int_equal(get(GET_LEFT), 5);
+	pass(S / 2 - 1);
+	look();
+	assert_int_equal(bites, 0);
+	pass(1);
+	look();
+	assert_int_equal(bites, 1);
+	/* Stopped while it is held, it stays so. */
+	get(RUN);
+	atomic_store(&machine.released_ns, UINT64_MAX);
+	get(STOP);
+	pass(100 * S);
+	look();
+	assert_int_equal(due, 0);
+}
+
 static void test_status(void **state)
 {
 	(void)state;
@@ -408,8 +444,9 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		TEST(test_table), TEST(test_bites),  TEST(test_bites_again),  TEST(test_stop),
-		TEST(test_race),  TEST(test_status), TEST(test_odd_accesses),
+		TEST(test_table),  TEST(test_bites),	   TEST(test_bites_again), TEST(test_stop),
+		TEST(test_race),   TEST(test_held),	   TEST(test_status),
+		TEST(test_odd_accesses),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "vmm/clock.h"
 #include "vmm/debug/control_state.h"
 #include "vmm/debug/look.h"
 #include "vmm/log.h"
@@ -227,6 +228,18 @@ bool control_trap(struct vcpu *v)
 
 /* --- standing and going --- */
 
+/* Lock held, or before there are threads. */
+static void note_held(struct control *c)
+{
+	uint64_t at = clock_ns();
+
+	for (unsigned int i = 0; i < c->count; i++) {
+		if (atomic_load(&c->vcpu[i].stop) & VCPU_HOLD)
+			at = UINT64_MAX;
+	}
+	atomic_store(&c->machine->released_ns, at);
+}
+
 void control_enter(struct vcpu *v)
 {
 	struct control *c = v->control;
@@ -273,6 +286,7 @@ bool control_pause(struct control *c)
 	pthread_mutex_lock(&c->lock);
 	for (unsigned int i = 0; i < c->count; i++)
 		atomic_fetch_or(&c->vcpu[i].stop, VCPU_HOLD);
+	note_held(c);
 	/* A kick that comes before the thread is in the kernel is lost. */
 	while (c->parked < c->count && !c->ending) {
 		kick_those_who_run(c);
@@ -333,6 +347,7 @@ void control_resume(struct control *c, const enum gdb_action *action)
 		c->parked -= h->parked;
 		h->parked = false;
 	}
+	note_held(c);
 	pthread_cond_broadcast(&c->go);
 	pthread_mutex_unlock(&c->lock);
 }
@@ -404,6 +419,8 @@ struct control *control_create(struct machine *m, struct mshv_partition *p, stru
 		if (wait)
 			atomic_fetch_or(&vcpu[i].stop, VCPU_HOLD);
 	}
+	if (wait)
+		note_held(c);
 	return c;
 }
 

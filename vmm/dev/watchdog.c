@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -25,29 +26,44 @@ struct watchdog {
 	bool running;
 	bool fired; /* STATUS */
 	uint16_t count;
-	uint64_t due_ns; /* while it counts; 0: it does not */
+	uint64_t due_ns; /* while it counts; 0: it does not. See due() */
 	struct loop_source timer;
 };
+
+/* Look again then; 0: never. Lock held. */
+static void set_timer(struct watchdog *w, uint64_t ns)
+{
+	const struct itimerspec at = { .it_value = clock_timespec(ns) };
+
+	if (timerfd_settime(w->timer.fd, TFD_TIMER_ABSTIME, &at, NULL))
+		log_error("watchdog cannot count (errno %d)", errno);
+}
 
 /* From the top, or not at all. Lock held. */
 static void count_down(struct watchdog *w)
 {
-	struct itimerspec at = { 0 };
-
 	w->due_ns = w->running ? clock_ns() + w->count * NS_PER_UNIT : 0;
-	at.it_value = clock_timespec(w->due_ns);
-	if (timerfd_settime(w->timer.fd, TFD_TIMER_ABSTIME, &at, NULL))
-		log_error("watchdog cannot count (errno %d)", errno);
+	set_timer(w, w->due_ns);
+}
+
+/* When it bites: a guest that a debugger held has all of its time again. Lock held. */
+static uint64_t due(const struct watchdog *w, uint64_t now)
+{
+	uint64_t released = atomic_load(&w->machine->released_ns);
+
+	if (!released)
+		return w->due_ns;
+	return MAX(w->due_ns, MIN(released, now) + w->count * NS_PER_UNIT);
 }
 
 /* Units, a part of one as a whole: 0 is over. Lock held. */
 static uint64_t left(const struct watchdog *w)
 {
-	uint64_t now = clock_ns();
+	uint64_t now = clock_ns(), at = due(w, now);
 
 	if (!w->running)
 		return w->count;
-	return w->due_ns > now ? (w->due_ns - now + NS_PER_UNIT - 1) / NS_PER_UNIT : 0;
+	return at > now ? (at - now + NS_PER_UNIT - 1) / NS_PER_UNIT : 0;
 }
 
 static uint64_t watchdog_read(void *dev, uint64_t off, unsigned int size)
@@ -93,7 +109,7 @@ static const struct bus_ops watchdog_ops = { watchdog_read, watchdog_write };
 static void timer_ready(struct loop_source *s, uint32_t events)
 {
 	struct watchdog *w = s->arg;
-	uint64_t times;
+	uint64_t times, now;
 	uint16_t count;
 	bool over;
 
@@ -102,9 +118,12 @@ static void timer_ready(struct loop_source *s, uint32_t events)
 		return; /* set again meanwhile */
 	pthread_mutex_lock(&w->lock);
 	/* A sign of life may have come between the two. Not again before the next. */
-	over = w->due_ns && clock_ns() >= w->due_ns;
+	now = clock_ns();
+	over = w->due_ns && now >= due(w, now);
 	if (over)
 		w->due_ns = 0;
+	else if (w->due_ns)
+		set_timer(w, due(w, now));
 	count = w->count;
 	pthread_mutex_unlock(&w->lock);
 	if (!over)
