@@ -6,10 +6,23 @@ vmm_dir := $(O)/vmm
 vmm_obj := $(vmm_src:vmm/%.c=$(vmm_dir)/obj/%.o) $(patsubst %,$(vmm_dir)/obj/lib/%.o,conf cpus mac)
 
 # Threads have little stack; see THREAD_STACK_BYTES.
-vmm_cflags := $(CFLAGS_MUSL) -Wframe-larger-than=8192
+vmm_cflags := $(CFLAGS_MUSL) -fPIE -Wframe-larger-than=8192
+
+# Position-independent though static: where it lies, a guest that wants to take it over
+# has to guess. musl's wrapper of gcc does not know -static-pie, so the start files are
+# named here, from where it has its own.
+vmm_hash := \#
+vmm_musl = $(dir $(shell $(CC_MUSL) -static '-$(vmm_hash)$(vmm_hash)$(vmm_hash)' -x c /dev/null 2>&1 | \
+	tr ' "' '\n\n' | grep '/S*crt1\.o$$'))
+vmm_gcc = $(dir $(shell $(CC_MUSL) -print-file-name=crtbeginS.o))
+# $(call vmm_link,OBJECTS AND FLAGS)
+vmm_link = $(CC_MUSL) $(filter-out -no-pie,$(LDFLAGS_MUSL)) -nostartfiles \
+	-Wl,-pie,--no-dynamic-linker,-z,text -o $@ \
+	$(vmm_musl)rcrt1.o $(vmm_musl)crti.o $(vmm_gcc)crtbeginS.o \
+	$(1) -lZydis -lZycore $(vmm_gcc)crtendS.o $(vmm_musl)crtn.o
 
 $(vmm_dir)/vmm: $(vmm_obj) $(TP_LIBS) mk/vmm.mk
-	$(call say,LD,$@)$(CC_MUSL) $(LDFLAGS_MUSL) -o $@ $(vmm_obj) -lZydis -lZycore
+	$(call say,LD,$@)$(call vmm_link,$(vmm_obj))
 
 $(vmm_dir)/obj/%.o: vmm/%.c | $(TP_LIBS) $(KERNEL_HEADERS_STAMP)
 	$(call say,CC,$@)mkdir -p $(@D) && $(CC_MUSL) $(vmm_cflags) $(DEPFLAGS) -c $< -o $@
@@ -47,7 +60,7 @@ $(vmm_fake_obj): $(vmm_dir)/obj/%.o: tests/fake/%.c | $(TP_LIBS) $(KERNEL_HEADER
 	$(call say,CC,$@)mkdir -p $(@D) && $(CC_MUSL) $(vmm_cflags) $(DEPFLAGS) -c $< -o $@
 
 $(vmm_dir)/vmm-kvm: $(vmm_kvm_obj) $(TP_LIBS)
-	$(call say,LD,$@)$(CC_MUSL) $(LDFLAGS_MUSL) -o $@ $(vmm_kvm_obj) -lZydis -lZycore
+	$(call say,LD,$@)$(call vmm_link,$(vmm_kvm_obj))
 
 -include $(vmm_fake_obj:.o=.d)
 
@@ -55,8 +68,9 @@ $(vmm_dir)/vmm-kvm: $(vmm_kvm_obj) $(TP_LIBS)
 $(vmm_dir)/obj/window.o: tests/fake/window.c | $(TP_LIBS) $(KERNEL_HEADERS_STAMP)
 	$(call say,CC,$@)mkdir -p $(@D) && $(CC_MUSL) $(vmm_cflags) $(DEPFLAGS) -c $< -o $@
 
+vmm_window := -Wl,--wrap=pvpanic_create $(vmm_obj) $(vmm_dir)/obj/window.o
+
 $(O)/test/vmm-window: $(vmm_obj) $(vmm_dir)/obj/window.o $(TP_LIBS)
-	$(call say,LD,$@)mkdir -p $(@D) && $(CC_MUSL) $(LDFLAGS_MUSL) -Wl,--wrap=pvpanic_create \
-		-o $@ $(vmm_obj) $(vmm_dir)/obj/window.o -lZydis -lZycore
+	$(call say,LD,$@)mkdir -p $(@D) && $(call vmm_link,$(vmm_window))
 
 -include $(vmm_dir)/obj/window.d

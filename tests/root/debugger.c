@@ -194,6 +194,25 @@ static bool holds(pid_t pid, const char *device)
 	return false;
 }
 
+/* Where its program lies. */
+static unsigned long long base_of(pid_t pid)
+{
+	unsigned long long base = 0;
+	char path[32];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/maps", (int)pid);
+	f = fopen(path, "re");
+	if (!f)
+		return 0;
+	if (fscanf(f, "%llx", &base) != 1)
+		base = 0;
+	fclose(f);
+	return base;
+}
+
+static unsigned long long first_base;
+
 /* From the first instruction to the guest's own end. */
 static void gdb(void)
 {
@@ -208,6 +227,8 @@ static void gdb(void)
 	ANSWER("?", "T05thread:1;");
 	EXPECT(holds(pid, "/dev/null"), "its input is not seen");
 	EXPECT(!holds(pid, "/dev/mshv"), "still open");
+	first_base = base_of(pid);
+	EXPECT(first_base, "its memory is not seen");
 	ANSWER("qfThreadInfo", "m1");
 	ANSWER("qsThreadInfo", "l");
 	ANSWER("vMustReplyEmpty", "");
@@ -256,6 +277,8 @@ static void gdb_crash(void)
 	pid_t pid;
 	int fd = debugged(&pid, "/guests/stub", "crash", "1"), ret;
 
+	/* What a guest learns of one vmm's addresses is of no use for the next one. */
+	EXPECT(base_of(pid) && base_of(pid) != first_base, "at %llx again", first_base);
 	entry = gdb_register(fd, RIP);
 	ANSWER("vCont;c", "T0bthread:1;");
 	EXPECT(gdb_register(fd, RIP) > entry, "%llx", entry);
