@@ -57,6 +57,7 @@ unit_tests += virtio_small
 virtio_small_src := tests/unit/virtio_small.c $(virtio_rig_src) vmm/virtio/queue.c \
 	vmm/virtio/device.c vmm/virtio/pci.c vmm/virtio/rng.c vmm/virtio/balloon.c
 virtio_small_inc := -Itests/unit
+virtio_small_ldflags := -Wl,--wrap=madvise
 
 # The device, and a driver for it; the tap is a socket pair.
 virtio_net_dev := vmm/virtio/net.c vmm/virtio/net_path.c vmm/virtio/net_control.c \

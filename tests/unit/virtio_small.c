@@ -7,8 +7,12 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "abi/virtio/balloon.h"
 #include "virtio_rig.h"
@@ -213,6 +217,77 @@ static void test_report(void **state)
 	assert_int_equal(at(f, DATA + 3 * PAGE)[8], 0xa5);
 }
 
+#define CHAINS	  32u
+#define SCATTERED 2048u /* pages in each that are no neighbours */
+
+static atomic_uint given, given_by_turn;
+static int other = -1; /* an eventfd: what else the device thread has to do */
+
+int __real_madvise(void *at, size_t len, int advice);
+int __wrap_madvise(void *at, size_t len, int advice);
+
+int __wrap_madvise(void *at, size_t len, int advice)
+{
+	uint64_t one = 1;
+
+	if (other >= 0 && atomic_fetch_add(&given, 1) == 0)
+		assert_int_equal(write(other, &one, sizeof(one)), sizeof(one));
+	return __real_madvise(at, len, advice);
+}
+
+static void other_turn(struct loop_source *s, uint32_t events)
+{
+	uint64_t count;
+
+	(void)events;
+	assert_int_equal(read(s->fd, &count, sizeof(count)), sizeof(count));
+	atomic_store(&given_by_turn, atomic_load(&given));
+}
+
+/* Each page is a call of the kernel: who gives back many does not have the thread alone. */
+static void test_inflate_in_turns(void **state)
+{
+	struct fixture *f = *state;
+	const struct buffer b = { LIST, SCATTERED * sizeof(uint32_t), false };
+	uint32_t *list = (void *)at(f, LIST);
+	struct loop_source source = { .ready = other_turn };
+	struct virtq_used_elem e;
+
+	for (unsigned int i = 0; i < SCATTERED; i++)
+		list[i] = DATA / PAGE + 2 * (i % 2);
+	source.fd = other = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	assert_int_equal(loop_add(f->rig.machine.loop, &source, EPOLLIN), 0);
+	for (unsigned int i = 0; i < CHAINS; i++)
+		driver_add(&f->d, &b, 1);
+	driver_publish(&f->d);
+	driver_notify(&f->d);
+	for (unsigned int i = 0; i < CHAINS; i++)
+		assert_true(driver_used(&f->d, &e));
+	assert_int_equal(atomic_load(&given), CHAINS * SCATTERED);
+	assert_in_range(atomic_load(&given_by_turn), 1, CHAINS * SCATTERED / 4);
+	loop_remove(f->rig.machine.loop, &source);
+	close(other);
+	other = -1;
+}
+
+/* Nor does one who reports all memory many times over. */
+static void test_report_in_turns(void **state)
+{
+	struct fixture *f = *state;
+	struct buffer b[16];
+	struct driver reporting;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(b); i++)
+		b[i] = (struct buffer){ DATA, RIG_MEMORY - DATA, true };
+	driver_start_queue(&reporting, &f->d, 2);
+	atomic_store(&given, 0);
+	other = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	assert_int_equal(send(&reporting, b, ARRAY_SIZE(b)), 0);
+	close(other);
+	other = -1;
+	assert_in_range(atomic_load(&given), 1, 2);
+}
+
 static void test_size(void **state)
 {
 	struct fixture *f = *state;
@@ -251,7 +326,7 @@ int main(void)
 		RNG(test_rng_nothing_to_fill),
 		BALLOON(test_inflate),
 		BALLOON(test_deflate),
-		BALLOON(test_report),
+		BALLOON(test_report), BALLOON(test_inflate_in_turns), BALLOON(test_report_in_turns),
 		BALLOON(test_size),
 		cmocka_unit_test(test_too_large),
 	};

@@ -30,6 +30,12 @@
 #define PFNS	   256u
 #define PFNS_MAX   4096u
 
+/*
+ * What one notification may cost: calls of the kernel, and large pages in them. The rest
+ * is done when others of the device thread had their turn.
+ */
+#define COST_MAX   4096u
+
 struct virtio_balloon {
 	struct virtio_device v;
 	struct virtio_pci pci;
@@ -37,60 +43,77 @@ struct virtio_balloon {
 	struct iovec iov[QUEUE_SIZE];
 };
 
-/* Runs of neighbours go in one call; what is no memory of the guest's is skipped. */
-static void drop_pages(const struct memory *memory, const uint32_t *pfn, unsigned int count)
+/*
+ * Runs of neighbours go in one call; what is no memory of the guest's is skipped. This,
+ * inflate() and report() return what they cost.
+ */
+static uint64_t drop_pages(const struct memory *memory, const uint32_t *pfn, unsigned int count)
 {
+	uint64_t cost = 0;
 	unsigned int n;
 
-	for (unsigned int i = 0; i < count; i += n) {
+	for (unsigned int i = 0; i < count; i += n, cost++) {
 		for (n = 1; i + n < count && pfn[i + n] == pfn[i] + n;)
 			n++;
 		memory_discard(memory, gpa((uint64_t)pfn[i] << VIRTIO_BALLOON_PAGE_SHIFT),
 			       (uint64_t)n << VIRTIO_BALLOON_PAGE_SHIFT);
 	}
+	return cost;
 }
 
 /* The readable part is page numbers. */
-static void inflate(struct virtio_balloon *b, struct virtq_chain *c)
+static uint64_t inflate(struct virtio_balloon *b, struct virtq_chain *c)
 {
 	uint64_t left = MIN(c->read_bytes / sizeof(uint32_t), PFNS_MAX);
 	struct iovec *iov = c->iov;
 	unsigned int iov_count = c->read_count;
+	uint64_t cost = 0;
 	uint32_t pfn[PFNS];
 
 	while (left) {
 		unsigned int n = (unsigned int)MIN(left, PFNS);
 
 		if (!iov_take(&iov, &iov_count, pfn, n * sizeof(pfn[0])))
-			return;
-		drop_pages(b->v.memory, pfn, n);
+			break;
+		cost += drop_pages(b->v.memory, pfn, n);
 		left -= n;
 	}
+	return cost;
 }
 
-/* The writable part is the free memory itself. */
-static void report(const struct virtq_chain *c)
+/* The writable part is the free memory itself; more than there is need not be true. */
+static uint64_t report(const struct virtio_balloon *b, const struct virtq_chain *c)
 {
 	const struct iovec *iov = c->iov + c->read_count;
+	uint64_t left = b->v.memory->total, cost = 0;
 
-	for (unsigned int i = 0; i < c->write_count; i++)
-		memory_discard_host(iov[i].iov_base, iov[i].iov_len);
+	for (unsigned int i = 0; i < c->write_count && left; i++) {
+		uint64_t n = MIN(iov[i].iov_len, left);
+
+		memory_discard_host(iov[i].iov_base, n);
+		left -= n;
+		cost += 1 + n / LARGE_PAGE_SIZE;
+	}
+	return cost;
 }
 
 static void process(struct virtio_device *v, unsigned int queue)
 {
 	struct virtio_balloon *b = container_of(v, struct virtio_balloon, v);
 	struct virtq_chain c = { .iov_max = QUEUE_SIZE };
+	uint64_t cost = 0;
 
 	do {
 		virtq_quiet(&v->queue[queue]);
 		for (c.iov = b->iov; virtio_pop(v, queue, &c); c.iov = b->iov) {
 			/* Deflating needs nothing: pages come back when they are touched. */
 			if (queue == INFLATE)
-				inflate(b, &c);
+				cost += inflate(b, &c);
 			else if (queue == REPORTING)
-				report(&c);
+				cost += report(b, &c);
 			virtio_push(v, queue, c.head, 0);
+			if (cost >= COST_MAX)
+				v->budget = 0;
 		}
 	} while (virtio_listen(v, queue));
 	virtio_end_batch(v, queue);
