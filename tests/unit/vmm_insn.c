@@ -44,6 +44,7 @@ static void test_real_mode(void **state)
 	c.gpr[GPR_RBX] = 0xffff;
 	assert_int_equal(insn_emulate(&c, &bus, store, sizeof(store), &fault), INSN_FAULT);
 	assert_int_equal(fault.vector, FAULT_GP);
+	assert_false(fault.has_error); /* nothing is pushed with it there */
 }
 
 static void test_protected_mode(void **state)

@@ -76,7 +76,7 @@ enum walk_access {
  */
 enum insn_result walk(struct emulator *e, uint64_t linear, enum walk_access access, uint64_t *gpa);
 
-/* @error only where the exception has one. */
+/* @error only where the exception has one, which it never has in real mode. */
 enum insn_result raise_fault(struct emulator *e, uint8_t vector, uint32_t error);
 
 /* --- access.c: @len is 1 to 32 --- */

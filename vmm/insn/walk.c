@@ -56,7 +56,7 @@ enum insn_result raise_fault(struct emulator *e, uint8_t vector, uint32_t error)
 {
 	*e->fault = (struct insn_fault){
 		.vector = vector,
-		.has_error = vector >= FAULT_SS,
+		.has_error = vector >= FAULT_SS && (e->cpu->cr0 & CR0_PE),
 		.error = error,
 	};
 	return INSN_FAULT;
