@@ -221,6 +221,16 @@ static int simple_io(struct vcpu *v, const struct hv_x64_io_port_intercept *m, u
 	return vcpu_skip(v, rip, &rax);
 }
 
+/* An instruction is done whose RFLAGS were a debugger's: one with a breakpoint at it, a step. */
+static int debugged(struct vcpu *v, uint64_t rflags)
+{
+	int ret = rflags & RFLAGS_RF ? vcpu_set_rflags(v, rflags & ~RFLAGS_RF) : 0;
+
+	if (!ret && rflags & RFLAGS_TF)
+		ret = vcpu_inject(v, &(struct insn_fault){ .vector = FAULT_DB });
+	return ret;
+}
+
 static void handle_io(struct vcpu *v)
 {
 	const struct hv_x64_io_port_intercept *m = (const void *)v->message.payload;
@@ -242,8 +252,8 @@ static void handle_io(struct vcpu *v)
 		return;
 	}
 	ret = simple_io(v, m, size);
-	if (!ret && m->header.rflags & RFLAGS_TF)
-		ret = vcpu_inject(v, &(struct insn_fault){ .vector = FAULT_DB });
+	if (!ret && m->header.rflags & (RFLAGS_RF | RFLAGS_TF))
+		ret = debugged(v, m->header.rflags);
 	if (ret)
 		end_internal(v, "registers cannot be written", ret);
 }

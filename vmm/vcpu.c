@@ -306,6 +306,18 @@ int vcpu_skip(struct vcpu *v, uint64_t rip, const uint64_t *rax)
 	return mshv_vp_set(v->vp, r, rax ? 2 : 1);
 }
 
+int vcpu_set_rflags(struct vcpu *v, uint64_t rflags)
+{
+	struct hv_register_page *page = mshv_vp_page(v->vp);
+	struct hv_register_assoc r = { .name = HV_X64_REGISTER_RFLAGS, .value.reg64 = rflags };
+
+	if (!page)
+		return mshv_vp_set(v->vp, &r, 1);
+	page->rflags = rflags;
+	page->dirty |= HV_REGISTER_PAGE_RFLAGS;
+	return 0;
+}
+
 int vcpu_inject(struct vcpu *v, const struct insn_fault *fault)
 {
 	uint64_t pending = HV_PENDING_INTERRUPTION |

@@ -94,6 +94,9 @@ int vcpu_put_vectors(struct vcpu *v, const struct insn_vectors *vectors);
 /* After port I/O: RIP behind the instruction and, if @rax is given, RAX. */
 int vcpu_skip(struct vcpu *v, uint64_t rip, const uint64_t *rax);
 
+/* RFLAGS back, alone. */
+int vcpu_set_rflags(struct vcpu *v, uint64_t rflags);
+
 /* Let the guest take an exception when it runs on. */
 int vcpu_inject(struct vcpu *v, const struct insn_fault *fault);
 

@@ -446,12 +446,12 @@ static void test_fault(void **state)
 static void test_single_step(void **state)
 {
 	(void)state;
-	for (int way = 0; way < 3; way++) {
-		use_page = way == 0;
+	for (int way = 0; way < 4; way++) {
+		use_page = way % 2;
 		pending = 0;
 		dr6 = 0xffff0ff1;
 		page.rip = 0x1000;
-		page.rflags = 0x102;
+		page.rflags = 0x10102; /* RF: what comes next is the next one */
 		page.gpr[GPR_RDI] = MMIO;
 		if (way < 2)
 			memory_message(MMIO, "\x89\x0f", 2);
