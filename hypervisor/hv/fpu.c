@@ -182,7 +182,8 @@ void fpu_get_compacted(const struct vcpu *v, uint64_t mask, uint8_t *buf)
 		memcpy(to->xmm, x->xmm, sizeof(to->xmm));
 	to->mxcsr = x->mxcsr;
 	to->mxcsr_mask = x->mxcsr_mask;
-	to->xstate_bv = x->xstate_bv & mask;
+	/* In this format MXCSR goes with XMM: without the bit it is the default. */
+	to->xstate_bv = (x->xstate_bv | (x->mxcsr != MXCSR_DEFAULT ? SSE : 0)) & mask;
 	to->xcomp_bv = COMPACTED | mask;
 	move_components(buf, v->xsave, true, mask, x->xstate_bv);
 }

@@ -307,6 +307,14 @@ static void test_xsave_blob(void **state)
 	/* Standard format to the processor. */
 	assert_int_equal(*(uint64_t *)((uint8_t *)vp->cpu.xsave + 520), 0);
 
+	/* MXCSR that is not the default is SSE in use, zeros in XMM or not. */
+	fpu_reset(&vp->cpu);
+	assert_int_equal(vp_state(hvcall_get_vp_state, HV_VP_STATE_XSAVE, pfn), 0);
+	assert_int_equal(*(uint64_t *)(page + 512), 0);
+	((uint32_t *)vp->cpu.xsave)[6] = 0x1fa0;
+	assert_int_equal(vp_state(hvcall_get_vp_state, HV_VP_STATE_XSAVE, pfn), 0);
+	assert_int_equal(*(uint64_t *)(page + 512), 2);
+
 	/* The processor's MXCSR and no other: what XRSTOR would fault on is refused. */
 	assert_int_equal(*(uint32_t *)(page + 28), 0x2ffff);
 	*(uint32_t *)(page + 24) = 0x2ffff;
