@@ -54,8 +54,8 @@ vmm_control_all := vmm/debug/control.c vmm/debug/access.c vmm/debug/points.c \
 	vmm/debug/gdbregs.c vmm/debug/look.c
 
 unit_tests += vmm_exit
-vmm_exit_src := tests/unit/vmm_exit.c vmm/exit.c vmm/vcpu.c vmm/xsave.c vmm/debug/trace.c \
-	$(vmm_control_all) $(vmm_thread_all) vmm/bus.c \
+vmm_exit_src := tests/unit/vmm_exit.c tests/unit/vmm_xsave_rig.c vmm/exit.c vmm/vcpu.c \
+	vmm/xsave.c vmm/debug/trace.c $(vmm_control_all) $(vmm_thread_all) vmm/bus.c \
 	vmm/memory.c vmm/log.c $(vmm_insn_all)
 vmm_exit_lib := $(TP)/host/lib/libZydis.a $(TP)/host/lib/libZycore.a
 
@@ -80,7 +80,7 @@ vmm_server_src := tests/unit/vmm_server.c vmm/debug/server.c $(vmm_gdb_all) $(vm
 	lib/conf.c vmm/log.c
 
 unit_tests += vmm_control
-vmm_control_src := tests/unit/vmm_control.c tests/unit/vmm_no_state.c $(vmm_control_all) \
+vmm_control_src := tests/unit/vmm_control.c tests/unit/vmm_xsave_rig.c $(vmm_control_all) \
 	vmm/vcpu.c vmm/xsave.c vmm/exit.c vmm/debug/trace.c $(vmm_thread_all) vmm/bus.c \
 	vmm/memory.c vmm/log.c $(vmm_insn_all)
 vmm_control_lib := $(TP)/host/lib/libZydis.a $(TP)/host/lib/libZycore.a

@@ -19,7 +19,7 @@
 #include "vmm/mshv.h"
 #include "vmm/stats.h"
 #include "vmm/vcpu.h"
-#include "vmm/xsave.h"
+#include "vmm_xsave_rig.h"
 
 /* --- the seam --- */
 
@@ -89,23 +89,6 @@ int mshv_vp_set(struct mshv_vp *vp, const struct hv_register_assoc *regs, unsign
 			dr6 = val;
 	}
 	return 0;
-}
-
-static struct xsave xsave;
-
-int mshv_vp_state_get(struct mshv_vp *vp, enum mshv_state type, void *to)
-{
-	(void)vp;
-	assert_true(type == MSHV_STATE_XSAVE && (uintptr_t)to % PAGE_SIZE == 0);
-	memcpy(to, &xsave, sizeof(xsave));
-	return 0;
-}
-
-int mshv_vp_state_set(struct mshv_vp *vp, enum mshv_state type, void *from)
-{
-	(void)vp, (void)type;
-	memcpy(&xsave, from, sizeof(xsave));
-	return set_error;
 }
 
 static atomic_uint kicks, runs;
@@ -401,7 +384,7 @@ static void test_vectors(void **state)
 	assert_int_equal(xsave.xmm[1][1], 0x12);
 	assert_int_equal(ended, VM_END_NONE);
 	/* The host does not take them. */
-	set_error = -EIO;
+	xsave_error = -EIO;
 	memory_message(MMIO + 8, "\xc5\xfe\x6f\x17", 4);
 	exit_handle(&vcpu);
 	assert_int_equal(ended, VM_END_INTERNAL);
