@@ -9,6 +9,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <errno.h>
+#include <fcntl.h>
 #include <linux/mshv.h>
 #include <stdatomic.h>
 #include <sys/ioctl.h>
@@ -121,9 +123,15 @@ static void fill_console(void)
 		full = !(line_status(&m) & TRANSMITTER_EMPTY);
 	}
 	atomic_store(&asserted, 0);
+	/* All may be read before the writer comes to tell: not to wait for more, then. */
+	fcntl(out[0], F_SETFL, O_NONBLOCK);
 	while (!atomic_load(&asserted)) {
-		if (read(out[0], sink, sizeof(sink)) <= 0)
+		ssize_t n = read(out[0], sink, sizeof(sink));
+
+		if (n == 0 || (n < 0 && errno != EAGAIN))
 			_exit(5);
+		if (n < 0)
+			nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
 	}
 }
 
