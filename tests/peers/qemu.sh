@@ -5,6 +5,7 @@
 # distributed, above our hypervisor. The test's kernel command line says what of:
 #
 #   cpus=N            processors (1)
+#   machine=NAME      and QEMU's options of it (q35)
 #   firmware=ovmf     UEFI instead of SeaBIOS
 #   blk=1             a virtio disk, which the guest checks
 #   net=1             a virtio network interface on QEMU's user network
@@ -15,7 +16,7 @@
 
 # Warnings, but not every message: each letter costs QEMU two exits.
 append="console=ttyS0 loglevel=5 task=${task:-poweroff}"
-set -- qemu-system-x86_64 -accel mshv -M q35 -m 256M -smp "${cpus:-1}" -no-reboot
+set -- qemu-system-x86_64 -accel mshv -M "${machine:-q35}" -m 256M -smp "${cpus:-1}" -no-reboot
 
 # Not as flash: with -accel mshv QEMU aborts at the first write to it (docs/PEERS.md).
 if [ "${firmware:-}" = ovmf ]; then
@@ -27,7 +28,7 @@ if [ "${blk:-}" = 1 ]; then
 	set -- "$@" -drive if=virtio,format=raw,file=/tmp/disk.img
 fi
 if [ "${net:-}" = 1 ]; then
-	set -- "$@" -nic user,model=virtio-net-pci
+	set -- "$@" -netdev user,id=net -device virtio-net-pci,netdev=net
 fi
 set -- "$@" -kernel /guest/vmlinuz -initrd /guest/initramfs.cpio.gz -append "$append"
 # What runs in the background would have /dev/null for a console.
