@@ -124,7 +124,7 @@ $(TEST)/fsck/e2fsck:
 machine_payload := $(O)/guest/bzImage $(O)/guest/initramfs.cpio.gz $(O)/guest/disk.img \
 	$(O)/guest/debian/vmlinuz $(O)/guest/debian/initramfs.cpio.gz $(STUB) $(GUEST_PROGRAMS) \
 	$(ROOT_PROGRAMS) $(KILL_DISK) $(O)/tools/hvtrace $(TEST)/netpeer.cpio.gz $(TEST)/dog.cpio.gz \
-	$(TEST)/vsockpeer.cpio.gz $(TEST)/vmm-window
+	$(TEST)/panics.cpio.gz $(TEST)/vsockpeer.cpio.gz $(TEST)/vmm-window
 
 $(TEST)/%/image: $(IMAGE_DEPS) $(machine_payload) tests/matrix.cfg tests/machine.sh \
 		$(wildcard tests/machine/*.yaml tests/peers/*)

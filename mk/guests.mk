@@ -25,7 +25,7 @@ $(GUEST_INITRAMFS): $(GUEST)/userland.list guests/init guests/shrc $(BUSYBOX) to
 
 # All but the first are for tests only.
 debian_modules := virtio_blk failover net_failover virtio_net watchdog wdat_wdt vsock \
-	vmw_vsock_virtio_transport_common vmw_vsock_virtio_transport
+	vmw_vsock_virtio_transport_common vmw_vsock_virtio_transport pvpanic pvpanic-mmio
 
 # The kernel of Debian's package as it is; its modules are compressed one by
 # one, and our busybox insmod wants them plain.
@@ -47,9 +47,11 @@ $(DEBIAN_INITRAMFS): $(GUEST)/userland.list $(GUEST)/debian/.unpacked \
 # For machine tests of devices: one program, and the drivers of the package.
 netpeer_modules := failover net_failover virtio_net
 dog_modules := watchdog wdat_wdt
+panics_modules := pvpanic pvpanic-mmio
 vsockpeer_modules := vsock vmw_vsock_virtio_transport_common vmw_vsock_virtio_transport
 
-$(TEST)/netpeer.cpio.gz $(TEST)/dog.cpio.gz $(TEST)/vsockpeer.cpio.gz: \
+$(TEST)/netpeer.cpio.gz $(TEST)/dog.cpio.gz $(TEST)/panics.cpio.gz \
+$(TEST)/vsockpeer.cpio.gz: \
 		$(TEST)/%.cpio.gz: $(TEST)/root/% \
 		$(GUEST)/debian/.unpacked mk/guests.mk tools/mkcpio.sh
 	$(call say,CPIO,$@)mkdir -p $(@D) && { echo 'dir /modules 755'; \

@@ -134,6 +134,8 @@ payload()
 		"$O/test/vsockpeer.cpio.gz:/guests/vsockpeer.cpio.gz" ;;
 	dog) echo "$O/guest/debian/vmlinuz:/guests/debian/vmlinuz" \
 		"$O/test/dog.cpio.gz:/guests/dog.cpio.gz" ;;
+	panics) echo "$O/guest/debian/vmlinuz:/guests/debian/vmlinuz" \
+		"$O/test/panics.cpio.gz:/guests/panics.cpio.gz" ;;
 	stub) echo "$O/test/guest/stub:/guests/stub" ;;
 	disk:*) echo "$O/guest/disk.img:/guests/${1#disk:}" ;;
 	*) echo "machine: no payload \"$1\"" >&2; exit 2 ;;
