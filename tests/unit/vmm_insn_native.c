@@ -3,7 +3,8 @@
  * The emulator against the processor this test runs on, in 16, 32 and 64 bit: every
  * form of tests/insn/forms.S is executed by the processor on memory and by the emulator
  * on the same memory, part of which it takes for a device; registers, flags, memory and
- * exceptions must agree.
+ * exceptions must agree. What the emulator does in protected mode's 16 bit it must do in
+ * real mode, too.
  *
  * An instruction is entered from a signal's frame and left by the int3 behind it, or by
  * the exception it raises: nothing of the C environment is in its registers, segments
@@ -206,11 +207,16 @@ static void run_native(const struct insn_form *f, const struct insn_start *s, ui
 
 static uint64_t tables[4][512];
 static unsigned int devices; /* of the data's pages */
+static bool real_mode;	     /* without the tables: all is where its linear address says */
 static unsigned int wrong;   /* accesses to a device that were none */
 
 /* What @gpa is: page of the data, or -1. */
 static int data_page(uint64_t gpa)
 {
+	if (real_mode)
+		return gpa >= INSN_DATA && gpa < INSN_DATA + INSN_DATA_BYTES ?
+			       (int)((gpa - INSN_DATA) / PAGE_SIZE) :
+			       -1;
 	if (gpa < GPA_DATA || (gpa - GPA_DATA) / PAGE_STEP >= INSN_DATA_PAGES ||
 	    (gpa - GPA_DATA) % PAGE_STEP >= PAGE_SIZE)
 		return -1;
@@ -227,6 +233,8 @@ static void *bus_ram(void *arg, uint64_t gpa, uint64_t len)
 	int page = data_page(gpa);
 
 	(void)arg;
+	if (real_mode && gpa >= INSN_CODE && gpa < INSN_CODE + INSN_CODE_PAGES * PAGE_SIZE)
+		return within(code + ((gpa - INSN_CODE) & PAGE_MASK), gpa, len);
 	if (gpa >= GPA_TABLES && gpa < GPA_TABLES + sizeof(tables))
 		return within((uint8_t *)tables[(gpa - GPA_TABLES) / PAGE_SIZE], gpa, len);
 	if (gpa >= GPA_CODE && gpa < GPA_CODE + PAGE_STEP * INSN_CODE_PAGES)
@@ -336,6 +344,11 @@ static enum insn_result run_emulator(const struct insn_form *f, const struct ins
 	enum insn_result r;
 
 	c.rflags |= rflags;
+	if (real_mode) {
+		c.cr0 = 0;
+		c.efer = 0;
+		c.cpl = 0;
+	}
 	vectors.xcr0 = XCR0_VECTORS;
 	memcpy(vectors.reg, s->vector, sizeof(vectors.reg));
 	r = insn_emulate(&c, &bus, code + s->code, bytes, &fault);
@@ -433,6 +446,32 @@ static void check_unsupported(const struct insn_form *f, const struct insn_start
 		differ(f, s, "emulated, though the table says no", &ours, NULL);
 }
 
+/*
+ * 16 bit once more in real mode, which a process has no way into: as in protected mode,
+ * but for error codes, and for VEX, which is not known there.
+ */
+static void compare_real(const struct insn_form *f, const struct insn_start *s, uint64_t rflags,
+			 struct end *ours)
+{
+	bool vex = f->special == VECTOR && f->text[0] == 'v';
+	static struct end real;
+	const char *why;
+
+	real_mode = true;
+	wrong = 0;
+	run_emulator(f, s, rflags, (unsigned int)seed % 3 * f->length / 2, &real);
+	real_mode = false;
+	ours->error = 0;
+	if (vex)
+		why = real.vector == VECTOR_UD && real.rip == s->code ? NULL : "VEX in real mode";
+	else
+		why = difference(&real, ours, ~UINT64_C(0));
+	if (!why && wrong)
+		why = "access";
+	if (why)
+		differ(f, s, why, &real, ours);
+}
+
 static void compare(const struct insn_form *f, const struct insn_start *s, uint64_t rflags)
 {
 	static uint8_t before[INSN_DATA_BYTES];
@@ -456,6 +495,10 @@ static void compare(const struct insn_form *f, const struct insn_start *s, uint6
 		why = "access";
 	if (why)
 		differ(f, s, why, &ours, &theirs);
+	if (f->bits == 16) {
+		memcpy(data, before, INSN_DATA_BYTES);
+		compare_real(f, s, rflags, &ours);
+	}
 }
 
 static bool left_out(const struct insn_form *f)
