@@ -9,7 +9,7 @@ usage()
 {
 	cat >&2 <<EOF
 usage: tools/deps.sh ensure GROUP...   install what these groups miss
-       tools/deps.sh doctor            report on everything, change nothing
+       tools/deps.sh doctor            report on everything, change nothing; V=1: each source
 
 GROUP is build, run, check, debug or lint (tools/packages).  Installing needs root or
 sudo; on anything but Debian 12 or 13 "ensure" only lists what is missing.
@@ -128,13 +128,26 @@ doctor()
 	done
 
 	cache=${XDG_CACHE_HOME:-$HOME/.cache}/rootstock
-	"$here/fetch.sh" --list | grep -v '^peer-' | while read -r name version sha256; do
-		if [ -f "$cache/sources/$sha256" ]; then
-			echo "ok       source $name $version: in the cache"
-		else
-			echo "note     source $name $version: will be downloaded"
-		fi
-	done
+	"$here/fetch.sh" --list | while read -r name version sha256; do
+		if [ -f "$cache/sources/$sha256" ]; then cached=1; else cached=0; fi
+		echo "$cached $name $version"
+	done | awk -v all="${V:-}" '
+		# Packages of a Debian tree or of the peers: one line for all of them.
+		!all && $2 ~ /^(debian[0-9]+|peer)-/ {
+			sub(/-.*/, "", $2)
+			if (!count[$2]++) set[++sets] = $2
+			cached[$2] += $1
+			next
+		}
+		{ print ($1 ? "ok      " : "note    ") " source " $2 " " $3 ": " \
+			($1 ? "in the cache" : "will be downloaded") }
+		END {
+			for (i = 1; i <= sets; i++) {
+				s = set[i]
+				print (cached[s] == count[s] ? "ok      " : "note    ") " sources " s ": " \
+					cached[s] " of " count[s] " packages in the cache (V=1 lists them)"
+			}
+		}'
 
 	if command -v qemu-system-x86_64 >/dev/null; then
 		echo "ok       $(qemu-system-x86_64 --version | head -n 1)"
