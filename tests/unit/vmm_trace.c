@@ -59,6 +59,13 @@ int vcpu_skip(struct vcpu *v, uint64_t rip, const uint64_t *rax)
 	return 0;
 }
 
+int vcpu_set_rflags(struct vcpu *v, uint64_t rflags)
+{
+	(void)v;
+	cpu.rflags = rflags;
+	return 0;
+}
+
 int vcpu_inject(struct vcpu *v, const struct insn_fault *fault)
 {
 	(void)v, (void)fault;
