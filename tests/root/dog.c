@@ -14,9 +14,10 @@
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <termios.h>
 #include <unistd.h>
+
+#include "tests/root/lib/module.h"
 
 #define DEVICE	"/dev/watchdog0"
 #define SHORT_S 2
@@ -32,11 +33,8 @@ static _Noreturn void fail(const char *what)
 
 static void load(const char *path)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0 || syscall(SYS_finit_module, fd, "", 0))
+	if (module_load(path))
 		fail(path);
-	close(fd);
 }
 
 /* What the kernel says of it. */

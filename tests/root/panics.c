@@ -9,8 +9,9 @@
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
+
+#include "tests/root/lib/module.h"
 
 /* By the kernel's log, which is on the console before it panics; a terminal's text may not. */
 static void say(const char *text, const char *more)
@@ -30,11 +31,8 @@ static _Noreturn void fail(const char *what)
 
 static void load(const char *path)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0 || syscall(SYS_finit_module, fd, "", 0))
+	if (module_load(path))
 		fail(path);
-	close(fd);
 }
 
 int main(void)

@@ -26,6 +26,7 @@
 #include <linux/vm_sockets.h>
 
 #include "tests/root/lib/beside.h"
+#include "tests/root/lib/module.h"
 
 #define ROUNDS	     2
 #define BYTES	     (1u << 20) /* each way */
@@ -227,13 +228,10 @@ static void echo_packets(int fd)
 static void load(const char *module)
 {
 	char path[64];
-	int fd;
 
 	snprintf(path, sizeof(path), "/modules/%s.ko", module);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0 || syscall(SYS_finit_module, fd, "", 0))
+	if (module_load(path))
 		fail(path);
-	close(fd);
 }
 
 /* What was closed may still wait for the other end's last word. */
